@@ -1,0 +1,21 @@
+// Everything that can be judged without running the code: format, types, lint, unused code. `pnpm run check`
+import { fileURLToPath } from "node:url"
+import { compiler, script, step } from "./steps.mjs"
+
+/** One result for each step: true when it passed. */
+export const check = async () => [
+  // The slowest first, and two at a time: two cores are what a small machine has.
+  ...await Promise.all([
+    step("types", compiler(), ["-b"]),
+    step("unused code", process.execPath, [script("knip"), "--no-progress"])
+  ]),
+  ...await Promise.all([
+    step("format", "dprint", ["check", "--list-different"]),
+    step("lint", "oxlint", ["--deny-warnings"])
+  ])
+]
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const results = await check()
+  process.exitCode = results.every((passed) => passed) ? 0 : 1
+}
