@@ -1,0 +1,381 @@
+/**
+ * Counts every fiber of every Effect runtime in the process, almost for free, and keeps none of them alive.
+ *
+ * The census needs nothing of Effect but the class of its fibers, so it imports nothing and can be loaded into a program that was
+ * never changed. {@link "LiveFibers"} is the Effect service over it.
+ *
+ * **Details**
+ *
+ * There is one census in a process, however many copies of this module are loaded; it lives under a global symbol. It counts a
+ * fiber from its first start on: fibers that are forked and have not run yet are invisible, and so are fibers that started before
+ * {@link adopt} was called for their copy of Effect. Ids of fibers restart in each copy of Effect; `copy` tells them apart.
+ *
+ * **Gotchas**
+ *
+ * A fiber that is garbage-collected without having ended is counted as *abandoned* after the next sweep that follows a major
+ * garbage collection, not at once.
+ *
+ * @since 0.1.0
+ */
+import type { FiberSite } from "./FiberSite.ts"
+import { FiberSites } from "./FiberSite.ts"
+import type { FiberCache, FiberPrototype, RuntimeFiber } from "./internal/FiberRuntime.ts"
+import { hasEnded, isFiberPrototype, isInterrupting, isRunning, watch } from "./internal/FiberRuntime.ts"
+import { FiberTable } from "./internal/FiberTable.ts"
+
+/**
+ * How many fibers there were and are. `started - ended - abandoned = live`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface FiberCounts {
+  /** Fibers that ran at least once. */
+  readonly started: number
+  /** Fibers that ended: with a value, a failure, or by interruption. */
+  readonly ended: number
+  /** Fibers that were garbage-collected without having ended: their finalizers never run. */
+  readonly abandoned: number
+  /** Fibers that were started and have neither ended nor been collected. */
+  readonly live: number
+  /** Those of the live that survived a sweep of the registry (about a second). */
+  readonly tenured: number
+}
+
+/**
+ * One live fiber.
+ *
+ * **Details**
+ *
+ * `ageMs` counts from the first start. `parent` is the id of the fiber that would interrupt this one when it ends; detached fibers
+ * and roots have none. `status` is `running` only for fibers on the JavaScript stack at the moment of the dump.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface FiberInfo {
+  readonly id: number
+  readonly copy: number
+  readonly parent: number | undefined
+  readonly site: FiberSite
+  readonly span: string | undefined
+  readonly ageMs: number
+  readonly status: "running" | "suspended"
+  readonly interruptible: boolean
+  readonly interrupting: boolean
+}
+
+/**
+ * A fiber passed into another state: it outlived a sweep, a tenured one ended, or one was collected without ending.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface FiberEvent {
+  readonly _tag: "Tenured" | "Ended" | "Abandoned"
+  readonly id: number
+  readonly copy: number
+  readonly site: FiberSite
+  readonly ageMs: number
+}
+
+/**
+ * A copy of Effect whose fibers are counted: `where` says how it was found, a module's URL or the word of the caller.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface EffectCopy {
+  readonly copy: number
+  readonly where: string
+}
+
+/**
+ * What a site's tenured fibers did since the last {@link FiberCensus.flow}, by the second of their birth.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface FiberFlow {
+  readonly site: number
+  /** The second, since the census began, in which the fibers were started. */
+  readonly born: number
+  readonly tenured: number
+  readonly ended: number
+  readonly abandoned: number
+}
+
+/**
+ * The census of a process. {@link get} gives it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface FiberCensus {
+  /** The copies of Effect that are watched. */
+  readonly copies: ReadonlyArray<EffectCopy>
+  readonly sites: FiberSites
+  /** Milliseconds since the census began, on the monotonic clock. */
+  readonly now: () => number
+  /**
+   * Watches the fibers of the copy of Effect that has this fiber prototype. Calls are counted: the returned function takes one
+   * back, and the last one stops the watching. Answers `undefined` when the prototype is not one this version understands.
+   */
+  readonly adopt: (prototype: unknown, where: string) => (() => void) | undefined
+  /** Counts a fiber that was met in the middle of its first run, if its copy has just been adopted. */
+  readonly meet: (fiber: unknown) => void
+  readonly counts: () => FiberCounts
+  /** Live fibers by the id of their site, those that have not outlived a sweep included. */
+  readonly liveBySite: () => ReadonlyMap<number, number>
+  /** Tenured fibers of a site; constant time. */
+  readonly tenuredAt: (site: number) => number
+  /** Abandoned fibers of a site; constant time. */
+  readonly abandonedAt: (site: number) => number
+  readonly dump: () => ReadonlyArray<FiberInfo>
+  /** Tenures what is older than a second and looks for abandoned fibers; runs by itself once a second. */
+  readonly sweep: () => void
+  /** What tenured fibers did since the last call; the first call begins the record. One reader at a time. */
+  readonly flow: () => ReadonlyArray<FiberFlow>
+  /** Calls a function on each event; it must not throw. Returns the function that ends it. */
+  readonly onEvent: (listener: (event: FiberEvent) => void) => () => void
+  /** Memory of the census' own records, in bytes. */
+  readonly bytes: () => number
+}
+
+const sweepEveryMs = 1000
+const scanBudget = 4096 // slots: a few hundred microseconds
+const scanEveryMs = 50
+
+// Taken at load: the program may replace the globals, and tests do.
+const performanceNow = performance.now.bind(performance)
+const everySoOften = setInterval
+const inAWhile = setTimeout
+
+/** The census must not keep the process alive. */
+const unref = (timer: unknown): void => (timer as { unref?: () => void }).unref?.()
+
+interface Copy extends EffectCopy {
+  readonly prototype: FiberPrototype
+  readonly table: FiberTable
+  readonly stop: () => void
+  starting: number
+  users: number
+}
+
+class Census implements FiberCensus {
+  readonly sites: FiberSites = new FiberSites()
+  readonly #origin = performanceNow()
+  readonly #copies: Array<Copy> = []
+  readonly #listeners = new Set<(event: FiberEvent) => void>()
+  readonly #tenuredAt: Array<number> = []
+  readonly #abandonedAt: Array<number> = []
+  #started = 0
+  #abandoned = 0
+  #copyIds = 0
+  #scanning = false
+  #flow: Map<number, Map<number, [tenured: number, ended: number, abandoned: number]>> | undefined
+  #timer: ReturnType<typeof setInterval> | undefined
+
+  get copies(): ReadonlyArray<EffectCopy> {
+    return this.#copies.map(({ copy, where }) => ({ copy, where }))
+  }
+
+  readonly now = (): number => performanceNow() - this.#origin
+
+  readonly adopt = (prototype: unknown, where: string): (() => void) | undefined => {
+    if (!isFiberPrototype(prototype)) return undefined
+    let copy = this.#copies.find((known) => known.prototype === prototype)
+    if (copy === undefined) this.#copies.push(copy = this.#watch(prototype, where))
+    copy.users++
+    const adopted = copy
+    let released = false
+    return () => {
+      if (released) return
+      released = true
+      if (--adopted.users > 0) return
+      adopted.stop()
+      this.#copies.splice(this.#copies.indexOf(adopted), 1)
+      // What is no longer watched is no longer counted, as if it had never been met.
+      adopted.table.tenuredSites((site) => this.#tenuredAt[site]!--)
+      this.#started -= adopted.table.nursery + adopted.table.tenured
+      if (this.#copies.length === 0) {
+        clearInterval(this.#timer)
+        this.#timer = undefined
+      }
+    }
+  }
+
+  readonly meet = (fiber: unknown): void => {
+    const met = fiber as RuntimeFiber
+    const copy = this.#copies.find(({ prototype }) => Object.prototype.isPrototypeOf.call(prototype, met))
+    if (copy === undefined || hasEnded(met)) return
+    this.#started++
+    copy.table.add(met, met.cache, met._parent?.id ?? 0, this.now())
+  }
+
+  readonly counts = (): FiberCounts => {
+    let tenured = 0
+    let live = 0
+    for (const { starting, table } of this.#copies) {
+      tenured += table.tenured
+      live += table.tenured + table.nursery + starting
+    }
+    return {
+      started: this.#started,
+      ended: this.#started - live - this.#abandoned,
+      abandoned: this.#abandoned,
+      live,
+      tenured
+    }
+  }
+
+  readonly liveBySite = (): ReadonlyMap<number, number> => {
+    const out = new Map<number, number>()
+    this.#tenuredAt.forEach((count, site) => count > 0 && out.set(site, count))
+    for (const { table } of this.#copies) table.youngSites((site) => out.set(site, (out.get(site) ?? 0) + 1))
+    return out
+  }
+
+  readonly tenuredAt = (site: number): number => this.#tenuredAt[site] ?? 0
+
+  readonly abandonedAt = (site: number): number => this.#abandonedAt[site] ?? 0
+
+  readonly dump = (): ReadonlyArray<FiberInfo> => {
+    const now = this.now()
+    const out: Array<FiberInfo> = []
+    for (const { copy, table } of this.#copies) {
+      for (const { fiber, id, parent, site, start } of table.entries()) {
+        out.push({
+          id,
+          copy,
+          parent: parent === 0 ? undefined : parent,
+          site: this.sites.get(site),
+          span: fiber.cache.span?._tag === "Span" ? fiber.cache.span.name : undefined,
+          ageMs: now - start,
+          status: isRunning(fiber) ? "running" : "suspended",
+          interruptible: fiber.interruptible,
+          interrupting: isInterrupting(fiber)
+        })
+      }
+    }
+    return out
+  }
+
+  readonly sweep = (): void => {
+    const now = this.now()
+    for (const { table } of this.#copies) table.sweep(now - sweepEveryMs)
+    if (!this.#scanning) this.#scan()
+  }
+
+  // A long pass goes on in slices, so that no slice is felt.
+  readonly #scan = (): void => {
+    this.#scanning = false
+    const now = this.now()
+    for (const { table } of this.#copies) if (table.scan(now, scanBudget)) this.#scanning = true
+    if (this.#scanning) unref(inAWhile(this.#scan, scanEveryMs))
+  }
+
+  readonly flow = (): ReadonlyArray<FiberFlow> => {
+    const out: Array<FiberFlow> = []
+    this.#flow?.forEach((byBirth, site) =>
+      byBirth.forEach(([tenured, ended, abandoned], born) => out.push({ site, born, tenured, ended, abandoned }))
+    )
+    this.#flow = new Map()
+    return out
+  }
+
+  readonly onEvent = (listener: (event: FiberEvent) => void): () => void => {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  readonly bytes = (): number => this.#copies.reduce((sum, { table }) => sum + table.bytes, 0)
+
+  #watch(prototype: FiberPrototype, where: string): Copy {
+    const copyId = ++this.#copyIds
+    const table = new FiberTable({
+      site: (forked: FiberCache, now: FiberCache) => this.sites.intern(forked, now),
+      tenured: (site, start, id) => {
+        this.#tenuredAt[site] = (this.#tenuredAt[site] ?? 0) + 1
+        this.#happened(copyId, "Tenured", site, start, id)
+      },
+      ended: (site, start, id) => {
+        this.#tenuredAt[site]!--
+        this.#happened(copyId, "Ended", site, start, id)
+      },
+      abandoned: (site, start, id) => {
+        this.#tenuredAt[site]!--
+        this.#abandonedAt[site] = (this.#abandonedAt[site] ?? 0) + 1
+        this.#abandoned++
+        this.#happened(copyId, "Abandoned", site, start, id)
+      }
+    })
+    const stop = watch(prototype, {
+      starting: () => {
+        this.#started++
+        copy.starting++
+      },
+      started: (fiber, forked, parent) => {
+        copy.starting--
+        if (fiber._exit === undefined) {
+          table.add(fiber, forked, parent === undefined ? 0 : parent.id, performanceNow() - this.#origin)
+        }
+      },
+      ended: (fiber) => {
+        table.end(fiber.id)
+      }
+    })
+    const copy: Copy = { copy: copyId, where, prototype, table, stop, starting: 0, users: 0 }
+    if (this.#timer === undefined) {
+      this.#timer = everySoOften(this.sweep, sweepEveryMs)
+      unref(this.#timer)
+    }
+    return copy
+  }
+
+  #happened(copy: number, tag: FiberEvent["_tag"], site: number, start: number, id: number): void {
+    if (this.#flow !== undefined) {
+      const born = Math.floor(start / 1000)
+      let byBirth = this.#flow.get(site)
+      if (byBirth === undefined) this.#flow.set(site, byBirth = new Map())
+      let counts = byBirth.get(born)
+      if (counts === undefined) byBirth.set(born, counts = [0, 0, 0])
+      counts[tag === "Tenured" ? 0 : tag === "Ended" ? 1 : 2]++
+    }
+    if (this.#listeners.size === 0) return
+    const event: FiberEvent = { _tag: tag, id, copy, site: this.sites.get(site), ageMs: this.now() - start }
+    for (const listener of this.#listeners) listener(event)
+  }
+}
+
+const globalKey = Symbol.for("@fiberscope/core/FiberCensus/1")
+
+/**
+ * The census of this process (of this thread: workers have their own).
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import * as FiberCensus from "@fiberscope/core/FiberCensus"
+ *
+ * const census = FiberCensus.get()
+ *
+ * const program = Effect.gen(function*() {
+ *   const self = yield* Effect.fiber
+ *   const stop = census.adopt(Object.getPrototypeOf(self), "this program")
+ *   yield* Effect.forkChild(Effect.never, { startImmediately: true })
+ *   console.log(census.counts().live) // 1: this fiber itself started before the census
+ *   stop?.()
+ * })
+ *
+ * Effect.runFork(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const get = (): FiberCensus => {
+  const scope = globalThis as { [globalKey]?: FiberCensus }
+  return scope[globalKey] ??= new Census()
+}
