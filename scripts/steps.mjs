@@ -22,16 +22,26 @@ export const compiler = () =>
     encoding: "utf8"
   }).trim()
 
+const running = new Set()
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  process.once(signal, () => {
+    for (const child of running) child.kill(signal)
+    process.kill(process.pid, signal)
+  })
+}
+
 /** Runs a command; its result is its exit code (signals count as 1), its output and its time in seconds. */
 export const run = (command, args, options = {}) =>
   new Promise((done) => {
     const start = performance.now()
     const child = spawn(command, args, { cwd: root, ...options, env: { ...process.env, PATH: path, ...options.env } })
+    running.add(child)
     let output = ""
     const keep = (chunk) => output += chunk
     child.stdout?.setEncoding("utf8").on("data", keep)
     child.stderr?.setEncoding("utf8").on("data", keep)
-    const end = (code) => done({ code: code ?? 1, output, seconds: (performance.now() - start) / 1000 })
+    const end = (code) =>
+      running.delete(child) && done({ code: code ?? 1, output, seconds: (performance.now() - start) / 1000 })
     child.on("error", (error) => {
       output += error
       end(1)
