@@ -70,8 +70,8 @@ const compile = async () => {
       noEmit: true,
       noUnusedLocals: false,
       tsBuildInfoFile: "./tsconfig.tsbuildinfo",
-      // Without the severities of the workspace: an example may print its result with console.log.
-      plugins: [{ name: "@effect/language-service" }]
+      // An example may print its result with console.log.
+      plugins: [{ name: "@effect/language-service", diagnosticSeverity: { globalConsoleInEffect: "off" } }]
     },
     include: ["."],
     references: ["core", "detector"].map((name) => ({ path: `../../../${name}` }))
