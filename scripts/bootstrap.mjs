@@ -3,6 +3,7 @@
 import { spawn, spawnSync } from "node:child_process"
 import { copyFileSync, existsSync, readFileSync } from "node:fs"
 import { delimiter, join, resolve } from "node:path"
+import { isatty } from "node:tty"
 
 const root = resolve(import.meta.dirname, "..")
 const [name, ...args] = process.argv.slice(2)
@@ -29,8 +30,12 @@ const child = spawn(join(root, "node_modules/node/bin/node"), [join(root, file),
   env: { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` },
   stdio: "inherit"
 })
-const signals = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR2"]
-for (const signal of signals) process.on(signal, () => child.kill(signal))
+const terminal = [0, 1, 2].some((descriptor) => isatty(descriptor))
+for (const signal of ["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR2"]) {
+  // A terminal sends Ctrl-C to both processes; a second one from here would look like a user who has lost patience.
+  const hasIt = terminal && (signal === "SIGINT" || signal === "SIGQUIT")
+  process.on(signal, () => hasIt || child.kill(signal))
+}
 child.on("error", (error) => {
   console.error(error)
   process.exitCode = 1
