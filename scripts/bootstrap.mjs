@@ -2,10 +2,11 @@
 // script of package.json ("node <file> ...") to the pinned Node. Everything it says goes to stderr: stdout belongs to the script.
 import { spawn, spawnSync } from "node:child_process"
 import { copyFileSync, existsSync, readFileSync } from "node:fs"
-import { delimiter, join, resolve } from "node:path"
+import { delimiter, join } from "node:path"
 import { isatty } from "node:tty"
+import { fileURLToPath } from "node:url"
 
-const root = resolve(import.meta.dirname, "..")
+const root = fileURLToPath(new URL("..", import.meta.url))
 const [name, ...args] = process.argv.slice(2)
 const { packageManager, scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 const lockfile = join(root, "pnpm-lock.yaml")

@@ -52,14 +52,19 @@ const modulesOf = (name) =>
     .map((module) => ({ "testing/index": "testing", "agent/register": "agent" })[module] ?? module)
     .sort()
 
-const inspect = async (name) => [
-  await step(`${name}: publint`, process.execPath, [script("publint"), "run", tarballOf(name), "--strict"]),
-  await step(`${name}: attw`, process.execPath, [
+const inspect = async (name) => {
+  const attw = [
     script("@arethetypeswrong/cli", "attw"),
-    ...[tarballOf(name), "--profile", "esm-only", "--no-definitely-typed", "--no-emoji", "--no-color"],
-    ...["--entrypoints", ...modulesOf(name)]
-  ])
-]
+    tarballOf(name),
+    "--profile",
+    "esm-only",
+    "--no-definitely-typed"
+  ]
+  return [
+    await step(`${name}: publint`, process.execPath, [script("publint"), "run", tarballOf(name), "--strict"]),
+    await step(`${name}: attw`, process.execPath, [...attw, "--no-emoji", "--entrypoints", ...modulesOf(name)])
+  ]
+}
 
 /** Node does not strip types in `node_modules`, so this sees what the workspace never does: the compiled files. */
 const load = (name) => {
