@@ -84,6 +84,7 @@ export const packages = async () => {
   rmSync(out, { recursive: true, force: true })
   mkdirSync(out, { recursive: true })
   const results = [await build()]
+  if (!results[0]) return results
   const { packageManager } = manifestOf(root)
   for (const name of names) {
     const pack = ["--yes", packageManager, "pack", "--out", tarballOf(name)]
