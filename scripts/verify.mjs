@@ -10,7 +10,10 @@ import { root, run, script, step } from "./steps.mjs"
 const unit = async () => {
   const report = join(root, ".tmp/vitest.json")
   rmSync(report, { force: true })
-  const args = [script("vitest"), "run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`]
+  // A snapshot that nobody has committed proves nothing, and a focused test hides the others.
+  const strict = ["--update=none", "--allowOnly=false"]
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`]
+  const args = [script("vitest"), "run", ...strict, ...reporters]
   const { code } = await run(process.execPath, args, { stdio: "inherit" })
   const counts = { passed: 0, failed: 0, skipped: 0 }
   try {
