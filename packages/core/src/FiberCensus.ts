@@ -132,6 +132,8 @@ export interface FiberCensus {
   /** Abandoned fibers of a site; constant time. */
   readonly abandonedAt: (site: number) => number
   readonly dump: () => ReadonlyArray<FiberInfo>
+  /** At most `most` live fibers of a site themselves, spread over all of them; not to be kept. */
+  readonly fibersAt: (site: number, most: number) => ReadonlyArray<RuntimeFiber>
   /** Tenures what is older than a second and looks for abandoned fibers; runs by itself once a second. */
   readonly sweep: () => void
   /** What tenured fibers did since the last call; the first call begins the record. One reader at a time. */
@@ -141,6 +143,31 @@ export interface FiberCensus {
   /** Memory of the census' own records, in bytes. */
   readonly bytes: () => number
 }
+
+export type { RuntimeFiber } from "./internal/FiberRuntime.ts"
+export {
+  /**
+   * The global slot in which Effect's run loop keeps the running fiber.
+   *
+   * @since 0.1.0
+   * @category interop
+   */
+  currentFiberSlot,
+  /**
+   * Whether a value is a prototype of fibers that {@link FiberCensus} `adopt` understands.
+   *
+   * @since 0.1.0
+   * @category interop
+   */
+  isFiberPrototype,
+  /**
+   * The prototype behind a fiber, if it is one that {@link FiberCensus} `adopt` understands.
+   *
+   * @since 0.1.0
+   * @category interop
+   */
+  prototypeOf
+} from "./internal/FiberRuntime.ts"
 
 const sweepEveryMs = 1000
 const scanBudget = 4096 // slots: a few hundred microseconds
@@ -256,6 +283,18 @@ class Census implements FiberCensus {
           interruptible: fiber.interruptible,
           interrupting: isInterrupting(fiber)
         })
+      }
+    }
+    return out
+  }
+
+  readonly fibersAt = (site: number, most: number): ReadonlyArray<RuntimeFiber> => {
+    const stride = Math.max(1, Math.floor(this.tenuredAt(site) / Math.max(1, most)))
+    const out: Array<RuntimeFiber> = []
+    let index = 0
+    for (const { table } of this.#copies) {
+      for (const fiber of table.fibersAt(site)) {
+        if (index++ % stride === 0 && out.push(fiber) >= most) return out
       }
     }
     return out

@@ -138,7 +138,7 @@ export const make = (options?: LiveFibersOptions): Effect.Effect<LiveFibers["Ser
  * import { LiveFibers, render } from "@fiberscope/core/LiveFibers"
  *
  * const poll = Effect.fn("poll")(function*() {
- *   yield* Effect.never
+ *   return yield* Effect.never
  * })
  *
  * const program = Effect.gen(function*() {

@@ -122,7 +122,7 @@ describe("FiberCensus", () => {
 
   it("names the site by the Effect.fn or span around the fork, and what the fiber runs", async () => {
     const poll = Effect.fn("poll")(function*() {
-      yield* Effect.never
+      return yield* Effect.never
     })
     const handle = Effect.fn("handle")(function*() {
       return yield* Effect.forkDetach(poll())
@@ -150,10 +150,10 @@ describe("FiberCensus", () => {
     const makeWorker = (n: number) =>
       n === 1
         ? Effect.fn("worker")(function*() {
-          yield* Effect.never
+          return yield* Effect.never
         })
         : Effect.fn("worker")(function*() {
-          yield* Effect.never
+          return yield* Effect.never
         })
     const one = makeWorker(1)
     const two = makeWorker(2)

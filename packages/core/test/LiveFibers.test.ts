@@ -9,7 +9,7 @@ setFlagsFromString("--expose-gc")
 const gc: () => void = runInNewContext("gc")
 
 const worker = Effect.fn("worker")(function*() {
-  yield* Effect.never
+  return yield* Effect.never
 })
 
 describe("LiveFibers", () => {

@@ -199,6 +199,16 @@ export class FiberTable {
     }
   }
 
+  /** The tenured fibers of a site that are still there. */
+  *fibersAt(site: number): IterableIterator<RuntimeFiber> {
+    for (let slot = 0; slot < this.#used; slot++) {
+      const page = this.#pages[slot >>> pageBits]!
+      if (page.sites[slot & pageMask] !== site) continue
+      const fiber = page.refs[slot & pageMask]?.deref()
+      if (fiber !== undefined && !hasEnded(fiber)) yield fiber
+    }
+  }
+
   /** The site of each tenured fiber. */
   tenuredSites(visit: (site: number) => void): void {
     for (let slot = 0; slot < this.#used; slot++) {

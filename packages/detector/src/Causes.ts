@@ -1,0 +1,65 @@
+/**
+ * One cause, one finding: growth of memory in the functions of leaking fibers is evidence for those, not a second leak.
+ *
+ * @since 0.1.0
+ */
+import { convicts } from "./Finding.ts"
+import type { Evidence, Finding, Site } from "./Finding.ts"
+import type { Observation } from "./Observation.ts"
+import { floorTrend } from "./rules/HeapFloorTrend.ts"
+
+/**
+ * Joins findings of one cause, and adds to each what the heap floor says about size and speed.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const mergeCauses = (findings: ReadonlyArray<Finding>, observation: Observation): ReadonlyArray<Finding> => {
+  const memory = findings.find(({ kind }) => kind === "memory-growth")
+  const fibers = findings.filter(({ kind }) => kind === "fiber-growth" || kind === "abandoned-fibers")
+  const cause = memory === undefined ? undefined : fibers.find((finding) => related(finding, memory))
+  const floor = floorEvidence(observation)
+  return findings
+    .filter((finding) => cause === undefined || finding !== memory)
+    .map((finding) => {
+      if (!convicts(finding)) return finding
+      const own = finding === cause && memory !== undefined
+        ? {
+          bytes: memory.bytes,
+          evidence: [...finding.evidence, {
+            label: "memory",
+            text: `${memory.summary} (${memory.evidence[0]?.text ?? ""})`
+          }]
+        }
+        : { bytes: finding.bytes, evidence: finding.evidence }
+      return { ...finding, ...own, evidence: floor === undefined ? own.evidence : [...own.evidence, floor] }
+    })
+}
+
+/** Whether the memory was allocated in a file in which the fibers were forked, run or wait, or by the run loop itself. */
+const related = (fibers: Finding, memory: Finding): boolean => {
+  const files = new Set([fibers.site, ...fibers.chain, ...fibers.waits].map(({ file }) => file))
+  const places: ReadonlyArray<Site> = [memory.site, ...memory.chain]
+  return places.some(({ file }) => file !== undefined && files.has(file)) || places.every(isLibrary)
+}
+
+const isLibrary = ({ file }: Site): boolean => file === undefined || /[\\/]node_modules[\\/]/.test(file)
+
+const floorEvidence = (observation: Observation): Evidence | undefined => {
+  const { perSecond, rising } = floorTrend(observation)
+  const limit = observation.lastTick?.memory.heapLimit ?? 0
+  const last = observation.series("heap.floor").at(-1)?.value
+  if (!rising || perSecond <= 0 || last === undefined) return undefined
+  const hours = (limit - last) / perSecond / 3600
+  const left = hours < 2
+    ? `${Math.max(1, Math.round(hours * 60))} minutes`
+    : hours < 72
+    ? `${Math.round(hours)} hours`
+    : `${Math.round(hours / 24)} days`
+  return {
+    label: "heap floor",
+    text: `it rises by ${
+      (perSecond * 3600 / 1024 / 1024).toFixed(0)
+    } MB/h; at this rate the heap limit is reached in ${left}`
+  }
+}

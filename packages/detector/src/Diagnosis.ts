@@ -1,0 +1,147 @@
+/**
+ * From an observation to a verdict: all rules are asked, one cause becomes one finding, and what cannot be told is said.
+ *
+ * @since 0.1.0
+ */
+import { mergeCauses } from "./Causes.ts"
+import { convicts } from "./Finding.ts"
+import type { Finding } from "./Finding.ts"
+import type { LeakRule, Suspicion } from "./LeakRule.ts"
+import type { Observation } from "./Observation.ts"
+import { AbandonedFibers } from "./rules/AbandonedFibers.ts"
+import { FiberGrowth } from "./rules/FiberGrowth.ts"
+import { detectable, HeapFloorTrend } from "./rules/HeapFloorTrend.ts"
+import { SurvivorGrowth } from "./rules/SurvivorGrowth.ts"
+import { HeapGrowthRatio } from "./rules/Thresholds.ts"
+
+/**
+ * `leak`: something leaks, and here is what. `ok`: nothing above the stated limit does. `undecided`: this run cannot tell, and here
+ * is what it would take.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Verdict = "leak" | "ok" | "undecided"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Diagnosis {
+  readonly verdict: Verdict
+  /** The verdict in one sentence. */
+  readonly because: string
+  readonly findings: ReadonlyArray<Finding>
+  readonly suspicions: ReadonlyArray<Suspicion>
+  /** Rules that failed and were switched off. */
+  readonly problems: ReadonlyArray<string>
+}
+
+/**
+ * The rules that are on by default.
+ *
+ * @since 0.1.0
+ * @category rules
+ */
+export const defaultRules: ReadonlyArray<LeakRule> = [
+  FiberGrowth,
+  AbandonedFibers,
+  SurvivorGrowth,
+  HeapFloorTrend,
+  HeapGrowthRatio()
+]
+
+/**
+ * Milliseconds before which nothing is called a leak. A thing counts as old at three seconds at least; the quarters in which growth
+ * must show are then shorter than three seconds themselves, and start-up looks like growth.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const leakAfterMs = 14_000
+
+/**
+ * Milliseconds before which nothing is called ok: the late half of the window then holds ten seconds of old arrivals.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const okAfterMs = 25_000
+
+/**
+ * Asks all rules about one process. A rule that throws is left out and named in `problems`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const diagnose = (observation: Observation, rules: ReadonlyArray<LeakRule> = defaultRules): Diagnosis => {
+  const found: Array<Finding> = []
+  const suspicions: Array<Suspicion> = []
+  const problems: Array<string> = []
+  for (const rule of rules) {
+    try {
+      const judgement = rule.check(observation)
+      if (judgement._tag === "Warn") found.push(...judgement.findings)
+      if (judgement._tag === "Recheck") suspicions.push(...judgement.suspicions)
+    } catch (error) {
+      problems.push(`rule ${rule.name}: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+  const early = observation.durationMs < leakAfterMs
+  const findings = mergeCauses(early ? found.filter((finding) => !convicts(finding)) : found, observation)
+  if (early) {
+    for (const finding of found.filter(convicts)) {
+      suspicions.push({
+        rule: finding.rule,
+        what: finding.summary,
+        why: "the run was too short: start-up looks like this too",
+        wouldTake: "a run of 30 s"
+      })
+    }
+  }
+  const leak = findings.some(convicts)
+  return {
+    ...verdictOf(observation, findings, suspicions, problems),
+    findings,
+    // A leak that was found explains the floor.
+    suspicions: leak ? suspicions.filter(({ rule }) => rule !== HeapFloorTrend.name) : suspicions,
+    problems
+  }
+}
+
+const verdictOf = (
+  observation: Observation,
+  findings: ReadonlyArray<Finding>,
+  suspicions: ReadonlyArray<Suspicion>,
+  problems: ReadonlyArray<string>
+): Pick<Diagnosis, "verdict" | "because"> => {
+  const guilty = findings.filter(convicts)
+  const undecided = (because: string) => ({ verdict: "undecided", because }) as const
+  if (guilty.length > 0) {
+    return { verdict: "leak", because: guilty.length === 1 ? guilty[0]!.summary : `${guilty.length} leaks` }
+  }
+  if (observation.copies.length === 0) {
+    return undecided(
+      observation.unsupported[0] ?? "no fiber of effect >= 4 ran in this process, so there was nothing to observe"
+    )
+  }
+  const [suspicion] = suspicions
+  if (suspicion !== undefined) {
+    return undecided(`${suspicion.what}, but ${suspicion.why}; it would take ${suspicion.wouldTake}`)
+  }
+  if (problems.length > 0) return undecided(`part of the analysis failed: ${problems[0]}`)
+  const seconds = Math.round(observation.durationMs / 1000)
+  if (observation.durationMs < okAfterMs) {
+    return undecided(`${seconds} s are too short to call anything ok; it would take a run of 30 s`)
+  }
+  const memory = detectable(observation)
+  if (memory === Infinity) {
+    return undecided("fibers do not pile up, but memory was not sampled; it would take a run with allocation samples")
+  }
+  return {
+    verdict: "ok",
+    because: `nothing piled up in ${seconds} s; a leak slower than ${kilobytes(memory)} would not have shown`
+  }
+}
+
+const kilobytes = (bytesPerSecond: number): string => `${Math.max(1, Math.round(bytesPerSecond / 1024))} KB/s`

@@ -1,0 +1,139 @@
+/**
+ * A finding: something that leaks, with where, how much, how sure, why we say so, and what to do about it.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * A place in the source of the program: `line` and `column` are 1-based, absent where only a name is known.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Site = Schema.Struct({
+  name: Schema.String,
+  file: Schema.optionalKey(Schema.String),
+  line: Schema.optionalKey(Schema.Int),
+  column: Schema.optionalKey(Schema.Int)
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Site = typeof Site.Type
+
+/**
+ * What leaks:
+ *
+ * - `fiber-growth`: fibers of a fork site pile up; they neither end nor are they collected;
+ * - `abandoned-fibers`: fibers are collected without having ended, so their finalizers never run;
+ * - `memory-growth`: objects that a function allocates stay alive, ever more of them;
+ * - `live-fibers`, `heap-growth`: a threshold was passed (severity `info`: a number, not a proof);
+ * - `resource-growth`: timers, sockets or handles pile up.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Kind = Schema.Literals([
+  "fiber-growth",
+  "abandoned-fibers",
+  "memory-growth",
+  "resource-growth",
+  "live-fibers",
+  "heap-growth",
+  "loop-starvation"
+])
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Kind = typeof Kind.Type
+
+/**
+ * One line of reasoning: `label` is a few words, `text` a sentence.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Evidence = Schema.Struct({ label: Schema.String, text: Schema.String })
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Evidence = typeof Evidence.Type
+
+/**
+ * **Details**
+ *
+ * - `count`: how many are there now (fibers, abandoned fibers, resources; for memory an estimate of sampled objects);
+ * - `bytes`: memory that they hold, estimated; 0 where unknown;
+ * - `growth`: how many more each second, in `unit`;
+ * - `confidence`: 1 minus the chance that a bounded program shows this, as far as the statistic goes; 0.999 at most;
+ * - `severity`: `error` takes the process down in the end, `warning` costs, `info` is worth knowing;
+ * - `fingerprint`: stable across runs and machines: kind and site without line numbers.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Finding = Schema.Struct({
+  kind: Kind,
+  rule: Schema.String,
+  severity: Schema.Literals(["info", "warning", "error"]),
+  confidence: Schema.Finite,
+  summary: Schema.String,
+  site: Site,
+  chain: Schema.Array(Site),
+  waits: Schema.Array(Site),
+  count: Schema.Finite,
+  bytes: Schema.Finite,
+  growth: Schema.Struct({ perSecond: Schema.Finite, unit: Schema.String }),
+  evidence: Schema.Array(Evidence),
+  cannotShow: Schema.String,
+  fix: Schema.String,
+  fingerprint: Schema.String,
+  pid: Schema.Int
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Finding = typeof Finding.Type
+
+/**
+ * Whether a finding makes the verdict `leak`.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const convicts = (finding: Finding): boolean => finding.severity !== "info"
+
+/**
+ * The fingerprint of a kind at a site: no line, no column, no folder of one machine.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fingerprint = (kind: Kind, site: Site): string => {
+  const file = site.file === undefined ? "" : site.file.split(/[\\/]/).slice(-2).join("/")
+  return `${kind}:${site.name}${file === "" ? "" : `@${file}`}`
+}
+
+/**
+ * The chance that a standard normal variable stays below `z`, capped at 0.999: nothing here is surer than that.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const confidenceOf = (z: number): number => {
+  // Zelen & Severo's approximation (Abramowitz & Stegun 26.2.17), error below 1e-7.
+  const x = Math.abs(z)
+  const t = 1 / (1 + 0.2316419 * x)
+  const tail = 0.3989422804 * Math.exp(-x * x / 2) * t
+    * (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))))
+  return Math.min(0.999, Math.round((z >= 0 ? 1 - tail : tail) * 1000) / 1000)
+}

@@ -1,0 +1,211 @@
+/**
+ * What is known of one process: a recording, taken in line by line and kept bounded.
+ *
+ * It holds no clock and does no judging; rules read it. The same observation comes out of a live connection and of a file.
+ *
+ * @since 0.1.0
+ */
+import type { Copy, Hello, Message, Place, Tick, Waiting } from "./agent/Protocol.ts"
+import * as AllocationSites from "./AllocationSites.ts"
+import type { AllocationSites as Allocations } from "./AllocationSites.ts"
+import * as Lives from "./Lives.ts"
+import type { SignalName } from "./Signal.ts"
+import { signals } from "./Signal.ts"
+import * as TimeSeries from "./TimeSeries.ts"
+
+/**
+ * The fibers of one fork site.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface FiberSiteRecord {
+  readonly id: number
+  readonly fork: Place | undefined
+  readonly runs: Place | undefined
+  readonly chain: ReadonlyArray<Place>
+  /** Tenured fibers, from birth to end. */
+  readonly lives: Lives.Lives
+  /** Fibers as they were found collected without an end; these never die. */
+  readonly abandoned: Lives.Lives
+  /** Where they were seen to wait. */
+  waiting: Waiting["places"]
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Observation {
+  readonly hello: Hello | undefined
+  readonly copies: ReadonlyArray<Copy>
+  readonly unsupported: ReadonlyArray<string>
+  readonly problems: ReadonlyArray<string>
+  readonly sites: ReadonlyMap<number, FiberSiteRecord>
+  readonly allocations: Allocations
+  readonly series: (name: SignalName) => ReadonlyArray<TimeSeries.Point>
+  /** Milliseconds between the first copy of Effect and the last word. */
+  readonly durationMs: number
+  /** When the first copy of Effect was found, in milliseconds of the recording. */
+  readonly startMs: number
+  readonly lastTick: Tick | undefined
+  /** Readings of the heap after a major collection. */
+  readonly readings: number
+  /** Milliseconds that the program stood still for readings. */
+  readonly pausedMs: number
+  readonly resources: ReadonlyMap<string, ReadonlyArray<TimeSeries.Point>>
+  /** The process said that it ends by itself. */
+  readonly ended: boolean
+  readonly take: (message: Message) => void
+}
+
+const maxResourceTypes = 64
+
+/**
+ * Makes the observation of a process of which nothing is known yet.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (): Observation => {
+  const series = new Map<SignalName, TimeSeries.TimeSeries>()
+  const sites = new Map<number, FiberSiteRecord>()
+  const resources = new Map<string, TimeSeries.TimeSeries>()
+  const allocations = AllocationSites.make()
+  const copies: Array<Copy> = []
+  const unsupported: Array<string> = []
+  const problems: Array<string> = []
+  let hello: Hello | undefined
+  let lastTick: Tick | undefined
+  let ended = false
+  let startMs = 0
+  let now = 0
+  let readings = 0
+  let pausedMs = 0
+
+  const add = (name: SignalName, t: number, value: number): void => {
+    let signal = series.get(name)
+    if (signal === undefined) {
+      series.set(name, signal = TimeSeries.make({ merge: signals[name].kind === "floor" ? "lowest" : "mean" }))
+    }
+    signal.add(t, value)
+  }
+
+  const site = (id: number): FiberSiteRecord => {
+    let record = sites.get(id)
+    if (record === undefined) {
+      record = {
+        id,
+        fork: undefined,
+        runs: undefined,
+        chain: [],
+        lives: Lives.make(),
+        abandoned: Lives.make(),
+        waiting: []
+      }
+      sites.set(id, record)
+    }
+    return record
+  }
+
+  const takeTick = (tick: Tick): void => {
+    lastTick = tick
+    const { t } = tick
+    add("fibers.live", t, tick.fibers.live)
+    add("fibers.started", t, tick.fibers.started)
+    add("fibers.abandoned", t, tick.fibers.abandoned)
+    add("heap.used", t, tick.memory.heapUsed)
+    add("rss", t, tick.memory.rss)
+    add("external", t, tick.memory.external)
+    add("arrayBuffers", t, tick.memory.arrayBuffers)
+    add("eventloop.delay", t, tick.loop.p99)
+    add("eventloop.utilization", t, tick.loop.utilization)
+    add("gc.pause", t, tick.gc.pauseMs)
+    // Several floors of one interval are one: the lowest.
+    if (tick.floors.length > 0) add("heap.floor", t, Math.min(...tick.floors.map(({ bytes }) => bytes)))
+    readings += tick.floors.filter(({ forced }) => forced).length
+    for (const [id, bornSecond, tenured, endedCount, abandoned] of tick.flow) {
+      const record = site(id)
+      const born = bornSecond * 1000
+      if (tenured > 0) record.lives.bear(born, tenured)
+      if (endedCount + abandoned > 0) record.lives.die(born, t, endedCount + abandoned)
+      if (abandoned > 0) record.abandoned.bear(t, abandoned)
+    }
+    for (const [type, count] of Object.entries(tick.resources)) {
+      let known = resources.get(type)
+      if (known === undefined) {
+        if (resources.size >= maxResourceTypes) continue
+        resources.set(type, known = TimeSeries.make())
+        if (t > 2000) known.add(0, 0)
+      }
+      known.add(t, count)
+    }
+    for (const [type, known] of resources) if (!Object.hasOwn(tick.resources, type)) known.add(t, 0)
+  }
+
+  return {
+    get hello() {
+      return hello
+    },
+    copies,
+    unsupported,
+    problems,
+    sites,
+    allocations,
+    series: (name) => series.get(name)?.points() ?? [],
+    get durationMs() {
+      return Math.max(0, now - startMs)
+    },
+    get startMs() {
+      return startMs
+    },
+    get lastTick() {
+      return lastTick
+    },
+    get readings() {
+      return readings
+    },
+    get pausedMs() {
+      return pausedMs
+    },
+    get resources() {
+      return new Map([...resources].map(([type, points]) => [type, points.points()]))
+    },
+    get ended() {
+      return ended
+    },
+    take: (message) => {
+      if ("t" in message) now = Math.max(now, message.t)
+      switch (message.type) {
+        case "hello":
+          hello = message
+          return
+        case "copy":
+          if (copies.length === 0) startMs = message.t
+          copies.push(message)
+          return
+        case "unsupported":
+          if (!unsupported.includes(message.what)) unsupported.push(message.what)
+          return
+        case "problem":
+          problems.push(`${message.probe}: ${message.message}`)
+          return
+        case "site":
+          sites.set(message.id, { ...site(message.id), fork: message.fork, runs: message.runs, chain: message.chain })
+          return
+        case "tick":
+          return takeTick(message)
+        case "stack":
+          return allocations.stack(message)
+        case "samples":
+          pausedMs += message.pauseMs
+          return allocations.take(message)
+        case "waiting":
+          site(message.site).waiting = message.places
+          return
+        case "bye":
+          ended = true
+      }
+    }
+  }
+}

@@ -1,0 +1,213 @@
+/**
+ * The result of a run: what `--json` writes, and what every rendering is made from.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import type { Diagnosis, Verdict } from "./Diagnosis.ts"
+import { Finding } from "./Finding.ts"
+import type { Observation } from "./Observation.ts"
+import { signals } from "./Signal.ts"
+import type { SignalName } from "./Signal.ts"
+
+/**
+ * The version of the report's format. A reader refuses a version it does not know.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const reportVersion = 1
+
+const VerdictSchema = Schema.Literals(["leak", "ok", "undecided"])
+
+/**
+ * A signal over time: `points` are `[milliseconds since the start, value]`, oldest first.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const SignalSeries = Schema.Struct({
+  unit: Schema.String,
+  points: Schema.Array(Schema.Tuple([Schema.Finite, Schema.Finite]))
+})
+
+/**
+ * What was seen of one process of the observed program.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const ProcessReport = Schema.Struct({
+  pid: Schema.Int,
+  thread: Schema.Int,
+  argv: Schema.Array(Schema.String),
+  node: Schema.String,
+  effect: Schema.Array(Schema.String),
+  verdict: VerdictSchema,
+  because: Schema.String,
+  durationMs: Schema.Finite,
+  fibers: Schema.Struct({
+    started: Schema.Int,
+    ended: Schema.Int,
+    abandoned: Schema.Int,
+    live: Schema.Int
+  }),
+  /** Forced major collections, and how long the program stood still for them. */
+  readings: Schema.Struct({ count: Schema.Int, pausedMs: Schema.Finite }),
+  signals: Schema.Record(Schema.String, SignalSeries),
+  problems: Schema.Array(Schema.String)
+})
+
+/**
+ * **Details**
+ *
+ * `verdict` is the worst of the processes: `leak`, else `undecided`, else `ok`. `signals` are those of the process with the worst
+ * verdict. `program.code` is absent when a signal ended it or the tool stopped it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Report = Schema.Struct({
+  version: Schema.Literal(reportVersion),
+  verdict: VerdictSchema,
+  because: Schema.String,
+  findings: Schema.Array(Finding),
+  undecided: Schema.Array(Schema.Struct({
+    rule: Schema.String,
+    what: Schema.String,
+    why: Schema.String,
+    wouldTake: Schema.String
+  })),
+  signals: Schema.Record(Schema.String, SignalSeries),
+  durationMs: Schema.Finite,
+  program: Schema.Struct({
+    command: Schema.Array(Schema.String),
+    code: Schema.optionalKey(Schema.Int),
+    signal: Schema.optionalKey(Schema.String),
+    stoppedByTool: Schema.Boolean
+  }),
+  processes: Schema.Array(ProcessReport),
+  versions: Schema.Struct({
+    fiberscope: Schema.String,
+    node: Schema.String,
+    effect: Schema.Array(Schema.String)
+  })
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Report = typeof Report.Type
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type ProcessReport = typeof ProcessReport.Type
+
+/**
+ * How the observed program came to its end.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ProgramEnd {
+  readonly command: ReadonlyArray<string>
+  readonly code: number | undefined
+  readonly signal: string | undefined
+  readonly stoppedByTool: boolean
+}
+
+/**
+ * Makes the report of a run from what was observed of its processes.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: {
+  readonly processes: ReadonlyArray<{ readonly observation: Observation; readonly diagnosis: Diagnosis }>
+  readonly end: ProgramEnd
+  readonly durationMs: number
+  readonly version: string
+}): Report => {
+  const { durationMs, end, version } = options
+  // Threads and processes that ran no fiber at all have nothing to say beside those that did.
+  const observed = options.processes.filter(({ observation }) => observation.copies.length > 0)
+  const processes = observed.length > 0 ? observed : options.processes
+  const worst = worstOf(processes)
+  const reports = processes.map(({ diagnosis, observation }) => processReport(observation, diagnosis))
+  return {
+    version: reportVersion,
+    verdict: worst?.diagnosis.verdict ?? "undecided",
+    because: worst?.diagnosis.because ?? nobodyCame(end),
+    findings: processes.flatMap(({ diagnosis }) => diagnosis.findings),
+    undecided: processes.flatMap(({ diagnosis }) => diagnosis.suspicions),
+    signals: worst === undefined ? {} : signalsOf(worst.observation),
+    durationMs,
+    program: {
+      command: end.command,
+      ...(end.code === undefined ? {} : { code: end.code }),
+      ...(end.signal === undefined ? {} : { signal: end.signal }),
+      stoppedByTool: end.stoppedByTool
+    },
+    processes: reports,
+    versions: {
+      fiberscope: version,
+      node: reports[0]?.node ?? "unknown",
+      effect: [...new Set(reports.flatMap(({ effect }) => effect))]
+    }
+  }
+}
+
+const rank: Readonly<Record<Verdict, number>> = { leak: 0, undecided: 1, ok: 2 }
+
+const worstOf = <A extends { readonly diagnosis: Diagnosis; readonly observation: Observation }>(
+  processes: ReadonlyArray<A>
+): A | undefined =>
+  [...processes].sort((a, b) =>
+    rank[a.diagnosis.verdict] - rank[b.diagnosis.verdict]
+    || (b.observation.lastTick?.fibers.started ?? 0) - (a.observation.lastTick?.fibers.started ?? 0)
+  )[0]
+
+const nobodyCame = (end: ProgramEnd): string =>
+  end.code !== undefined && end.code !== 0
+    ? `the program failed with code ${end.code} before a fiber of effect ran`
+    : "no fiber of effect >= 4 ran in any process of the program, so there was nothing to observe"
+
+const processReport = (observation: Observation, diagnosis: Diagnosis): ProcessReport => {
+  const { copies, hello, lastTick } = observation
+  return {
+    pid: hello?.pid ?? 0,
+    thread: hello?.thread ?? 0,
+    argv: hello?.argv ?? [],
+    node: hello?.node ?? "unknown",
+    effect: copies.map(({ effect, where }) => effect ?? where),
+    verdict: diagnosis.verdict,
+    because: diagnosis.because,
+    durationMs: observation.durationMs,
+    fibers: {
+      started: lastTick?.fibers.started ?? 0,
+      ended: lastTick?.fibers.ended ?? 0,
+      abandoned: lastTick?.fibers.abandoned ?? 0,
+      live: lastTick?.fibers.live ?? 0
+    },
+    readings: { count: observation.readings, pausedMs: observation.pausedMs },
+    signals: signalsOf(observation),
+    problems: [...observation.problems, ...diagnosis.problems, ...observation.unsupported]
+  }
+}
+
+const signalsOf = (observation: Observation): Report["signals"] => {
+  const out: Record<string, { unit: string; points: ReadonlyArray<readonly [number, number]> }> = {}
+  for (const name of Object.keys(signals) as ReadonlyArray<SignalName>) {
+    const points = observation.series(name)
+    if (points.length > 0) {
+      out[name] = {
+        unit: signals[name].unit,
+        points: points.map(({ t, value }) => [t, value] as const)
+      }
+    }
+  }
+  return out
+}

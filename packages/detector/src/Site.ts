@@ -1,0 +1,57 @@
+/**
+ * Places in the source, as findings name them.
+ *
+ * @since 0.1.0
+ */
+import type { Place } from "./agent/Protocol.ts"
+import type { Site } from "./Finding.ts"
+
+/**
+ * The site of a place: a path instead of a URL, and a name for what has none.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const siteOf = ({ column, file, line, name }: Place): Site => ({
+  name: name === "" ? "(anonymous)" : name,
+  ...(file === undefined || file === "" ? {} : { file: pathOf(file) }),
+  ...(line === undefined ? {} : { line }),
+  ...(column === undefined ? {} : { column })
+})
+
+const pathOf = (file: string): string => {
+  if (!file.startsWith("file://")) return file
+  try {
+    return decodeURIComponent(new URL(file).pathname)
+  } catch {
+    return file
+  }
+}
+
+/**
+ * `name (file:line)`; the file by its last two parts, which is enough for a sentence.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const describeSite = ({ column, file, line, name }: Site): string => {
+  if (file === undefined) return name
+  const short = file.split(/[\\/]/).slice(-2).join("/")
+  const at = `${short}:${line ?? "?"}${column === undefined ? "" : `:${column}`}`
+  return name === "(anonymous)" ? at : `${name} (${at})`
+}
+
+/**
+ * The function of a library, as its users call it: `Metric.update`, `Scope.addFinalizer`.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const libraryName = ({ file, name }: Site): string => {
+  const match = file === undefined
+    ? null
+    : /[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)[\\/](?:.*[\\/])?([^\\/]+?)\.[cm]?[jt]s$/.exec(file)
+  if (match === null) return name
+  const [, library, module] = match
+  return library === "effect" ? `${module!}.${name} of effect` : `${name} of ${library!}`
+}

@@ -1,0 +1,169 @@
+/**
+ * The agent: reads the process it lives in and says what it saw, and nothing else.
+ *
+ * It is the only part of the detector that is loaded into programs that nobody prepared. So it depends on nothing but node and
+ * core's census, keeps the process alive in no way, throws nothing, prints nothing, and falls silent when nobody listens.
+ */
+import type { FiberCensus } from "@fiberscope/core/FiberCensus"
+import type { FiberSite, Frame } from "@fiberscope/core/FiberSite"
+import { performance } from "node:perf_hooks"
+import process from "node:process"
+import v8 from "node:v8"
+import { sampleAllocations } from "./AllocationSamples.ts"
+import type { AllocationSamples } from "./AllocationSamples.ts"
+import { heapUsed, makeCollect, watchCollections } from "./GarbageCollections.ts"
+import type { GarbageCollections } from "./GarbageCollections.ts"
+import { watchLoop } from "./LoopDelay.ts"
+import type { LoopDelay } from "./LoopDelay.ts"
+import { makeProbes } from "./Probe.ts"
+import type { AgentOptions, Floor, Message, Place, Request } from "./Protocol.ts"
+import { waitingPlaces } from "./WaitingPlaces.ts"
+
+export interface Agent {
+  /** Says what happened since the last interval, without a reading that would make the program wait. */
+  readonly flush: () => void
+  readonly answer: (request: Request) => void
+  readonly stop: () => void
+}
+
+const topSites = 20
+const inspectionsPerSecond = 20
+
+// Taken at load: the program may replace the globals.
+const setTimer = setInterval
+const clearTimer = clearInterval
+
+/** Starts the agent: one timer, which does not keep the process alive. */
+export const startAgent = (census: FiberCensus, options: AgentOptions, send: (message: Message) => void): Agent => {
+  const probes = makeProbes((probe, message) => send({ type: "problem", t: census.now(), probe, message }))
+  const collections = probes.run<GarbageCollections | undefined>("gc", watchCollections, undefined)
+  const loop = probes.run<LoopDelay | undefined>("eventloop", watchLoop, undefined)
+  const isOwn = (url: string): boolean => ownFolders.some((folder) => url.startsWith(folder))
+  const samples = options.samplingBytes > 0 && options.readingMs > 0
+    ? probes.run<AllocationSamples | undefined>(
+      "samples",
+      () => sampleAllocations(options.samplingBytes, isOwn),
+      undefined
+    )
+    : undefined
+  const collect = options.readingMs > 0 && samples === undefined
+    ? probes.run<(() => void) | undefined>("collect", makeCollect, undefined)
+    : undefined
+  let knownSites = 0
+  let nextReading = census.now() + options.readingMs
+  let ownMs = 0
+  let stopped = false
+
+  const sendSites = (): void => {
+    for (const site of census.sites.from(knownSites)) send(siteMessage(site))
+    knownSites = census.sites.size
+  }
+
+  /** A reading is a major collection. It is paid for by waiting longer before the next. */
+  const read = (now: number): ReadonlyArray<Floor> => {
+    if (options.readingMs === 0 || now < nextReading) return []
+    const start = performance.now()
+    if (samples !== undefined) {
+      const reading = samples.read()
+      const pauseMs = performance.now() - start
+      for (const { frames, id } of reading.stacks) send({ type: "stack", id, frames })
+      send({ type: "samples", t: now, born: reading.born, died: reading.died, pauseMs })
+    } else if (collect !== undefined) collect()
+    else return []
+    const bytes = heapUsed()
+    const took = performance.now() - start
+    nextReading = now + Math.max(options.readingMs, options.readingShare > 0 ? took / options.readingShare : 0) -
+      options.intervalMs / 2
+    return [{ t: now, bytes, forced: true }]
+  }
+
+  const tick = (final: boolean): void => {
+    if (stopped) return
+    const now = census.now()
+    const forced = final ? [] : probes.run("reading", () => read(now), [])
+    const start = performance.now()
+    census.sweep()
+    const flow = census.flow()
+    sendSites()
+    const gc = probes.run("gc", () => collections?.drain(now), undefined) ?? { floors: [], pauseMs: 0, count: 0 }
+    send({
+      type: "tick",
+      t: now,
+      fibers: census.counts(),
+      flow: flow.map(({ abandoned, born, ended, site, tenured }) => [site, born, tenured, ended, abandoned] as const),
+      live: probes.run("live", () => mostLive(census), []),
+      memory: probes.run("memory", readMemory, noMemory),
+      floors: forced.length > 0 ? forced : gc.floors,
+      loop: probes.run("eventloop", () => loop?.drain(), undefined) ?? noLoop,
+      gc: { pauseMs: gc.pauseMs, count: gc.count },
+      resources: probes.run("resources", readResources, {}),
+      own: { ms: ownMs, bytes: census.bytes() }
+    })
+    ownMs = performance.now() - start
+  }
+
+  const timer = setTimer(() => probes.run("tick", () => tick(false), undefined), options.intervalMs)
+  timer.unref()
+
+  let inspected = 0
+  let inspectedAt = 0
+  const answer = (request: Request): void => {
+    if (stopped || request.type !== "inspect") return
+    const now = census.now()
+    if (now - inspectedAt > 1000) inspected = 0
+    if (inspected === 0) inspectedAt = now
+    const most = Math.min(request.most, inspectionsPerSecond - inspected)
+    if (most <= 0) return
+    inspected += most
+    const found = probes.run("inspect", () => waitingPlaces(census, request.site, most, isOwn), undefined)
+    if (found !== undefined) send({ type: "waiting", t: now, site: request.site, ...found })
+  }
+
+  return {
+    flush: () => probes.run("tick", () => tick(true), undefined),
+    answer,
+    stop: () => {
+      if (stopped) return
+      stopped = true
+      clearTimer(timer)
+      probes.run("stop gc", () => collections?.stop(), undefined)
+      probes.run("stop eventloop", () => loop?.stop(), undefined)
+      probes.run("stop samples", () => samples?.stop(), undefined)
+    }
+  }
+}
+
+/** The folders of the tool's own code, as V8 names them in stacks. */
+const ownFolders: ReadonlyArray<string> = [
+  new URL(".", import.meta.url).href,
+  new URL(".", import.meta.resolve("@fiberscope/core/FiberCensus")).href
+]
+
+const place = (frame: Frame | undefined): Place | undefined =>
+  frame === undefined ? undefined : { name: frame.name, file: frame.file, line: frame.line, column: frame.column }
+
+const siteMessage = (site: FiberSite): Message => ({
+  type: "site",
+  id: site.id,
+  fork: place(site.fork),
+  runs: place(site.runs),
+  chain: site.chain.map((frame) => place(frame)!)
+})
+
+const mostLive = (census: FiberCensus): ReadonlyArray<readonly [number, number]> =>
+  [...census.liveBySite()].sort((a, b) => b[1] - a[1]).slice(0, topSites)
+
+const readMemory = () => {
+  const { arrayBuffers, external, heapUsed, rss } = process.memoryUsage()
+  return { heapUsed, heapLimit: v8.getHeapStatistics().heap_size_limit, rss, external, arrayBuffers }
+}
+
+const noMemory = { heapUsed: 0, heapLimit: 0, rss: 0, external: 0, arrayBuffers: 0 }
+
+const noLoop = { p50: 0, p99: 0, max: 0, utilization: 0 }
+
+const readResources = (): Readonly<Record<string, number>> => {
+  const out: Record<string, number> = {}
+  for (const type of process.getActiveResourcesInfo()) out[type] = (out[type] ?? 0) + 1
+  return out
+}

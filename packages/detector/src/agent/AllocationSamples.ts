@@ -1,0 +1,146 @@
+/**
+ * Objects that are still alive, sampled by V8 as they were allocated, each with its stack and an ordinal for life.
+ *
+ * A reading asks V8 for the profile, which makes it collect all garbage first; so a reading is a heap floor too, and it is paid for
+ * with a pause. The difference to the last reading is what was born and what died. The list of living ordinals lies off-heap, so
+ * that it does not look like growth of the program.
+ */
+import inspector from "node:inspector"
+import type { Place, Samples } from "./Protocol.ts"
+
+interface ProfileNode {
+  readonly callFrame: {
+    readonly functionName: string
+    readonly url: string
+    readonly lineNumber: number
+    readonly columnNumber: number
+  }
+  readonly id: number
+  readonly children: ReadonlyArray<ProfileNode>
+}
+
+interface Profile {
+  readonly head: ProfileNode
+  readonly samples: ReadonlyArray<{ readonly size: number; readonly nodeId: number; readonly ordinal: number }>
+}
+
+/** A stack that was not mentioned before. */
+export interface NewStack {
+  readonly id: number
+  readonly frames: ReadonlyArray<Place>
+}
+
+export interface Reading {
+  readonly stacks: ReadonlyArray<NewStack>
+  readonly born: Samples["born"]
+  readonly died: Samples["died"]
+}
+
+export interface AllocationSamples {
+  readonly read: () => Reading
+  readonly stop: () => void
+}
+
+const maxFrames = 24
+const maxStacks = 20_000
+
+/** Samples one allocation in about `bytes`; allocations by files whose URL `isOwn` are left out. */
+export const sampleAllocations = (bytes: number, isOwn: (url: string) => boolean): AllocationSamples => {
+  const session = new inspector.Session()
+  session.connect()
+  const post = (method: string, params?: object): unknown => {
+    let failure: Error | null = null
+    let result: unknown
+    // A session to the own thread answers before `post` returns.
+    session.post(method, params, (error: Error | null, answer?: unknown) => {
+      failure = error
+      result = answer
+    })
+    if (failure !== null) throw failure as Error
+    return result
+  }
+  post("HeapProfiler.enable")
+  post("HeapProfiler.startSampling", { samplingInterval: bytes })
+  const stackIds = new Map<string, number>()
+  let living = new Float64Array(0)
+  return {
+    read: () => {
+      const { profile } = post("HeapProfiler.getSamplingProfile") as { profile: Profile }
+      const stacks: Array<NewStack> = []
+      const stackOf = stacksByNode(profile, isOwn, (frames) => {
+        const key = frames.map(({ column, file, line, name }) => `${name} ${file}:${line}:${column}`).join("\n")
+        const known = stackIds.get(key)
+        if (known !== undefined) return known
+        const id = stackIds.size + 1
+        if (id > maxStacks) return 0
+        stackIds.set(key, id)
+        stacks.push({ id, frames })
+        return id
+      })
+      const before = living
+      const now = Float64Array.from(profile.samples, ({ ordinal }) => ordinal).sort()
+      const born: Array<[number, number, number]> = []
+      for (const { nodeId, ordinal, size } of profile.samples) {
+        if (has(before, ordinal)) continue
+        const stack = stackOf.get(nodeId)
+        if (stack !== undefined) born.push([ordinal, stack, size])
+      }
+      const died: Array<number> = []
+      for (const ordinal of before) if (!has(now, ordinal)) died.push(ordinal)
+      living = now
+      return { stacks, born, died }
+    },
+    stop: () => {
+      try {
+        post("HeapProfiler.stopSampling")
+      } finally {
+        session.disconnect()
+      }
+    }
+  }
+}
+
+/**
+ * The stack id of each node of the profile's tree; what the tool itself allocates has none. The tool's wrapper around the run loop
+ * stands on the stack of everything that a fiber does, and is left out.
+ */
+const stacksByNode = (
+  profile: Profile,
+  isOwn: (url: string) => boolean,
+  intern: (frames: ReadonlyArray<Place>) => number
+): ReadonlyMap<number, number> => {
+  const used = new Set<number>()
+  for (const { nodeId } of profile.samples) used.add(nodeId)
+  const out = new Map<number, number>()
+  const walk = (node: ProfileNode, above: ReadonlyArray<Place>, aboveIsOwn: boolean): void => {
+    const { columnNumber, functionName, lineNumber, url } = node.callFrame
+    const own = isOwn(url)
+    // What node's own functions do, they do for whoever called them.
+    const ours = own || (aboveIsOwn && (url === "" || url.startsWith("node:")))
+    const root = functionName === "(root)" && url === ""
+    const frames = root || own
+      ? above
+      : [{ name: functionName, file: url, line: lineNumber + 1, column: columnNumber + 1 }, ...above].slice(
+        0,
+        maxFrames
+      )
+    if (!ours && used.has(node.id)) out.set(node.id, intern(frames))
+    for (const child of node.children) walk(child, frames, ours)
+  }
+  walk(profile.head, [], false)
+  return out
+}
+
+/** Binary search. */
+const has = (sorted: Float64Array, value: number): boolean => {
+  let low = 0
+  let high = sorted.length - 1
+  while (low <= high) {
+    const middle = (low + high) >>> 1
+    const at = sorted[middle]!
+    if (at === value) return true
+    if (at < value) low = middle + 1
+    else high = middle - 1
+  }
+  return false
+}

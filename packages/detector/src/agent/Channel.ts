@@ -1,0 +1,54 @@
+/**
+ * The way from an agent to whoever analyses: one connection for each process, opened when there is something to say.
+ *
+ * Nothing here keeps the program alive or waits for anybody. When the other side is gone, or does not read, the channel closes
+ * itself for good; what the agent does after that is nothing.
+ */
+import net from "node:net"
+import type { Message, Request } from "./Protocol.ts"
+
+/** Where an agent's messages go. */
+export interface Channel {
+  readonly send: (message: Message) => void
+  readonly close: () => void
+}
+
+/** More than this not yet read by the other side means that it does not read. */
+const maxBuffered = 8 * 1024 * 1024
+
+/** Opens a channel to a socket. `closed` is called once, when nobody listens any more. */
+export const connect = (path: string, onRequest: (request: Request) => void, closed: () => void): Channel => {
+  let open = true
+  let input = ""
+  const socket = net.connect({ path })
+  socket.unref()
+  socket.setEncoding("utf8")
+  const close = (): void => {
+    if (!open) return
+    open = false
+    socket.destroy()
+    closed()
+  }
+  socket.on("error", close)
+  socket.on("close", close)
+  socket.on("data", (chunk: string) => {
+    const lines = (input + chunk).split("\n")
+    input = lines.pop()!
+    for (const line of lines) {
+      try {
+        onRequest(JSON.parse(line) as Request)
+      } catch {
+        // An agent answers what it understands, and nothing else.
+      }
+    }
+  })
+  return {
+    send: (message) => {
+      if (!open) return
+      if (socket.writableLength > maxBuffered) return close()
+      // Written to the kernel at once when there is room, also while the process exits.
+      socket.write(JSON.stringify(message) + "\n")
+    },
+    close
+  }
+}

@@ -1,0 +1,39 @@
+/** How long the event loop keeps callbacks waiting, and how busy it is. A starved loop explains many a "leak". */
+import { monitorEventLoopDelay, performance } from "node:perf_hooks"
+
+export interface LoopDelay {
+  /** Milliseconds, and the busy share of the time, since the last call. */
+  readonly drain: () => {
+    readonly p50: number
+    readonly p99: number
+    readonly max: number
+    readonly utilization: number
+  }
+  readonly stop: () => void
+}
+
+const resolutionMs = 20
+
+export const watchLoop = (): LoopDelay => {
+  const histogram = monitorEventLoopDelay({ resolution: resolutionMs })
+  histogram.enable()
+  let last = performance.eventLoopUtilization()
+  // The histogram records the time between two of its own timers, of which the resolution is no delay.
+  const ms = (ns: number): number => Math.max(0, Number.isFinite(ns) ? ns / 1e6 - resolutionMs : 0)
+  return {
+    drain: () => {
+      const now = performance.eventLoopUtilization()
+      const { utilization } = performance.eventLoopUtilization(now, last)
+      last = now
+      const reading = {
+        p50: ms(histogram.percentile(50)),
+        p99: ms(histogram.percentile(99)),
+        max: ms(histogram.max),
+        utilization: Number.isFinite(utilization) ? utilization : 0
+      }
+      histogram.reset()
+      return reading
+    },
+    stop: () => void histogram.disable()
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Loaded into the observed program by `node --import`: finds Effect, and starts the agent when there is a copy of it.
+ *
+ * Does nothing without {@link environment}.socket, and nothing in a process that never loads Effect (npm, npx, the parent of a
+ * watcher load this too).
+ */
+import { get } from "@fiberscope/core/FiberCensus"
+import { readFileSync } from "node:fs"
+import process from "node:process"
+import { isMainThread, threadId } from "node:worker_threads"
+import { startAgent } from "./Agent.ts"
+import type { Agent } from "./Agent.ts"
+import { connect } from "./Channel.ts"
+import type { Channel } from "./Channel.ts"
+import { findEffect } from "./FindEffect.ts"
+import { environment, protocolVersion } from "./Protocol.ts"
+import type { AgentOptions } from "./Protocol.ts"
+
+const register = (socket: string, options: AgentOptions): void => {
+  const census = get()
+  let channel: Channel | undefined
+  let agent: Agent | undefined
+  let over = false
+  const releases: Array<() => void> = []
+
+  /** Leaves the program as if the tool had never been there. */
+  const end = (): void => {
+    if (over) return
+    over = true
+    agent?.stop()
+    for (const release of releases) release()
+    stopFinding()
+    process.off("exit", lastWords)
+  }
+
+  const lastWords = (code: number): void => {
+    agent?.flush()
+    channel?.send({ type: "bye", t: census.now(), code })
+  }
+
+  const speak = (): Channel => {
+    if (channel !== undefined) return channel
+    channel = connect(socket, (request) => agent?.answer(request), end)
+    channel.send({
+      type: "hello",
+      version: protocolVersion,
+      pid: process.pid,
+      ppid: process.ppid,
+      thread: isMainThread ? 0 : threadId,
+      argv: process.argv,
+      cwd: process.cwd(),
+      node: process.version,
+      epoch: Date.now() - census.now(),
+      intervalMs: options.intervalMs,
+      samplingBytes: options.samplingBytes
+    })
+    // One listener more must not make Node warn about a program that has ten.
+    process.setMaxListeners(process.getMaxListeners() + 1)
+    process.on("exit", lastWords)
+    return channel
+  }
+
+  const adopt = (prototype: object, where: string): boolean => {
+    if (over) return false
+    const release = census.adopt(prototype, where)
+    if (release === undefined) return false
+    releases.push(release)
+    const to = speak()
+    to.send({ type: "copy", t: census.now(), where, effect: effectVersion(where) })
+    if (agent === undefined) {
+      census.flow() // from here on, what tenured fibers do is kept for the next tick
+      agent = startAgent(census, options, to.send)
+    }
+    return true
+  }
+
+  const stopFinding = findEffect({
+    found: adopt,
+    met: (prototype, fiber) => {
+      if (adopt(prototype, "the first fiber that ran")) census.meet(fiber)
+    },
+    unsupported: (what) => {
+      if (!over) speak().send({ type: "unsupported", t: census.now(), what })
+    }
+  })
+}
+
+/** The version of the copy of Effect at `where`, from the manifest of its package. */
+const effectVersion = (where: string): string | undefined => {
+  try {
+    const manifest = JSON.parse(readFileSync(new URL("../../package.json", where), "utf8")) as {
+      readonly version?: unknown
+    }
+    return typeof manifest.version === "string" ? manifest.version : undefined
+  } catch {
+    return undefined
+  }
+}
+
+try {
+  const socket = process.env[environment.socket]
+  if (socket !== undefined) register(socket, JSON.parse(process.env[environment.options] ?? "{}") as AgentOptions)
+} catch {
+  // The program comes first: without an agent it runs as ever, and the other side says that nobody came.
+}

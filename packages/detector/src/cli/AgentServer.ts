@@ -1,0 +1,102 @@
+/**
+ * Where agents connect: a socket in a folder of its own, readable by its owner only, and one observation for each connection.
+ */
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { mkdtempSync, rmSync } from "node:fs"
+import net from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type { Message, Request } from "../agent/Protocol.ts"
+import * as Observation from "../Observation.ts"
+
+/** The socket for the agents cannot be made. */
+export class AgentServerError extends Data.TaggedError("AgentServerError")<{ readonly message: string }> {}
+
+/** An observed process (or worker thread). */
+export interface ObservedProcess {
+  readonly observation: Observation.Observation
+  readonly ask: (request: Request) => void
+  readonly connected: () => boolean
+}
+
+export interface AgentServer {
+  readonly path: string
+  readonly processes: () => ReadonlyArray<ObservedProcess>
+  /** Closes every connection, so that agents that are still there end themselves. */
+  readonly hangUp: () => void
+}
+
+/** Listens until the scope ends; then no socket and no folder is left. `record` gets every line as it came. */
+export const make = (
+  record: (line: string) => void
+): Effect.Effect<AgentServer, AgentServerError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const folder = yield* Effect.acquireRelease(
+      Effect.try({
+        try: () => mkdtempSync(join(tmpdir(), "fiberscope-")),
+        catch: (error) => new AgentServerError({ message: `no folder for the socket: ${String(error)}` })
+      }),
+      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+    )
+    const path = process.platform === "win32"
+      ? `\\\\.\\pipe\\${folder.split("\\").pop()!}`
+      : join(folder, "agents.sock")
+    const processes: Array<ObservedProcess> = []
+    const sockets = new Set<net.Socket>()
+    const server = net.createServer((socket) => {
+      sockets.add(socket)
+      socket.on("close", () => sockets.delete(socket))
+      processes.push(observe(socket, record))
+    })
+    yield* Effect.acquireRelease(
+      Effect.callback<void, AgentServerError>((resume) => {
+        server.once(
+          "error",
+          (error) => resume(Effect.fail(new AgentServerError({ message: `no socket at ${path}: ${error.message}` })))
+        )
+        server.listen(path, () => resume(Effect.void))
+      }),
+      () =>
+        Effect.callback<void>((resume) => {
+          for (const socket of sockets) socket.destroy()
+          server.close(() => resume(Effect.void))
+        })
+    )
+    return {
+      path,
+      processes: () => processes,
+      hangUp: () => {
+        for (const socket of sockets) socket.destroy()
+      }
+    }
+  })
+
+const observe = (socket: net.Socket, record: (line: string) => void): ObservedProcess => {
+  const observation = Observation.make()
+  let rest = ""
+  let connected = true
+  socket.setEncoding("utf8")
+  socket.on("data", (chunk: string) => {
+    const lines = (rest + chunk).split("\n")
+    rest = lines.pop()!
+    for (const line of lines) {
+      record(line)
+      try {
+        observation.take(JSON.parse(line) as Message)
+      } catch {
+        // Half a line of a process that was killed, or somebody else's connection: there is nothing to learn from it.
+      }
+    }
+  })
+  socket.on("close", () => connected = false)
+  socket.on("error", () => connected = false)
+  return {
+    observation,
+    ask: (request) => {
+      if (connected && !socket.destroyed) socket.write(JSON.stringify(request) + "\n")
+    },
+    connected: () => connected
+  }
+}

@@ -1,0 +1,118 @@
+#!/usr/bin/env node
+/**
+ * The `fiberscope` command.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { writeSync } from "node:fs"
+import process from "node:process"
+import { run } from "./run.ts"
+import type { RunOptions } from "./run.ts"
+import { version } from "./version.ts"
+
+const seconds = Flag.String("for").pipe(
+  Flag.withDescription("Stop the program after this time: 30s, 2m, 500ms. Without it, observe until it ends"),
+  Flag.mapTryCatch(
+    (text) => Option.getOrThrow(parseDuration(text)),
+    () => "a duration is a number with a unit: 30s, 2m, 500ms"
+  ),
+  Flag.optional
+)
+
+const parseDuration = (text: string): Option.Option<Duration.Duration> => {
+  const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h)?$/.exec(text.trim())
+  if (match === null) return Option.none()
+  const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[match[2] ?? "s"]!
+  const ms = Number(match[1]) * unit
+  return ms > 0 ? Option.some(Duration.millis(ms)) : Option.none()
+}
+
+const program = Argument.String("program").pipe(
+  Argument.withDescription("The program and its arguments, after --"),
+  Argument.variadic()
+)
+
+const runCommand = Command.make(
+  "run",
+  {
+    duration: seconds,
+    json: Flag.String("json").pipe(Flag.withDescription("Write the report as JSON to this file"), Flag.optional),
+    record: Flag.String("record").pipe(
+      Flag.withDescription("Write everything the agents said to this file"),
+      Flag.optional
+    ),
+    gc: Flag.Boolean("gc").pipe(
+      Flag.withDescription("Collect all garbage once a second: more heap floors in a short run, a slower program"),
+      Flag.withDefault(false)
+    ),
+    sampling: Flag.Int("sampling").pipe(
+      Flag.withDescription("Bytes between two allocation samples; 0 switches them off"),
+      Flag.withDefault(32768)
+    ),
+    strict: Flag.Boolean("strict").pipe(
+      Flag.withDescription("Exit with 24 when the run cannot tell"),
+      Flag.withDefault(false)
+    ),
+    leakExitCode: Flag.Int("error-exitcode").pipe(
+      Flag.withDescription("The exit code when a leak was found"),
+      Flag.withDefault(23)
+    ),
+    quiet: Flag.Boolean("quiet").pipe(Flag.withDescription("Print nothing but problems"), Flag.withDefault(false)),
+    program
+  },
+  (flags) => {
+    const [file, ...args] = flags.program
+    if (file === undefined) {
+      return Effect.asVoid(fail(64, "which program? fiberscope run -- node app.mjs"))
+    }
+    const options: RunOptions = { ...flags, command: [file, ...args] }
+    return run(options).pipe(
+      Effect.catchTags({
+        ProgramError: ({ exitCode, message }) => fail(exitCode, message),
+        OutputError: ({ message }) => fail(125, message),
+        AgentFilesError: ({ message }) => fail(125, message),
+        AgentServerError: ({ message }) => fail(125, message)
+      }),
+      Effect.tap((code) => Effect.sync(() => void (process.exitCode = code))),
+      Effect.asVoid
+    )
+  }
+).pipe(
+  Command.withDescription("Observe a program that was never changed, and say what leaks"),
+  Command.withExamples([
+    { command: "fiberscope run --for 30s -- node server.mjs", description: "Observe a server for half a minute" },
+    {
+      command: "fiberscope run --json report.json --strict -- npm start",
+      description: "In CI: fail when it leaks or cannot be told"
+    }
+  ])
+)
+
+const fail = (code: number, message: string): Effect.Effect<number> =>
+  Effect.sync(() => {
+    writeSync(2, `fiberscope: ${message}\n`)
+    process.exitCode = code
+    return code
+  })
+
+const fiberscope = Command.make("fiberscope").pipe(
+  Command.withDescription(
+    "Finds leaks in running Effect programs.\n\n"
+      + "Exit codes: the program's own when it fails by itself, else 0 no leak, 23 leak found, 24 cannot tell (with --strict), "
+      + "64 wrong arguments, 125 the tool failed, 126 not executable, 127 not found."
+  ),
+  Command.withSubcommands([runCommand])
+)
+
+fiberscope.pipe(
+  Command.run({ version }),
+  Effect.catchTag("ShowHelp", ({ errors }) => Effect.sync(() => void (process.exitCode = errors.length > 0 ? 64 : 0))),
+  Effect.provide(NodeServices.layer),
+  NodeRuntime.runMain
+)

@@ -1,0 +1,221 @@
+/**
+ * `fiberscope run`: observes a program that was never changed, from its start to its end, and says what leaks.
+ */
+import * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { closeSync, openSync, writeFileSync, writeSync } from "node:fs"
+import process from "node:process"
+import { environment } from "../agent/Protocol.ts"
+import type { AgentOptions } from "../agent/Protocol.ts"
+import * as Diagnosis from "../Diagnosis.ts"
+import * as Report from "../Report.ts"
+import { styleFor } from "../report/Style.ts"
+import { renderText } from "../report/text.ts"
+import { ageOf } from "../rules/FiberGrowth.ts"
+import { agentUrl } from "./AgentFiles.ts"
+import type { AgentServer } from "./AgentServer.ts"
+import * as Agents from "./AgentServer.ts"
+import type { Program, ProgramExit } from "./Program.ts"
+import * as Programs from "./Program.ts"
+import { version } from "./version.ts"
+
+/** What can be asked of a run. */
+export interface RunOptions {
+  readonly command: readonly [string, ...Array<string>]
+  readonly duration: Option.Option<Duration.Duration>
+  readonly json: Option.Option<string>
+  readonly record: Option.Option<string>
+  readonly gc: boolean
+  readonly sampling: number
+  readonly strict: boolean
+  readonly leakExitCode: number
+  readonly quiet: boolean
+}
+
+/** A file that was asked for cannot be written. */
+export class OutputError extends Data.TaggedError("OutputError")<{ readonly message: string }> {}
+
+const intervalMs = 1000
+const graceMs = 5000
+const readingMs = 2000
+const readingShare = 0.015
+
+/** Runs to the end and answers the exit code. */
+export const run = (options: RunOptions) =>
+  Effect.scoped(Effect.gen(function*() {
+    const recording = yield* openRecording(options.record)
+    yield* Option.match(options.json, { onNone: () => Effect.void, onSome: checkWritable })
+    const agents = yield* Agents.make(recording)
+    const started = yield* Clock.currentTimeMillis
+    const program = yield* Programs.start(options.command, yield* agentEnvironment(agents, options))
+    yield* Effect.forkScoped(Effect.repeat(Effect.sync(() => inspectSuspects(agents)), Schedule.fixed("2 seconds")))
+    const { exit, stoppedByTool } = yield* untilEnd(program, options)
+    yield* lastWords(agents)
+    const durationMs = (yield* Clock.currentTimeMillis) - started
+    const report = Report.make({
+      processes: agents.processes().map(({ observation }) => ({
+        observation,
+        diagnosis: Diagnosis.diagnose(observation)
+      })),
+      end: {
+        command: options.command,
+        code: stoppedByTool ? undefined : exit.code,
+        signal: exit.signal,
+        stoppedByTool
+      },
+      durationMs,
+      version
+    })
+    if (!options.quiet) yield* print(report)
+    yield* Option.match(options.json, { onNone: () => Effect.void, onSome: (file) => writeReport(file, report) })
+    return exitCode(report, exit, program, stoppedByTool, options)
+  }))
+
+const agentEnvironment = (agents: AgentServer, options: RunOptions) =>
+  Effect.map(agentUrl, (url) => {
+    const agentOptions: AgentOptions = {
+      intervalMs,
+      samplingBytes: options.sampling,
+      readingMs: options.gc ? intervalMs : options.sampling > 0 ? readingMs : 0,
+      readingShare: options.gc ? 0 : readingShare
+    }
+    return {
+      [environment.socket]: agents.path,
+      [environment.options]: JSON.stringify(agentOptions),
+      NODE_OPTIONS: [process.env["NODE_OPTIONS"] ?? "", `--import=${JSON.stringify(url)}`].join(" ").trim()
+    }
+  })
+
+/** Waits for the end; when the time is over, the tool ends the program, and that is no failure of it. */
+const untilEnd = (
+  program: Program,
+  { duration }: RunOptions
+): Effect.Effect<{ readonly exit: ProgramExit; readonly stoppedByTool: boolean }> =>
+  Effect.gen(function*() {
+    if (Option.isNone(duration)) return { exit: yield* program.exit, stoppedByTool: false }
+    const exit = yield* Effect.timeoutOption(program.exit, duration.value)
+    return Option.isSome(exit)
+      ? { exit: exit.value, stoppedByTool: false }
+      : { exit: yield* stop(program), stoppedByTool: true }
+  })
+
+const stop = (program: Program): Effect.Effect<ProgramExit> =>
+  Effect.gen(function*() {
+    program.kill("SIGTERM")
+    const exit = yield* Effect.timeoutOption(program.exit, Duration.millis(graceMs))
+    if (Option.isSome(exit)) return exit.value
+    program.kill("SIGKILL")
+    return yield* program.exit
+  })
+
+/** What the agents said before the program ended may still be on its way. */
+const lastWords = (agents: AgentServer): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    agents.processes().some(({ connected }) => connected()) ? Effect.sleep("20 millis") : Effect.void
+  ).pipe(
+    Effect.repeat({ times: 10, while: () => agents.processes().some(({ connected }) => connected()) }),
+    Effect.asVoid
+  )
+
+/** Asks once and again where the fibers wait of which many are old. */
+const inspectSuspects = (agents: AgentServer): void => {
+  for (const { ask, observation } of agents.processes()) {
+    const end = observation.startMs + observation.durationMs
+    for (const site of observation.sites.values()) {
+      if (site.lives.living() < 10 || site.waiting.length > 0) continue
+      const age = ageOf(site, end)
+      let old = 0
+      for (const { born, count, died } of site.lives.all()) if (died === Infinity && born < end - age) old += count
+      if (old >= 10) ask({ type: "inspect", site: site.id, most: 5 })
+    }
+  }
+}
+
+const print = (report: Report.Report): Effect.Effect<void> =>
+  Effect.sync(() => {
+    const terminal = process.stderr.isTTY
+    const text = renderText(report, {
+      style: styleFor(terminal, process.env),
+      width: terminal ? process.stderr.columns : undefined
+    })
+    try {
+      writeSync(2, text)
+    } catch {
+      // Nobody reads: the exit code still tells.
+    }
+  })
+
+const checkWritable = (file: string): Effect.Effect<void, OutputError> =>
+  Effect.try({ try: () => closeSync(openSync(file, "a")), catch: (error) => cannotWrite(file, error) })
+
+const writeReport = (file: string, report: Report.Report): Effect.Effect<void, OutputError> =>
+  Effect.flatMap(
+    Effect.orDie(Schema.encodeEffect(Report.Report)(report)),
+    (encoded) =>
+      Effect.try({
+        try: () => writeFileSync(file, JSON.stringify(encoded, undefined, 2) + "\n"),
+        catch: (error) => cannotWrite(file, error)
+      })
+  )
+
+const openRecording = (file: Option.Option<string>): Effect.Effect<(line: string) => void, OutputError, Scope.Scope> =>
+  Option.match(file, {
+    onNone: () => Effect.succeed(() => {}),
+    onSome: (path) =>
+      Effect.map(
+        Effect.acquireRelease(
+          Effect.try({ try: () => openSync(path, "w"), catch: (error) => cannotWrite(path, error) }),
+          (fd) => Effect.sync(() => closeSync(fd))
+        ),
+        (fd) => {
+          let broken = false
+          return (line: string) => {
+            if (broken) return
+            try {
+              writeSync(fd, line + "\n")
+            } catch (error) {
+              broken = true
+              writeSync(2, `fiberscope: the recording stops here: ${String(error)}\n`)
+            }
+          }
+        }
+      )
+  })
+
+const cannotWrite = (file: string, error: unknown): OutputError =>
+  new OutputError({ message: `cannot write ${file}: ${error instanceof Error ? error.message : String(error)}` })
+
+const signalNumbers: Readonly<Record<string, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGABRT: 6,
+  SIGKILL: 9,
+  SIGSEGV: 11,
+  SIGTERM: 15
+}
+
+const exitCode = (
+  report: Report.Report,
+  exit: ProgramExit,
+  program: Program,
+  stoppedByTool: boolean,
+  options: RunOptions
+): number => {
+  if (!stoppedByTool && exit.code !== undefined && exit.code !== 0 && program.passedOn() === undefined) return exit.code
+  if (!stoppedByTool && exit.signal !== undefined && program.passedOn() === undefined) {
+    return 128 + (signalNumbers[exit.signal] ?? 0)
+  }
+  if (report.verdict === "leak") return options.leakExitCode
+  if (report.verdict === "undecided" && options.strict) return 24
+  const passed = program.passedOn()
+  // Somebody stopped both: whoever waits for this process is told how, as if the tool were not there.
+  if (passed !== undefined) return exit.code ?? 128 + (signalNumbers[passed] ?? 0)
+  return 0
+}

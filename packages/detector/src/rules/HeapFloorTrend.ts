@@ -1,0 +1,66 @@
+/**
+ * The heap floor rises, and nothing else explains it: a reason to look longer, never a finding.
+ *
+ * @since 0.1.0
+ */
+import { judgement, ok } from "../LeakRule.ts"
+import type { LeakRule } from "../LeakRule.ts"
+import type { Observation } from "../Observation.ts"
+import { rises, senSlope } from "../Trend.ts"
+import { limits } from "../Turnover.ts"
+
+const name = "HeapFloorTrend"
+
+/**
+ * How fast the heap floor rises, in bytes a second, and whether the rise is more than noise.
+ *
+ * @since 0.1.0
+ * @category statistics
+ */
+export const floorTrend = (observation: Observation): { readonly rising: boolean; readonly perSecond: number } => {
+  const points = observation.series("heap.floor")
+  const values = points.map(({ value }) => value)
+  const late = points.slice(Math.ceil(points.length / 3))
+  return {
+    rising: rises(values),
+    perSecond: senSlope(late.map(({ value }) => value), late.map(({ t }) => t / 1000))
+  }
+}
+
+/**
+ * Bytes a second of old growth that allocation samples would have shown in this run; `Infinity` without samples.
+ *
+ * @since 0.1.0
+ * @category statistics
+ */
+export const detectable = (observation: Observation): number => {
+  const { allocations, hello } = observation
+  if (hello === undefined || hello.samplingBytes === 0 || allocations.readings < 4) return Infinity
+  const end = (observation.startMs + observation.durationMs) / 1000
+  const lateSeconds = (end - Math.max(3, end / 6)) / 2
+  return lateSeconds > 0 ? limits.arrivals * hello.samplingBytes / lateSeconds : Infinity
+}
+
+/**
+ * @since 0.1.0
+ * @category rules
+ */
+export const HeapFloorTrend: LeakRule = {
+  name,
+  check: (observation) => {
+    const { perSecond, rising } = floorTrend(observation)
+    if (!rising) return ok
+    const seen = detectable(observation)
+    // Growth below what samples can show is beyond this run's means, and the report says so; growth above it that no sample saw
+    // contradicts them.
+    if (seen !== Infinity && perSecond < seen) return ok
+    return judgement([], [{
+      rule: name,
+      what: `the heap floor rises by ${Math.round(perSecond / 1024)} KB/s`,
+      why: seen === Infinity
+        ? "the floor alone cannot tell a leak from a warm-up"
+        : "no group of allocations accounts for it yet: it may be a warm-up that is not over",
+      wouldTake: seen === Infinity ? "allocation samples (do not pass --sampling 0)" : "a run twice as long"
+    }])
+  }
+}
