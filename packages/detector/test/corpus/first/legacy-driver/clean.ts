@@ -1,0 +1,48 @@
+/**
+ * Queries go through an old driver with callbacks, each of them under a slot that is given back when the query is over.
+ * The twin of leak.ts: the driver reports a socket that was reset.
+ */
+import { Data, Effect } from "effect"
+import { jitter } from "../../support/life.ts"
+
+class QueryFailed extends Data.TaggedError("QueryFailed")<{ readonly reason: string }> {}
+
+const driver = {
+  query(sql: string, callback: (error: Error | undefined, rows: ReadonlyArray<string>) => void) {
+    const reset = Math.random() < 0.1
+    setTimeout(() => {
+      if (reset) callback(new Error("connection reset"), [])
+      else callback(undefined, [sql, sql.toUpperCase()])
+    }, jitter(15))
+  }
+}
+
+let slots = 0
+
+const query = Effect.fn("LegacyDriver.query")(function*(sql: string) {
+  return yield* Effect.callback<ReadonlyArray<string>, QueryFailed>((resume) => {
+    driver.query(sql, (error, rows) => {
+      resume(error ? Effect.fail(new QueryFailed({ reason: error.message })) : Effect.succeed(rows))
+    })
+  })
+})
+
+const withSlot = Effect.acquireUseRelease(
+  Effect.sync(() => ++slots),
+  (slot) => query(`select * from invoices where slot = ${slot}`),
+  () => Effect.sync(() => --slots)
+)
+
+const lookUp = Effect.fn("lookUp")(function*() {
+  const rows = yield* withSlot
+  return rows.length
+}, Effect.ignore)
+
+const program = Effect.gen(function*() {
+  while (true) {
+    yield* Effect.forkDetach(lookUp())
+    yield* Effect.sleep(jitter(10))
+  }
+})
+
+Effect.runFork(program)

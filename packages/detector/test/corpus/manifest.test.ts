@@ -1,0 +1,36 @@
+/**
+ * The manifest is what a detector is judged by, so it must not rot: what it points at has to be there.
+ */
+import { describe, expect, it } from "@effect/vitest"
+import { existsSync, readFileSync } from "node:fs"
+import { programs } from "./manifest.ts"
+
+const source = (file: string) => new URL(file, import.meta.url)
+
+describe("the manifest of the corpus", () => {
+  it("lists each program once", () => {
+    expect(new Set(programs.map(({ name }) => name)).size).toBe(programs.length)
+  })
+
+  it.each(programs)("$name is there, and ends by itself", ({ file }) => {
+    expect(existsSync(source(file))).toBe(true)
+    expect(readFileSync(source(file), "utf8")).toContain("support/life.ts")
+  })
+
+  it.each(programs.filter(({ expected }) => expected === "leak"))("$name has a clean twin", ({ name }) => {
+    const twin = programs.find((program) => program.name === name.replace("/leak", "/clean"))
+    expect(twin?.expected).toBe("ok")
+  })
+
+  it.each(programs.filter(({ guilty }) => guilty !== undefined))(
+    "$name has its guilty functions on the lines that are given",
+    ({ guilty }) => {
+      const lines = readFileSync(source(guilty!.file), "utf8").split("\n")
+      for (const [first, last] of guilty!.lines) {
+        const opening = lines[first - 1] ?? ""
+        expect(guilty!.names.some((name) => opening.includes(name)), opening).toBe(true)
+        expect(last).toBeLessThanOrEqual(lines.length)
+      }
+    }
+  )
+})

@@ -1,0 +1,47 @@
+/**
+ * What there is in the corpus, and what is true of each program. The programs are the blind judge of the detector: no
+ * rule and no threshold may be chosen by looking at them, and a wrong verdict is answered by a better rule.
+ */
+import { first } from "./first/manifest.ts"
+import { second } from "./second/manifest.ts"
+
+/** Where the blame belongs. */
+export interface Guilty {
+  /** Functions, spans and `Effect.fn` names, any of which counts as the right site. */
+  readonly names: ReadonlyArray<string>
+  /** The file they are in, relative to this folder. */
+  readonly file: string
+  /** First and last lines of the guilty functions, for sites that are given as `file:line:column`. */
+  readonly lines: ReadonlyArray<readonly [first: number, last: number]>
+}
+
+/** What is left behind in each second of a run, as the oracle measured it. */
+export interface Rate {
+  /** Fibers that stay alive or are abandoned, or else the things (entries, listeners, timers) that stay. */
+  readonly individualsPerSecond: number
+  readonly bytesPerSecond: number
+}
+
+/** What grows: fibers that stay alive, fibers that are collected before they end, memory on the heap or off it. */
+export type Kind = "live fibers" | "abandoned fibers" | "memory" | "off-heap memory" | "none"
+
+export interface Program {
+  /** The folder and the variant, such as `price-quotes/leak`. */
+  readonly name: string
+  /** The program, relative to this folder. */
+  readonly file: string
+  readonly half: "first" | "second"
+  readonly expected: "leak" | "ok"
+  readonly kind: Kind
+  /** The mistake, in a few words. */
+  readonly shape: string
+  /** A leak too slow for a run of 30 s: there, "undecided" is the right answer. */
+  readonly slow: boolean
+  /** The program names its functions with `Effect.fn` or spans. */
+  readonly named: boolean
+  readonly guilty?: Guilty
+  readonly rate?: Rate
+  readonly note: string
+}
+
+export const programs: ReadonlyArray<Program> = [...first, ...second]
