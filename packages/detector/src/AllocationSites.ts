@@ -79,7 +79,7 @@ const keyOf = ({ column, file, line, name }: Place): string => `${name} ${file}:
  * @since 0.1.0
  * @category constructors
  */
-export const make = (): AllocationSites => {
+export const make = (options?: { readonly windowMs?: number | undefined }): AllocationSites => {
   const sites = new Map<string, AllocationSite>()
   const stacks = new Map<number, KnownStack>()
   const living = new Map<number, Sample>()
@@ -88,7 +88,9 @@ export const make = (): AllocationSites => {
 
   const site = (key: string, scope: AllocationSite["scope"], frames: ReadonlyArray<Place>): AllocationSite => {
     let known = sites.get(key)
-    if (known === undefined) sites.set(key, known = { key, scope, frames, lives: Lives.make(), bytes: 0, depth: 0 })
+    if (known === undefined) {
+      sites.set(key, known = { key, scope, frames, lives: Lives.make(options), bytes: 0, depth: 0 })
+    }
     return known
   }
 

@@ -33,7 +33,8 @@ export interface Diagnosis {
   readonly because: string
   readonly findings: ReadonlyArray<Finding>
   readonly suspicions: ReadonlyArray<Suspicion>
-  /** Rules that failed and were switched off. */
+  /** Rules that failed, and what they said. */
+  readonly failed: ReadonlyArray<LeakRule>
   readonly problems: ReadonlyArray<string>
 }
 
@@ -77,6 +78,7 @@ export const okAfterMs = 25_000
 export const diagnose = (observation: Observation, rules: ReadonlyArray<LeakRule> = defaultRules): Diagnosis => {
   const found: Array<Finding> = []
   const suspicions: Array<Suspicion> = []
+  const failed: Array<LeakRule> = []
   const problems: Array<string> = []
   for (const rule of rules) {
     try {
@@ -84,6 +86,7 @@ export const diagnose = (observation: Observation, rules: ReadonlyArray<LeakRule
       if (judgement._tag === "Warn") found.push(...judgement.findings)
       if (judgement._tag === "Recheck") suspicions.push(...judgement.suspicions)
     } catch (error) {
+      failed.push(rule)
       problems.push(`rule ${rule.name}: ${error instanceof Error ? error.message : String(error)}`)
     }
   }
@@ -105,6 +108,7 @@ export const diagnose = (observation: Observation, rules: ReadonlyArray<LeakRule
     findings,
     // A leak that was found explains the floor.
     suspicions: leak ? suspicions.filter(({ rule }) => rule !== HeapFloorTrend.name) : suspicions,
+    failed,
     problems
   }
 }

@@ -1,14 +1,16 @@
 /**
  * When the things of one site were born and when they died, bounded however many there are and however long it takes.
  *
- * Births and deaths are kept by buckets of time. There are at most `maxBuckets`; when the recording outgrows them, neighbours are
- * merged, so that a bucket is never longer than 1/300 of the recording.
+ * Births and deaths are kept by buckets of time. Without a window there are at most 600: when the recording outgrows them, neighbours
+ * are merged, so that a bucket is never longer than 1/300 of the recording. With a window, what happened before it is forgotten, but
+ * for the fact that something was born then and lives.
  *
  * @since 0.1.0
  */
 
 /**
- * A group that was born in one bucket and died in another (or lives): milliseconds, `died` is `Infinity` for the living.
+ * A group that was born in one bucket and died in another (or lives): milliseconds. `died` is `Infinity` for the living, `born` is
+ * `-Infinity` for what was there before the window.
  *
  * @since 0.1.0
  * @category models
@@ -33,10 +35,9 @@ export interface Lives {
 }
 
 const maxBuckets = 600
-const deathKey = 1024 // > maxBuckets
 
 /**
- * Makes an empty record with buckets of `bucketMs` (1 s unless told).
+ * Makes an empty record.
  *
  * **Example**
  *
@@ -52,53 +53,106 @@ const deathKey = 1024 // > maxBuckets
  * @since 0.1.0
  * @category constructors
  */
-export const make = (bucketMs = 1000): Lives => {
-  let bucket = bucketMs
+export const make = (options?: {
+  /** Milliseconds. Default 1000. */
+  readonly bucketMs?: number | undefined
+  /** Milliseconds that are remembered. Default: all. */
+  readonly windowMs?: number | undefined
+}): Lives => {
+  const windowMs = options?.windowMs
+  let bucket = Math.max(options?.bucketMs ?? 1000, (windowMs ?? 0) / maxBuckets)
+  // By bucket; what was born before the window is in the bucket -Infinity.
   let births = new Map<number, number>()
-  let deaths = new Map<number, number>()
+  let deaths = new Map<number, Map<number, number>>()
+  let first = 0
   let born = 0
   let dead = 0
-  const at = (t: number): number => {
-    let index = Math.max(0, Math.floor(t / bucket))
-    while (index >= maxBuckets) {
-      coarsen()
-      index = Math.floor(t / bucket)
+
+  /** Makes room for `t`, before any bucket is looked up. */
+  const reach = (t: number): void => {
+    if (windowMs === undefined) {
+      while (t / bucket >= maxBuckets) coarsen()
+      return
     }
-    return index
+    const oldest = Math.floor((t - windowMs) / bucket)
+    if (oldest > first) forget(first = oldest)
   }
+
+  const at = (t: number): number => {
+    const index = Math.max(0, Math.floor(t / bucket))
+    return index < first ? -Infinity : index
+  }
+
   const coarsen = (): void => {
     bucket *= 2
-    births = merge(births, (key) => key >> 1)
-    deaths = merge(deaths, (key) => (Math.floor(key / deathKey) >> 1) * deathKey + ((key % deathKey) >> 1))
+    births = merge(births)
+    const merged = new Map<number, Map<number, number>>()
+    for (const [from, ends] of deaths) {
+      const to = merged.get(from >> 1)
+      merged.set(from >> 1, to === undefined ? merge(ends) : merge(ends, to))
+    }
+    deaths = merged
   }
+
+  const forget = (oldest: number): void => {
+    for (const [from, ends] of deaths) {
+      for (const [end, count] of ends) {
+        if (end >= oldest) continue
+        ends.delete(end)
+        add(births, from, -count)
+      }
+      if (ends.size === 0) deaths.delete(from)
+      else if (from < oldest && from !== -Infinity) {
+        deaths.delete(from)
+        for (const [end, count] of ends) addDeath(-Infinity, end, count)
+      }
+    }
+    for (const [from, count] of births) {
+      if (from >= oldest || from === -Infinity) continue
+      births.delete(from)
+      add(births, -Infinity, count)
+    }
+  }
+
+  const addDeath = (from: number, end: number, count: number): void => {
+    let ends = deaths.get(from)
+    if (ends === undefined) deaths.set(from, ends = new Map())
+    add(ends, end, count)
+  }
+
+  const time = (index: number): number => index === -Infinity ? -Infinity : (index + 0.5) * bucket
+
   return {
     bear: (t, count) => {
-      const key = at(t)
-      births.set(key, (births.get(key) ?? 0) + count)
+      reach(t)
+      add(births, at(t), count)
       born += count
     },
     die: (t, died, count) => {
-      at(Math.max(t, died)) // may make the buckets coarser, so first
-      const key = at(t) * deathKey + at(died)
-      deaths.set(key, (deaths.get(key) ?? 0) + count)
+      reach(Math.max(t, died))
+      addDeath(at(t), at(died), count)
       dead += count
     },
     born: () => born,
     living: () => born - dead,
     all: function*() {
       const living = new Map(births)
-      for (const [key, count] of deaths) {
-        const from = Math.floor(key / deathKey)
-        living.set(from, (living.get(from) ?? 0) - count)
-        yield { born: (from + 0.5) * bucket, died: ((key % deathKey) + 0.5) * bucket, count }
+      for (const [from, ends] of deaths) {
+        for (const [end, count] of ends) {
+          add(living, from, -count)
+          yield { born: time(from), died: time(end), count }
+        }
       }
-      for (const [from, count] of living) if (count > 0) yield { born: (from + 0.5) * bucket, died: Infinity, count }
+      for (const [from, count] of living) if (count > 0) yield { born: time(from), died: Infinity, count }
     }
   }
 }
 
-const merge = (counts: ReadonlyMap<number, number>, to: (key: number) => number): Map<number, number> => {
-  const out = new Map<number, number>()
-  for (const [key, count] of counts) out.set(to(key), (out.get(to(key)) ?? 0) + count)
+const add = (counts: Map<number, number>, key: number, count: number): void => {
+  counts.set(key, (counts.get(key) ?? 0) + count)
+}
+
+const merge = (counts: ReadonlyMap<number, number>, out = new Map<number, number>()): Map<number, number> => {
+  for (const [key, count] of counts) add(out, key >> 1, count)
   return out
 }

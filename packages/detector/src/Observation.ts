@@ -12,6 +12,7 @@ import * as Lives from "./Lives.ts"
 import type { SignalName } from "./Signal.ts"
 import { signals } from "./Signal.ts"
 import * as TimeSeries from "./TimeSeries.ts"
+import type { Window } from "./Turnover.ts"
 
 /**
  * The fibers of one fork site.
@@ -46,8 +47,8 @@ export interface Observation {
   readonly series: (name: SignalName) => ReadonlyArray<TimeSeries.Point>
   /** Milliseconds between the first copy of Effect and the last word. */
   readonly durationMs: number
-  /** When the first copy of Effect was found, in milliseconds of the recording. */
-  readonly startMs: number
+  /** What the rules look at: from the first copy of Effect, or the beginning of the window, to the last word. */
+  readonly window: Window
   readonly lastTick: Tick | undefined
   /** Readings of the heap after a major collection. */
   readonly readings: number
@@ -67,11 +68,14 @@ const maxResourceTypes = 64
  * @since 0.1.0
  * @category constructors
  */
-export const make = (): Observation => {
+export const make = (options?: {
+  /** Milliseconds that are remembered. Default: all, with a resolution that gets coarser. */
+  readonly windowMs?: number | undefined
+}): Observation => {
   const series = new Map<SignalName, TimeSeries.TimeSeries>()
   const sites = new Map<number, FiberSiteRecord>()
   const resources = new Map<string, TimeSeries.TimeSeries>()
-  const allocations = AllocationSites.make()
+  const allocations = AllocationSites.make(options)
   const copies: Array<Copy> = []
   const unsupported: Array<string> = []
   const problems: Array<string> = []
@@ -86,7 +90,8 @@ export const make = (): Observation => {
   const add = (name: SignalName, t: number, value: number): void => {
     let signal = series.get(name)
     if (signal === undefined) {
-      series.set(name, signal = TimeSeries.make({ merge: signals[name].kind === "floor" ? "lowest" : "mean" }))
+      const merge = signals[name].kind === "floor" ? "lowest" : "mean"
+      series.set(name, signal = TimeSeries.make({ merge, windowMs: options?.windowMs }))
     }
     signal.add(t, value)
   }
@@ -99,8 +104,8 @@ export const make = (): Observation => {
         fork: undefined,
         runs: undefined,
         chain: [],
-        lives: Lives.make(),
-        abandoned: Lives.make(),
+        lives: Lives.make(options),
+        abandoned: Lives.make(options),
         waiting: []
       }
       sites.set(id, record)
@@ -110,6 +115,19 @@ export const make = (): Observation => {
 
   const takeTick = (tick: Tick): void => {
     lastTick = tick
+    const { t } = tick
+    // The last words come from a process that has let go of most things.
+    if (tick.final !== true) addReadings(tick)
+    for (const [id, bornSecond, tenured, endedCount, abandoned] of tick.flow) {
+      const record = site(id)
+      const born = bornSecond * 1000
+      if (tenured > 0) record.lives.bear(born, tenured)
+      if (endedCount + abandoned > 0) record.lives.die(born, t, endedCount + abandoned)
+      if (abandoned > 0) record.abandoned.bear(t, abandoned)
+    }
+  }
+
+  const addReadings = (tick: Tick): void => {
     const { t } = tick
     add("fibers.live", t, tick.fibers.live)
     add("fibers.started", t, tick.fibers.started)
@@ -124,18 +142,11 @@ export const make = (): Observation => {
     // Several floors of one interval are one: the lowest.
     if (tick.floors.length > 0) add("heap.floor", t, Math.min(...tick.floors.map(({ bytes }) => bytes)))
     readings += tick.floors.filter(({ forced }) => forced).length
-    for (const [id, bornSecond, tenured, endedCount, abandoned] of tick.flow) {
-      const record = site(id)
-      const born = bornSecond * 1000
-      if (tenured > 0) record.lives.bear(born, tenured)
-      if (endedCount + abandoned > 0) record.lives.die(born, t, endedCount + abandoned)
-      if (abandoned > 0) record.abandoned.bear(t, abandoned)
-    }
     for (const [type, count] of Object.entries(tick.resources)) {
       let known = resources.get(type)
       if (known === undefined) {
         if (resources.size >= maxResourceTypes) continue
-        resources.set(type, known = TimeSeries.make())
+        resources.set(type, known = TimeSeries.make({ windowMs: options?.windowMs }))
         if (t > 2000) known.add(0, 0)
       }
       known.add(t, count)
@@ -156,8 +167,8 @@ export const make = (): Observation => {
     get durationMs() {
       return Math.max(0, now - startMs)
     },
-    get startMs() {
-      return startMs
+    get window() {
+      return { start: Math.max(startMs, options?.windowMs === undefined ? 0 : now - options.windowMs), end: now }
     },
     get lastTick() {
       return lastTick

@@ -47,6 +47,8 @@ export const make = (options?: {
   /** Points that are kept. Default 600. */
   readonly capacity?: number | undefined
   readonly merge?: "mean" | "lowest" | undefined
+  /** Milliseconds that are remembered. Default: all. */
+  readonly windowMs?: number | undefined
 }): TimeSeries => {
   const capacity = options?.capacity ?? 600
   const lowest = options?.merge === "lowest"
@@ -62,6 +64,9 @@ export const make = (options?: {
       if (!Number.isFinite(value)) return
       const last = points.at(-1)
       const point = { t, value, n: 1 }
+      if (options?.windowMs !== undefined && points[0] !== undefined && points[0].t < t - options.windowMs) {
+        points.shift()
+      }
       if (last !== undefined && last.n < perPoint) points[points.length - 1] = join(last, point)
       else if (points.length < capacity) points.push(point)
       else {

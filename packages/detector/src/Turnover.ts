@@ -81,7 +81,26 @@ export const limits = {
 } as const
 
 /**
- * Judges one site over a window that began at 0 and ends at `end`, both in milliseconds.
+ * The part of a recording that is judged, in milliseconds.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Window {
+  readonly start: number
+  readonly end: number
+}
+
+/**
+ * Milliseconds from the start of a window to its end.
+ *
+ * @since 0.1.0
+ * @category statistics
+ */
+export const lengthOf = ({ end, start }: Window): number => end - start
+
+/**
+ * Judges one site over a window; `age` is how old is old, in milliseconds.
  *
  * **Example**
  *
@@ -96,15 +115,15 @@ export const limits = {
  *   cache.bear(second * 1000, 5)
  *   if (second >= 10) cache.die((second - 10) * 1000, second * 1000, 5)
  * }
- * console.log(Turnover.judge(leak.all(), 30_000, 4000)._tag) // growing
- * console.log(Turnover.judge(cache.all(), 30_000, 4000)._tag) // steady
+ * console.log(Turnover.judge(leak.all(), { start: 0, end: 30_000 }, 4000)._tag) // growing
+ * console.log(Turnover.judge(cache.all(), { start: 0, end: 30_000 }, 4000)._tag) // steady
  * ```
  *
  * @since 0.1.0
  * @category statistics
  */
-export const judge = (lives: Iterable<Life>, end: number, age: number): Turnover => {
-  const from = Math.max(age, limits.warmUp * end)
+export const judge = (lives: Iterable<Life>, { end, start }: Window, age: number): Turnover => {
+  const from = start + Math.max(age, limits.warmUp * (end - start))
   const cut = end - (end - from) / 2
   const half = end - (end - from) / 4
   const early = emptyFlow()
@@ -114,9 +133,9 @@ export const judge = (lives: Iterable<Life>, end: number, age: number): Turnover
     t: number
   ) => (t <= from ? undefined : t <= cut ? early : t <= half ? third : t <= end ? last : undefined)
   const steps = 200
-  const stepMs = end / steps
+  const stepMs = (end - start) / steps
   const changes = new Float64Array(steps + 2)
-  const step = (t: number) => Math.min(steps + 1, Math.max(0, Math.ceil(t / stepMs)))
+  const step = (t: number) => Math.min(steps + 1, Math.max(0, Math.ceil((t - start) / stepMs)))
   let old = 0
   for (const { born, count, died } of lives) {
     const joins = born + age

@@ -20,6 +20,8 @@ import type { AgentOptions, Floor, Message, Place, Request } from "./Protocol.ts
 import { waitingPlaces } from "./WaitingPlaces.ts"
 
 export interface Agent {
+  /** Takes the readings of an interval. */
+  readonly tick: () => void
   /** Says what happened since the last interval, without a reading that would make the program wait. */
   readonly flush: () => void
   readonly answer: (request: Request) => void
@@ -29,11 +31,7 @@ export interface Agent {
 const topSites = 20
 const inspectionsPerSecond = 20
 
-// Taken at load: the program may replace the globals.
-const setTimer = setInterval
-const clearTimer = clearInterval
-
-/** Starts the agent: one timer, which does not keep the process alive. */
+/** Starts the agent. It takes readings when it is told to; whoever starts it has the clock. */
 export const startAgent = (census: FiberCensus, options: AgentOptions, send: (message: Message) => void): Agent => {
   const probes = makeProbes((probe, message) => send({ type: "problem", t: census.now(), probe, message }))
   const collections = probes.run<GarbageCollections | undefined>("gc", watchCollections, undefined)
@@ -89,6 +87,7 @@ export const startAgent = (census: FiberCensus, options: AgentOptions, send: (me
     send({
       type: "tick",
       t: now,
+      final: final ? true : undefined,
       fibers: census.counts(),
       flow: flow.map(({ abandoned, born, ended, site, tenured }) => [site, born, tenured, ended, abandoned] as const),
       live: probes.run("live", () => mostLive(census), []),
@@ -101,9 +100,6 @@ export const startAgent = (census: FiberCensus, options: AgentOptions, send: (me
     })
     ownMs = performance.now() - start
   }
-
-  const timer = setTimer(() => probes.run("tick", () => tick(false), undefined), options.intervalMs)
-  timer.unref()
 
   let inspected = 0
   let inspectedAt = 0
@@ -120,12 +116,12 @@ export const startAgent = (census: FiberCensus, options: AgentOptions, send: (me
   }
 
   return {
+    tick: () => probes.run("tick", () => tick(false), undefined),
     flush: () => probes.run("tick", () => tick(true), undefined),
     answer,
     stop: () => {
       if (stopped) return
       stopped = true
-      clearTimer(timer)
       probes.run("stop gc", () => collections?.stop(), undefined)
       probes.run("stop eventloop", () => loop?.stop(), undefined)
       probes.run("stop samples", () => samples?.stop(), undefined)

@@ -76,6 +76,8 @@ export interface Floor {
 export interface Tick {
   readonly type: "tick"
   readonly t: number
+  /** The process is exiting. */
+  readonly final?: true | undefined
   readonly fibers: {
     readonly started: number
     readonly ended: number

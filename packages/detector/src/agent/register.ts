@@ -16,10 +16,15 @@ import { findEffect } from "./FindEffect.ts"
 import { environment, protocolVersion } from "./Protocol.ts"
 import type { AgentOptions } from "./Protocol.ts"
 
+// Taken at load: the program may replace the globals.
+const setTimer = setInterval
+const clearTimer = clearInterval
+
 const register = (socket: string, options: AgentOptions): void => {
   const census = get()
   let channel: Channel | undefined
   let agent: Agent | undefined
+  let timer: ReturnType<typeof setInterval> | undefined
   let over = false
   const releases: Array<() => void> = []
 
@@ -27,6 +32,7 @@ const register = (socket: string, options: AgentOptions): void => {
   const end = (): void => {
     if (over) return
     over = true
+    clearTimer(timer)
     agent?.stop()
     for (const release of releases) release()
     stopFinding()
@@ -69,7 +75,9 @@ const register = (socket: string, options: AgentOptions): void => {
     to.send({ type: "copy", t: census.now(), where, effect: effectVersion(where) })
     if (agent === undefined) {
       census.flow() // from here on, what tenured fibers do is kept for the next tick
-      agent = startAgent(census, options, to.send)
+      const started = agent = startAgent(census, options, to.send)
+      timer = setTimer(started.tick, options.intervalMs)
+      timer.unref()
     }
     return true
   }

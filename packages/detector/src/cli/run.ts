@@ -17,7 +17,7 @@ import * as Diagnosis from "../Diagnosis.ts"
 import * as Report from "../Report.ts"
 import { styleFor } from "../report/Style.ts"
 import { renderText } from "../report/text.ts"
-import { ageOf } from "../rules/FiberGrowth.ts"
+import { suspectSites } from "../rules/FiberGrowth.ts"
 import { agentUrl } from "./AgentFiles.ts"
 import type { AgentServer } from "./AgentServer.ts"
 import * as Agents from "./AgentServer.ts"
@@ -123,17 +123,9 @@ const lastWords = (agents: AgentServer): Effect.Effect<void> =>
     Effect.asVoid
   )
 
-/** Asks once and again where the fibers wait of which many are old. */
 const inspectSuspects = (agents: AgentServer): void => {
   for (const { ask, observation } of agents.processes()) {
-    const end = observation.startMs + observation.durationMs
-    for (const site of observation.sites.values()) {
-      if (site.lives.living() < 10 || site.waiting.length > 0) continue
-      const age = ageOf(site, end)
-      let old = 0
-      for (const { born, count, died } of site.lives.all()) if (died === Infinity && born < end - age) old += count
-      if (old >= 10) ask({ type: "inspect", site: site.id, most: 5 })
-    }
+    for (const site of suspectSites(observation)) ask({ type: "inspect", site, most: 5 })
   }
 }
 

@@ -20,14 +20,14 @@ const name = "AbandonedFibers"
 export const AbandonedFibers: LeakRule = {
   name,
   check: (observation) => {
-    const end = observation.startMs + observation.durationMs
+    const { window } = observation
     const findings: Array<Finding> = []
     const suspicions: Array<Suspicion> = []
     for (const site of observation.sites.values()) {
       const count = site.abandoned.born()
       if (count === 0) continue
       // Nothing departs from what is gone for ever, so age does not matter: each one is an arrival.
-      const turnover = Turnover.judge(site.abandoned.all(), end, 0)
+      const turnover = Turnover.judge(site.abandoned.all(), window, 0)
       const place = siteOf(placeOfSite(site) ?? { name: "(no Effect.fn or span)" })
       if (turnover._tag === "growing") {
         findings.push({
@@ -58,7 +58,7 @@ export const AbandonedFibers: LeakRule = {
           rule: name,
           what: `${count} fibers of ${describeSite(place)} were collected without ending`,
           why: turnover.why,
-          wouldTake: `a run of ${Math.ceil(2 * end / 1000)} s`
+          wouldTake: `a run of ${Math.ceil(2 * Turnover.lengthOf(window) / 1000)} s`
         })
       }
     }

@@ -24,11 +24,11 @@ const youngest = 3000
  * @since 0.1.0
  * @category statistics
  */
-export const ageOf = (site: FiberSiteRecord, end: number): number => {
+export const ageOf = (site: FiberSiteRecord, window: Turnover.Window): number => {
   const lives: Array<{ readonly life: number; readonly count: number }> = []
   let dead = 0
   for (const { born, count, died } of site.lives.all()) {
-    if (died === Infinity) continue
+    if (died === Infinity || born === -Infinity) continue
     lives.push({ life: died - born, count })
     dead += count
   }
@@ -44,7 +44,7 @@ export const ageOf = (site: FiberSiteRecord, end: number): number => {
       }
     }
   }
-  return Math.max(youngest, quantile, end / 8)
+  return Math.max(youngest, quantile, Turnover.lengthOf(window) / 8)
 }
 
 /**
@@ -54,27 +54,46 @@ export const ageOf = (site: FiberSiteRecord, end: number): number => {
 export const FiberGrowth: LeakRule = {
   name,
   check: (observation) => {
-    const end = observation.startMs + observation.durationMs
+    const { window } = observation
+    const length = Turnover.lengthOf(window)
     const findings: Array<Finding> = []
     const suspicions: Array<Suspicion> = []
     for (const site of observation.sites.values()) {
       if (site.lives.living() < Turnover.limits.suspiciousArrivals) continue
-      const age = ageOf(site, end)
-      if (age > 0.6 * end) {
-        const old = [...site.lives.all()].reduce(
-          (sum, { born, count, died }) => sum + (died === Infinity && born < end - age ? count : 0),
-          0
-        )
-        if (old > Turnover.limits.arrivals) suspicions.push(tooLong(site, age))
+      const age = ageOf(site, window)
+      if (age > 0.6 * length) {
+        if (oldNow(site, window, age) > Turnover.limits.arrivals) suspicions.push(tooLong(site, age))
         continue
       }
-      const turnover = Turnover.judge(site.lives.all(), end, age)
+      const turnover = Turnover.judge(site.lives.all(), window, age)
       if (turnover._tag === "growing") findings.push(finding(observation, site, turnover))
-      if (turnover._tag === "unclear") suspicions.push(unclear(site, turnover, end))
+      if (turnover._tag === "unclear") suspicions.push(unclear(site, turnover, length))
     }
     findings.sort((a, b) => b.count - a.count)
     return judgement(findings, suspicions)
   }
+}
+
+/**
+ * The ids of sites with enough old fibers that nobody has looked at yet: it is worth asking where they wait.
+ *
+ * @since 0.1.0
+ * @category statistics
+ */
+export const suspectSites = (observation: Observation): ReadonlyArray<number> => {
+  const { window } = observation
+  const out: Array<number> = []
+  for (const site of observation.sites.values()) {
+    if (site.lives.living() < Turnover.limits.arrivals || site.waiting.length > 0) continue
+    if (oldNow(site, window, ageOf(site, window)) >= Turnover.limits.arrivals) out.push(site.id)
+  }
+  return out
+}
+
+const oldNow = (site: FiberSiteRecord, { end }: Turnover.Window, age: number): number => {
+  let old = 0
+  for (const { born, count, died } of site.lives.all()) if (died === Infinity && born < end - age) old += count
+  return old
 }
 
 /**
@@ -131,11 +150,11 @@ const fix = (site: FiberSiteRecord): string =>
     : `In ${site.fork.name}: fork in a scope that ends with the work (Effect.forkScoped or FiberSet instead of forkDetach or runFork), `
       + "or bound their wait (Effect.timeout)."
 
-const unclear = (site: FiberSiteRecord, turnover: Turnover.Turnover, end: number): Suspicion => ({
+const unclear = (site: FiberSiteRecord, turnover: Turnover.Turnover, length: number): Suspicion => ({
   rule: name,
   what: `${site.lives.living()} fibers of ${describeSite(nameOf(site))} live`,
   why: turnover.why,
-  wouldTake: `a run of ${seconds(2 * end)}`
+  wouldTake: `a run of ${seconds(2 * length)}`
 })
 
 const tooLong = (site: FiberSiteRecord, age: number): Suspicion => ({

@@ -7,7 +7,7 @@ import { judgement, ok } from "../LeakRule.ts"
 import type { LeakRule } from "../LeakRule.ts"
 import type { Observation } from "../Observation.ts"
 import { rises, senSlope } from "../Trend.ts"
-import { limits } from "../Turnover.ts"
+import { lengthOf, limits } from "../Turnover.ts"
 
 const name = "HeapFloorTrend"
 
@@ -36,8 +36,8 @@ export const floorTrend = (observation: Observation): { readonly rising: boolean
 export const detectable = (observation: Observation): number => {
   const { allocations, hello } = observation
   if (hello === undefined || hello.samplingBytes === 0 || allocations.readings < 4) return Infinity
-  const end = (observation.startMs + observation.durationMs) / 1000
-  const lateSeconds = (end - Math.max(3, end / 6)) / 2
+  const seconds = lengthOf(observation.window) / 1000
+  const lateSeconds = (seconds - Math.max(3, seconds / 6)) / 2
   return lateSeconds > 0 ? limits.arrivals * hello.samplingBytes / lateSeconds : Infinity
 }
 

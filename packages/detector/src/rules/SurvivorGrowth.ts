@@ -35,18 +35,18 @@ export const SurvivorGrowth: LeakRule = {
   check: (observation) => {
     const { allocations } = observation
     if (allocations.readings < fewestReadings) return ok
-    const end = observation.startMs + observation.durationMs
-    const age = Math.max(youngest, end / 6)
+    const { window } = observation
+    const age = Math.max(youngest, Turnover.lengthOf(window) / 6)
     const judged: Array<Judged> = []
     for (const site of allocations.sites.values()) {
       if (site.lives.living() < Turnover.limits.suspiciousArrivals) continue
-      judged.push({ site, turnover: Turnover.judge(site.lives.all(), end, age) })
+      judged.push({ site, turnover: Turnover.judge(site.lives.all(), window, age) })
     }
     judged.sort((a, b) => Turnover.net(b.turnover.late) - Turnover.net(a.turnover.late))
     const culprit = findCulprit(judged)
-    if (culprit !== undefined) return judgement([finding(observation, culprit, end)], [])
+    if (culprit !== undefined) return judgement([finding(observation, culprit)], [])
     const unclear = judged.find(({ site, turnover }) => turnover._tag === "unclear" && site.scope !== "library")
-    return unclear === undefined ? ok : judgement([], [suspicion(unclear, end)])
+    return unclear === undefined ? ok : judgement([], [suspicion(unclear, Turnover.lengthOf(window))])
   }
 }
 
@@ -71,10 +71,10 @@ const findCulprit = (judged: ReadonlyArray<Judged>): Judged | undefined => {
     .reduce((best, candidate) => (candidate.site.depth < best.site.depth ? candidate : best))
 }
 
-const finding = (observation: Observation, { site, turnover }: Judged, end: number): Finding => {
-  const { allocations } = observation
+const finding = (observation: Observation, { site, turnover }: Judged): Finding => {
+  const { allocations, window } = observation
   const frames = site.scope === "library" ? allocations.callersOf(site) : []
-  const stack = allocations.chain(site, end / 3)
+  const stack = allocations.chain(site, window.start + Turnover.lengthOf(window) / 3)
   const at = siteOf(site.scope === "program" ? site.frames[0]! : frames[0] ?? site.frames[0]!)
   const program = stack.filter(isProgramFrame).map(siteOf)
   const inner = stack[0] === undefined ? undefined : siteOf(stack[0])
@@ -112,13 +112,13 @@ const finding = (observation: Observation, { site, turnover }: Judged, end: numb
   }
 }
 
-const suspicion = ({ site, turnover }: Judged, end: number): Suspicion => ({
+const suspicion = ({ site, turnover }: Judged, length: number): Suspicion => ({
   rule: name,
   what: site.scope === "whole"
     ? "memory of the whole program grows"
     : `memory allocated in ${describeSite(siteOf(site.frames[0]!))} grows`,
   why: turnover.why,
-  wouldTake: `a run of ${Math.ceil(2 * end / 1000)} s`
+  wouldTake: `a run of ${Math.ceil(2 * length / 1000)} s`
 })
 
 const rate = (bytesPerSecond: number): string =>

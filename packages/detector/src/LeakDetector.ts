@@ -1,0 +1,211 @@
+/**
+ * The detector inside a program that wants it: one scoped fiber that samples, judges, and tells.
+ *
+ * **When to use**
+ *
+ * Use it in a service that shall watch itself, in production too. To look at a program without changing it, use `fiberscope run`.
+ *
+ * **Details**
+ *
+ * The same agent and the same rules as in `fiberscope run`, in the same process. What is remembered is a sliding window, so memory
+ * and cost stay the same for as long as the service lives. The defaults are those for production: an allocation sample every 512 KiB,
+ * and a reading, which is a major garbage collection, at most every 30 seconds and for 0.5 % of the time.
+ *
+ * **Gotchas**
+ *
+ * Only one detector in a process samples allocations well: a second one collects garbage twice as often. Fibers that were started
+ * before the layer was built are not seen.
+ *
+ * @since 0.1.0
+ */
+import * as Census from "@fiberscope/core/FiberCensus"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as PubSub from "effect/PubSub"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { startAgent } from "./agent/Agent.ts"
+import type { Agent } from "./agent/Agent.ts"
+import { protocolVersion } from "./agent/Protocol.ts"
+import type { AgentOptions, Message } from "./agent/Protocol.ts"
+import { defaultRules, diagnose } from "./Diagnosis.ts"
+import type { Diagnosis } from "./Diagnosis.ts"
+import type { Finding } from "./Finding.ts"
+import { FindingLog } from "./FindingLog.ts"
+import type { FindingEvent } from "./FindingLog.ts"
+import type { LeakRule } from "./LeakRule.ts"
+import * as Observation from "./Observation.ts"
+import { suspectSites } from "./rules/FiberGrowth.ts"
+
+export type { FindingEvent } from "./FindingLog.ts"
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export class LeakDetector extends Context.Service<LeakDetector, {
+  /** Asks all rules now. */
+  readonly diagnosis: Effect.Effect<Diagnosis>
+  /** Findings that were confirmed and have not ended. */
+  readonly findings: Effect.Effect<ReadonlyArray<Finding>>
+  /** Findings as they begin, grow tenfold, and end. A slow reader loses the oldest. */
+  readonly events: Stream.Stream<FindingEvent>
+}>()("@fiberscope/detector/LeakDetector") {
+  /**
+   * Watches this process for as long as the layer lives.
+   *
+   * **Example**
+   *
+   * ```ts
+   * import { Effect } from "effect"
+   * import { LeakDetector } from "@fiberscope/detector/LeakDetector"
+   *
+   * const program = Effect.gen(function*() {
+   *   const detector = yield* LeakDetector
+   *   const { because, verdict } = yield* detector.diagnosis
+   *   console.log(verdict, because) // undecided: a fraction of a second is too short to call anything ok
+   * })
+   *
+   * const Detector = LeakDetector.layer({
+   *   onFinding: ({ _tag, finding }) => Effect.logWarning(`${_tag}: ${finding.summary}`)
+   * })
+   *
+   * Effect.runFork(Effect.provide(program, Detector))
+   * ```
+   *
+   * @since 0.1.0
+   */
+  static layer(options?: LeakDetectorOptions): Layer.Layer<LeakDetector> {
+    return Layer.effect(LeakDetector, make(options))
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface LeakDetectorOptions {
+  /** Between two samples of the signals. Default 1 second. */
+  readonly interval?: Duration.Input | undefined
+  /** Between two judgements. A finding is confirmed when two in a row agree. Default 10 seconds. */
+  readonly judgeEvery?: Duration.Input | undefined
+  /** What is remembered. Default 30 minutes. */
+  readonly window?: Duration.Input | undefined
+  /** Bytes between two allocation samples; 0 switches them, and the readings, off. Default 512 KiB. */
+  readonly samplingBytes?: number | undefined
+  /** The least time between two readings. Default 30 seconds. */
+  readonly readingEvery?: Duration.Input | undefined
+  readonly rules?: ReadonlyArray<LeakRule> | undefined
+  /** Called when a finding begins, grows tenfold and ends. It has ten seconds; when it fails, it is logged once and not called again. */
+  readonly onFinding?: ((event: FindingEvent) => Effect.Effect<void, unknown>) | undefined
+  /** Where the messages come from. Default: an agent in this process. For tests and for recordings. */
+  readonly source?: ((send: (message: Message) => void) => Pick<Agent, "tick" | "answer" | "stop">) | undefined
+}
+
+/**
+ * Makes the detector in a scope.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options?: LeakDetectorOptions): Effect.Effect<LeakDetector["Service"], never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const interval = Duration.fromInputUnsafe(options?.interval ?? "1 second")
+    const judgeEvery = Duration.fromInputUnsafe(options?.judgeEvery ?? "10 seconds")
+    const observation = Observation.make({
+      windowMs: Duration.toMillis(Duration.fromInputUnsafe(options?.window ?? "30 minutes"))
+    })
+    const source = options?.source ?? (yield* ownAgent({
+      intervalMs: Duration.toMillis(interval),
+      samplingBytes: options?.samplingBytes ?? 512 * 1024,
+      readingMs: Duration.toMillis(Duration.fromInputUnsafe(options?.readingEvery ?? "30 seconds")),
+      readingShare: 0.005
+    }))
+    const agent = yield* Effect.acquireRelease(
+      Effect.sync(() => source(observation.take)),
+      (running) => Effect.sync(running.stop)
+    )
+    const log = new FindingLog()
+    const events = yield* PubSub.sliding<FindingEvent>(64)
+    const onFinding = onceSwitchedOff("onFinding", options?.onFinding)
+    let rules = options?.rules ?? defaultRules
+
+    const ask = (): Diagnosis => {
+      const diagnosis = diagnose(observation, rules)
+      if (diagnosis.failed.length > 0) rules = rules.filter((rule) => !diagnosis.failed.includes(rule))
+      return diagnosis
+    }
+
+    const judge = Effect.gen(function*() {
+      for (const site of suspectSites(observation)) agent.answer({ type: "inspect", site, most: 5 })
+      const diagnosis = ask()
+      for (const problem of diagnosis.problems) yield* Effect.logWarning(`LeakDetector switched off: ${problem}`)
+      for (const event of log.take(diagnosis.findings)) {
+        yield* PubSub.publish(events, event)
+        yield* Effect.forkScoped(onFinding(event))
+      }
+    })
+
+    yield* Effect.forkScoped(Effect.repeat(Effect.sync(agent.tick), Schedule.spaced(interval)))
+    yield* Effect.forkScoped(Effect.repeat(Effect.delay(judge, judgeEvery), Schedule.forever))
+    return {
+      diagnosis: Effect.sync(ask),
+      findings: Effect.sync(() => log.open),
+      events: Stream.fromPubSub(events)
+    }
+  })
+
+/** The agent in this process, which counts the fibers of the copy of Effect that runs this. */
+const ownAgent = (
+  agentOptions: AgentOptions
+): Effect.Effect<(send: (message: Message) => void) => Agent, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const census = Census.get()
+    const epoch = yield* Clock.currentTimeMillis
+    const release = yield* Effect.acquireRelease(
+      Effect.withFiber((fiber) => Effect.succeed(census.adopt(Object.getPrototypeOf(fiber), "LeakDetector.layer"))),
+      (stop) => Effect.sync(() => stop?.())
+    )
+    return (send) => {
+      send({
+        type: "hello",
+        version: protocolVersion,
+        pid: process.pid,
+        ppid: process.ppid,
+        thread: 0,
+        argv: process.argv,
+        cwd: process.cwd(),
+        node: process.version,
+        epoch: epoch - census.now(),
+        intervalMs: agentOptions.intervalMs,
+        samplingBytes: agentOptions.samplingBytes
+      })
+      if (release === undefined) {
+        send({ type: "unsupported", t: census.now(), what: "the fibers of this version of effect cannot be seen" })
+      } else send({ type: "copy", t: census.now(), where: "LeakDetector.layer" })
+      census.flow() // from here on
+      return startAgent(census, agentOptions, send)
+    }
+  })
+
+const onceSwitchedOff = (
+  name: string,
+  callback: ((event: FindingEvent) => Effect.Effect<void, unknown>) | undefined
+): (event: FindingEvent) => Effect.Effect<void> => {
+  let off = callback === undefined
+  return (event) =>
+    Effect.suspend(() => (off ? Effect.void : callback!(event))).pipe(
+      Effect.timeout("10 seconds"),
+      Effect.catchCause((cause) => {
+        if (Cause.hasInterruptsOnly(cause)) return Effect.void
+        const first = !off
+        off = true
+        return first ? Effect.logWarning(`LeakDetector switched off: ${name} failed`, cause) : Effect.void
+      })
+    )
+}
