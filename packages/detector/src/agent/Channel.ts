@@ -4,12 +4,15 @@
  * Nothing here keeps the program alive or waits for anybody. When the other side is gone, or does not read, the channel closes
  * itself for good; what the agent does after that is nothing.
  */
+import { writeSync } from "node:fs"
 import net from "node:net"
 import type { Message, Request } from "./Protocol.ts"
 
 /** Where an agent's messages go. */
 export interface Channel {
   readonly send: (message: Message) => void
+  /** Sends what is still here, because the event loop will not turn again. */
+  readonly flush: () => void
   readonly close: () => void
 }
 
@@ -20,6 +23,7 @@ const maxBuffered = 8 * 1024 * 1024
 export const connect = (path: string, onRequest: (request: Request) => void, closed: () => void): Channel => {
   let open = true
   let input = ""
+  let early: Array<string> | undefined = []
   const socket = net.connect({ path })
   socket.unref()
   socket.setEncoding("utf8")
@@ -29,6 +33,7 @@ export const connect = (path: string, onRequest: (request: Request) => void, clo
     socket.destroy()
     closed()
   }
+  socket.on("connect", () => early = undefined)
   socket.on("error", close)
   socket.on("close", close)
   socket.on("data", (chunk: string) => {
@@ -46,8 +51,21 @@ export const connect = (path: string, onRequest: (request: Request) => void, clo
     send: (message) => {
       if (!open) return
       if (socket.writableLength > maxBuffered) return close()
+      const line = JSON.stringify(message) + "\n"
+      early?.push(line)
       // Written to the kernel at once when there is room, also while the process exits.
-      socket.write(JSON.stringify(message) + "\n")
+      socket.write(line)
+    },
+    flush: () => {
+      if (!open || early === undefined) return
+      // The kernel has connected the socket, but node learns that from the event loop only, and keeps what is written until then.
+      const { _handle: handle } = socket as { readonly _handle?: { readonly fd?: number } | null }
+      if (handle?.fd === undefined || handle.fd < 0) return
+      try {
+        writeSync(handle.fd, early.join(""))
+      } catch {
+        // Nobody listens, or not fast enough.
+      }
     },
     close
   }

@@ -22,6 +22,7 @@ const clearTimer = clearInterval
 
 const register = (socket: string, options: AgentOptions): void => {
   const census = get()
+  const epoch = Date.now() - census.now() // now: the program may replace the clock
   let channel: Channel | undefined
   let agent: Agent | undefined
   let timer: ReturnType<typeof setInterval> | undefined
@@ -42,6 +43,7 @@ const register = (socket: string, options: AgentOptions): void => {
   const lastWords = (code: number): void => {
     agent?.flush()
     channel?.send({ type: "bye", t: census.now(), code })
+    channel?.flush()
   }
 
   const speak = (): Channel => {
@@ -56,7 +58,7 @@ const register = (socket: string, options: AgentOptions): void => {
       argv: process.argv,
       cwd: process.cwd(),
       node: process.version,
-      epoch: Date.now() - census.now(),
+      epoch,
       intervalMs: options.intervalMs,
       samplingBytes: options.samplingBytes
     })
