@@ -36,8 +36,8 @@ export interface AllocationSite {
  */
 export interface AllocationSites {
   readonly sites: ReadonlyMap<string, AllocationSite>
-  /** Readings that were taken in. */
-  readonly readings: number
+  /** When readings were taken, in milliseconds of the recording; the last 600. */
+  readonly readings: ReadonlyArray<number>
   /** The stack that most of a site's living objects born after `since` have. */
   readonly chain: (site: AllocationSite, since: number) => ReadonlyArray<Place>
   /** For an inlined site: the frame of the program that stood on the same library stack most often. */
@@ -84,7 +84,7 @@ export const make = (options?: { readonly windowMs?: number | undefined }): Allo
   const stacks = new Map<number, KnownStack>()
   const living = new Map<number, Sample>()
   let lastReading = 0
-  let readings = 0
+  const readings: Array<number> = []
 
   const site = (key: string, scope: AllocationSite["scope"], frames: ReadonlyArray<Place>): AllocationSite => {
     let known = sites.get(key)
@@ -110,9 +110,7 @@ export const make = (options?: { readonly windowMs?: number | undefined }): Allo
 
   return {
     sites,
-    get readings() {
-      return readings
-    },
+    readings,
     chain: (at, since) => {
       const counts = new Map<KnownStack, number>()
       for (const { born, stack } of living.values()) {
@@ -135,7 +133,8 @@ export const make = (options?: { readonly windowMs?: number | undefined }): Allo
     },
     stack: ({ frames, id }) => void stacks.set(id, known(frames)),
     take: ({ born, died, t }) => {
-      readings++
+      readings.push(t)
+      if (readings.length > 600) readings.shift()
       for (const [ordinal, stackId, bytes] of born) {
         const stack = stacks.get(stackId)
         if (stack === undefined) continue

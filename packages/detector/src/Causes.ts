@@ -19,13 +19,24 @@ export const mergeCauses = (findings: ReadonlyArray<Finding>, observation: Obser
   const fibers = findings.filter(({ kind }) => kind === "fiber-growth" || kind === "abandoned-fibers")
   const cause = memory === undefined ? undefined : fibers.find((finding) => related(finding, memory))
   const floor = floorEvidence(observation)
+  const main = cause ?? fibers[0] ?? memory
+  // Handles and buffers have no site of their own. What has one, and leaks as well, is the best account of them.
+  const companions = main === undefined
+    ? []
+    : findings.filter(({ kind }) => kind === "resource-growth" || kind === "off-heap-growth")
   return findings
-    .filter((finding) => cause === undefined || finding !== memory)
-    .map((finding) => {
-      if (!convicts(finding)) return finding
-      const own = finding === cause && memory !== undefined
+    .filter((finding) => (cause === undefined || finding !== memory) && !companions.includes(finding))
+    .map((original) => {
+      if (!convicts(original)) return original
+      const finding = original === main
         ? {
-          bytes: memory.bytes,
+          ...original,
+          evidence: [...original.evidence, ...companions.map(({ kind, summary }) => ({ label: kind, text: summary }))]
+        }
+        : original
+      const own = original === cause && memory !== undefined
+        ? {
+          bytes: Math.max(finding.bytes, memory.bytes),
           evidence: [...finding.evidence, {
             label: "memory",
             text: `${memory.summary} (${memory.evidence[0]?.text ?? ""})`

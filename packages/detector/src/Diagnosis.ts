@@ -11,6 +11,8 @@ import type { Observation } from "./Observation.ts"
 import { AbandonedFibers } from "./rules/AbandonedFibers.ts"
 import { FiberGrowth } from "./rules/FiberGrowth.ts"
 import { detectable, HeapFloorTrend } from "./rules/HeapFloorTrend.ts"
+import { OffHeapGrowth } from "./rules/OffHeapGrowth.ts"
+import { ResourceGrowth } from "./rules/ResourceGrowth.ts"
 import { SurvivorGrowth } from "./rules/SurvivorGrowth.ts"
 import { HeapGrowthRatio } from "./rules/Thresholds.ts"
 
@@ -48,6 +50,8 @@ export const defaultRules: ReadonlyArray<LeakRule> = [
   FiberGrowth,
   AbandonedFibers,
   SurvivorGrowth,
+  OffHeapGrowth,
+  ResourceGrowth,
   HeapFloorTrend,
   HeapGrowthRatio()
 ]
@@ -140,7 +144,14 @@ const verdictOf = (
   }
   const memory = detectable(observation)
   if (memory === Infinity) {
-    return undecided("fibers do not pile up, but memory was not sampled; it would take a run with allocation samples")
+    const readings = observation.allocations.readings.length
+    return undecided(
+      (observation.hello?.samplingBytes ?? 0) === 0
+        ? "fibers do not pile up, but memory was not sampled; it would take a run with allocation samples"
+        : `fibers do not pile up, but ${readings} readings of memory are too few; it would take a run of ${
+          2 * seconds
+        } s`
+    )
   }
   return {
     verdict: "ok",

@@ -31,6 +31,7 @@ export type Site = typeof Site.Type
  * - `abandoned-fibers`: fibers are collected without having ended, so their finalizers never run;
  * - `memory-growth`: objects that a function allocates stay alive, ever more of them;
  * - `live-fibers`, `heap-growth`: a threshold was passed (severity `info`: a number, not a proof);
+ * - `off-heap-growth`: memory outside of the JavaScript heap stays, buffers mostly;
  * - `resource-growth`: timers, sockets or handles pile up.
  *
  * @since 0.1.0
@@ -40,6 +41,7 @@ export const Kind = Schema.Literals([
   "fiber-growth",
   "abandoned-fibers",
   "memory-growth",
+  "off-heap-growth",
   "resource-growth",
   "live-fibers",
   "heap-growth",

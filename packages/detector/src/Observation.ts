@@ -141,6 +141,7 @@ export const make = (options?: {
     add("gc.pause", t, tick.gc.pauseMs)
     // Several floors of one interval are one: the lowest.
     if (tick.floors.length > 0) add("heap.floor", t, Math.min(...tick.floors.map(({ bytes }) => bytes)))
+    for (const { external } of tick.floors) if (external !== undefined) add("external.floor", t, external)
     readings += tick.floors.filter(({ forced }) => forced).length
     for (const [type, count] of Object.entries(tick.resources)) {
       let known = resources.get(type)

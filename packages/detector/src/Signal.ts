@@ -27,6 +27,11 @@ export const signals = {
   "fibers.started": { unit: "fibers", kind: "counter", about: "fibers that ran at least once" },
   "fibers.abandoned": { unit: "fibers", kind: "counter", about: "collected without having ended" },
   "heap.floor": { unit: "bytes", kind: "floor", about: "heap in use right after a major collection" },
+  "external.floor": {
+    unit: "bytes",
+    kind: "floor",
+    about: "memory outside of the heap right after a major collection"
+  },
   "heap.used": { unit: "bytes", kind: "gauge", about: "heap in use, garbage included" },
   "rss": { unit: "bytes", kind: "gauge", about: "memory of the process" },
   "external": { unit: "bytes", kind: "gauge", about: "memory of C++ objects bound to JavaScript ones" },

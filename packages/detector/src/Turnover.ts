@@ -15,6 +15,7 @@
  * @since 0.1.0
  */
 import type { Life } from "./Lives.ts"
+import type { Point } from "./TimeSeries.ts"
 
 /**
  * Old things that arrived and departed in a part of the window.
@@ -74,6 +75,9 @@ export const limits = {
   /** From here on a suspicion is worth another look. */
   suspiciousZ: 2.2,
   suspiciousArrivals: 6,
+  /** Where many depart, at least this share must stay, by more standard deviations: bursts of long work reach three. */
+  behind: 0.25,
+  behindZ: 4,
   /** What ever fell by more than half is emptied by somebody now and then. */
   fall: 0.5,
   /** The beginning of a window is start-up. */
@@ -122,7 +126,17 @@ export const lengthOf = ({ end, start }: Window): number => end - start
  * @since 0.1.0
  * @category statistics
  */
-export const judge = (lives: Iterable<Life>, { end, start }: Window, age: number): Turnover => {
+export const judge = (
+  lives: Iterable<Life>,
+  { end, start }: Window,
+  age: number,
+  options?: {
+    /** The program had no more to do at the end than before. Then growth with departures is growth as well. */
+    readonly steadyTraffic?: boolean | undefined
+    /** Arrivals that are worth another look when none departs. Default 6. */
+    readonly suspicious?: number | undefined
+  }
+): Turnover => {
   const from = start + Math.max(age, limits.warmUp * (end - start))
   const cut = end - (end - from) / 2
   const half = end - (end - from) / 4
@@ -160,31 +174,63 @@ export const judge = (lives: Iterable<Life>, { end, start }: Window, age: number
     z,
     perSecond: end > cut ? net(late) / ((end - cut) / 1000) : 0
   }
-  return { ...numbers, ...decide(early, third, last, late, z, numbers.fall) }
+  return { ...numbers, ...decide({ early, third, last, late, z, fall: numbers.fall, old }, options ?? {}) }
+}
+
+/**
+ * The same for a number of which only the sum is known, such as open sockets: what it rises by arrives, what it falls by departs. Its
+ * individuals have no age, so a window in which the number just rises, for whatever reason, looks like a leak.
+ *
+ * @since 0.1.0
+ * @category statistics
+ */
+export const judgeGauge = (points: ReadonlyArray<Point>, window: Window): Turnover => {
+  const lives: Array<Life> = []
+  for (let i = 1; i < points.length; i++) {
+    const { t, value } = points[i]!
+    const rise = value - points[i - 1]!.value
+    if (rise > 0) lives.push({ born: t, died: Infinity, count: rise })
+    if (rise < 0) lives.push({ born: -Infinity, died: t, count: -rise })
+  }
+  return judge(lives, window, 0)
+}
+
+interface Parts {
+  readonly early: Flow
+  readonly third: Flow
+  readonly last: Flow
+  readonly late: Flow
+  readonly z: number
+  readonly fall: number
+  readonly old: number
 }
 
 const decide = (
-  early: Flow,
-  third: Flow,
-  last: Flow,
-  late: Flow,
-  z: number,
-  fall: number
+  { early, fall, last, late, third, z }: Parts,
+  options: { readonly steadyTraffic?: boolean | undefined; readonly suspicious?: number | undefined }
 ): Pick<Turnover, "_tag" | "why"> => {
+  const steady = (why: string) => ({ _tag: "steady", why }) as const
+  const unclear = (why: string) => ({ _tag: "unclear", why }) as const
   const rule = net(late) >= limits.share * late.arrivals
   if (z >= limits.z && rule && late.arrivals >= limits.arrivals && net(third) > 0 && net(last) > 0 && net(early) >= 0) {
     const stays = net(last) >= limits.share * last.arrivals
-    if (net(last) <= 0.1 * last.arrivals) return { _tag: "steady", why: "it has come to rest" }
-    if (!stays || zOf(last) < limits.z / 2) return { _tag: "unclear", why: "growth slows down at the end" }
-    if (slowing(third, last)) return { _tag: "unclear", why: "fewer and fewer stay: it may be filling up" }
-    if (fall > limits.fall) return { _tag: "unclear", why: "something empties it now and then" }
+    if (net(last) <= 0.1 * last.arrivals) return steady("it has come to rest")
+    if (!stays || zOf(last) < limits.z / 2) return unclear("growth slows down at the end")
+    if (slowing(third, last)) return unclear("fewer and fewer stay: it may be filling up")
+    if (fall > limits.fall) return unclear("something empties it now and then")
     return { _tag: "growing", why: "old ones go on arriving and hardly any goes" }
   }
-  if (
-    z >= limits.suspiciousZ && rule && late.arrivals >= limits.suspiciousArrivals && net(last) > 0 &&
-    fall <= limits.fall
-  ) return { _tag: "unclear", why: "too few so far to tell growth from chance" }
-  return { _tag: "steady", why: late.arrivals === 0 ? "nothing old arrives" : "as many go as arrive" }
+  // A queue whose consumer is too slow loses its oldest all the time, and grows all the same.
+  const behind = z >= limits.z && net(late) >= limits.behind * late.arrivals && zOf(third) >= 1 && zOf(last) >= 1
+  if (behind && !slowing(third, last) && fall <= limits.fall) {
+    return options.steadyTraffic === true && z >= limits.behindZ && zOf(third) >= 2 && zOf(last) >= 2
+      ? { _tag: "growing", why: "some go, and more arrive, though there is no more to do than before" }
+      : unclear("more arrive than go, but many do go")
+  }
+  const suspicious = options.suspicious ?? limits.suspiciousArrivals
+  const few = z >= Math.min(limits.suspiciousZ, Math.sqrt(suspicious)) && late.arrivals >= suspicious
+  if (few && rule && net(last) > 0 && fall <= limits.fall) return unclear("too few so far to tell growth from chance")
+  return steady(late.arrivals === 0 ? "nothing old arrives" : "as many go as arrive")
 }
 
 interface MutableFlow {

@@ -70,6 +70,8 @@ export interface Floor {
   readonly t: number
   readonly bytes: number
   readonly forced: boolean
+  /** Memory outside of the heap at that moment; known for forced ones. */
+  readonly external?: number | undefined
 }
 
 /** The readings of one interval. */
@@ -155,8 +157,13 @@ export interface Inspect {
   readonly most: number
 }
 
+/** Take a reading now, whatever the budget: the program is about to be stopped. */
+export interface Read {
+  readonly type: "read"
+}
+
 /** What an agent may be asked. */
-export type Request = Inspect
+export type Request = Inspect | Read
 
 /** How an agent is told what to do, as JSON in the environment. */
 export interface AgentOptions {
@@ -165,7 +172,7 @@ export interface AgentOptions {
   readonly samplingBytes: number
   /** The least time between two readings, each of which is a major collection; 0: no readings. */
   readonly readingMs: number
-  /** The share of wall time that readings may take, e.g. 0.015. */
+  /** The share of time that readings may take, e.g. 0.015. */
   readonly readingShare: number
 }
 

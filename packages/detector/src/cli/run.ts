@@ -55,7 +55,7 @@ export const run = (options: RunOptions) =>
     const started = yield* Clock.currentTimeMillis
     const program = yield* Programs.start(options.command, yield* agentEnvironment(agents, options))
     yield* Effect.forkScoped(Effect.repeat(Effect.sync(() => inspectSuspects(agents)), Schedule.fixed("2 seconds")))
-    const { exit, stoppedByTool } = yield* untilEnd(program, options)
+    const { exit, stoppedByTool } = yield* untilEnd(program, agents, options)
     yield* lastWords(agents)
     const durationMs = (yield* Clock.currentTimeMillis) - started
     const report = Report.make({
@@ -95,23 +95,40 @@ const agentEnvironment = (agents: AgentServer, options: RunOptions) =>
 /** Waits for the end; when the time is over, the tool ends the program, and that is no failure of it. */
 const untilEnd = (
   program: Program,
-  { duration }: RunOptions
+  agents: AgentServer,
+  { duration, gc, sampling }: RunOptions
 ): Effect.Effect<{ readonly exit: ProgramExit; readonly stoppedByTool: boolean }> =>
   Effect.gen(function*() {
     if (Option.isNone(duration)) return { exit: yield* program.exit, stoppedByTool: false }
     const exit = yield* Effect.timeoutOption(program.exit, duration.value)
     return Option.isSome(exit)
       ? { exit: exit.value, stoppedByTool: false }
-      : { exit: yield* stop(program), stoppedByTool: true }
+      : { exit: yield* stop(program, agents, gc || sampling > 0), stoppedByTool: true }
   })
 
-const stop = (program: Program): Effect.Effect<ProgramExit> =>
+const stop = (program: Program, agents: AgentServer, readings: boolean): Effect.Effect<ProgramExit> =>
   Effect.gen(function*() {
+    if (readings) yield* lastReading(agents)
     program.kill("SIGTERM")
     const exit = yield* Effect.timeoutOption(program.exit, Duration.millis(graceMs))
     if (Option.isSome(exit)) return exit.value
     program.kill("SIGKILL")
     return yield* program.exit
+  })
+
+/** The program is about to be stopped: a last reading costs it nothing, and shows the most. */
+const lastReading = (agents: AgentServer): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const asked = agents.processes().filter(({ connected }) => connected())
+    const before = asked.map(({ observation }) => observation.readings)
+    for (const { ask } of asked) ask({ type: "read" })
+    return Effect.sleep("20 millis").pipe(
+      Effect.repeat({
+        times: 100,
+        while: () => asked.some(({ connected, observation }, i) => connected() && observation.readings === before[i])
+      }),
+      Effect.asVoid
+    )
   })
 
 /** What the agents said before the program ended may still be on its way. */

@@ -11,11 +11,15 @@ import type { LeakRule, Suspicion } from "../LeakRule.ts"
 import type { FiberSiteRecord, Observation } from "../Observation.ts"
 import { describeSite, siteOf } from "../Site.ts"
 import * as Turnover from "../Turnover.ts"
+import { trafficRises } from "./Traffic.ts"
 
 const name = "FiberGrowth"
 
 /** Milliseconds: what is younger may simply be at work. */
 const youngest = 3000
+
+/** Three of which none ended are worth a longer look: fibers are counted, not sampled. */
+const suspicious = 3
 
 /**
  * How old a fiber of this site must be to count as old: older than nearly all that ever ended here. Work that takes long is not a
@@ -56,16 +60,17 @@ export const FiberGrowth: LeakRule = {
   check: (observation) => {
     const { window } = observation
     const length = Turnover.lengthOf(window)
+    const steadyTraffic = !trafficRises(observation)
     const findings: Array<Finding> = []
     const suspicions: Array<Suspicion> = []
     for (const site of observation.sites.values()) {
-      if (site.lives.living() < Turnover.limits.suspiciousArrivals) continue
+      if (site.lives.living() < suspicious) continue
       const age = ageOf(site, window)
       if (age > 0.6 * length) {
         if (oldNow(site, window, age) > Turnover.limits.arrivals) suspicions.push(tooLong(site, age))
         continue
       }
-      const turnover = Turnover.judge(site.lives.all(), window, age)
+      const turnover = Turnover.judge(site.lives.all(), window, age, { steadyTraffic, suspicious })
       if (turnover._tag === "growing") findings.push(finding(observation, site, turnover))
       if (turnover._tag === "unclear") suspicions.push(unclear(site, turnover, length))
     }

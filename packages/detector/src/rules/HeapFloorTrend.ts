@@ -8,6 +8,7 @@ import type { LeakRule } from "../LeakRule.ts"
 import type { Observation } from "../Observation.ts"
 import { rises, senSlope } from "../Trend.ts"
 import { lengthOf, limits } from "../Turnover.ts"
+import { memoryWindow } from "./SurvivorGrowth.ts"
 
 const name = "HeapFloorTrend"
 
@@ -27,16 +28,23 @@ export const floorTrend = (observation: Observation): { readonly rising: boolean
   }
 }
 
+/** Readings in the late half of a window without which its growth would be seen too late, or not at all. */
+const fewestLateReadings = 3
+
 /**
- * Bytes a second of old growth that allocation samples would have shown in this run; `Infinity` without samples.
+ * Bytes a second of old growth that allocation samples would have shown in this run; `Infinity` without samples, and with too few
+ * readings of them.
  *
  * @since 0.1.0
  * @category statistics
  */
 export const detectable = (observation: Observation): number => {
   const { allocations, hello } = observation
-  if (hello === undefined || hello.samplingBytes === 0 || allocations.readings < 4) return Infinity
-  const seconds = lengthOf(observation.window) / 1000
+  if (hello === undefined || hello.samplingBytes === 0) return Infinity
+  const window = memoryWindow(observation)
+  const middle = window.start + lengthOf(window) / 2
+  if (allocations.readings.filter((t) => t >= middle).length < fewestLateReadings) return Infinity
+  const seconds = lengthOf(window) / 1000
   const lateSeconds = (seconds - Math.max(3, seconds / 6)) / 2
   return lateSeconds > 0 ? limits.arrivals * hello.samplingBytes / lateSeconds : Infinity
 }

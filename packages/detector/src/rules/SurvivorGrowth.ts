@@ -12,6 +12,7 @@ import type { LeakRule, Suspicion } from "../LeakRule.ts"
 import type { Observation } from "../Observation.ts"
 import { describeSite, libraryName, siteOf } from "../Site.ts"
 import * as Turnover from "../Turnover.ts"
+import { trafficRises } from "./Traffic.ts"
 
 const name = "SurvivorGrowth"
 
@@ -27,6 +28,17 @@ interface Judged {
 }
 
 /**
+ * What can be said of memory ends with the last reading.
+ *
+ * @since 0.1.0
+ * @category statistics
+ */
+export const memoryWindow = ({ allocations, window }: Observation): Turnover.Window => ({
+  start: window.start,
+  end: allocations.readings.at(-1) ?? window.start
+})
+
+/**
  * @since 0.1.0
  * @category rules
  */
@@ -34,13 +46,14 @@ export const SurvivorGrowth: LeakRule = {
   name,
   check: (observation) => {
     const { allocations } = observation
-    if (allocations.readings < fewestReadings) return ok
-    const { window } = observation
+    if (allocations.readings.length < fewestReadings) return ok
+    const window = memoryWindow(observation)
     const age = Math.max(youngest, Turnover.lengthOf(window) / 6)
+    const steadyTraffic = !trafficRises(observation)
     const judged: Array<Judged> = []
     for (const site of allocations.sites.values()) {
       if (site.lives.living() < Turnover.limits.suspiciousArrivals) continue
-      judged.push({ site, turnover: Turnover.judge(site.lives.all(), window, age) })
+      judged.push({ site, turnover: Turnover.judge(site.lives.all(), window, age, { steadyTraffic }) })
     }
     judged.sort((a, b) => Turnover.net(b.turnover.late) - Turnover.net(a.turnover.late))
     const culprit = findCulprit(judged)
@@ -72,7 +85,8 @@ const findCulprit = (judged: ReadonlyArray<Judged>): Judged | undefined => {
 }
 
 const finding = (observation: Observation, { site, turnover }: Judged): Finding => {
-  const { allocations, window } = observation
+  const { allocations } = observation
+  const window = memoryWindow(observation)
   const frames = site.scope === "library" ? allocations.callersOf(site) : []
   const stack = allocations.chain(site, window.start + Turnover.lengthOf(window) / 3)
   const at = siteOf(site.scope === "program" ? site.frames[0]! : frames[0] ?? site.frames[0]!)

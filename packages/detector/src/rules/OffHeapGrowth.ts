@@ -1,0 +1,86 @@
+/**
+ * Memory outside of the JavaScript heap, buffers mostly, that stays after every collection.
+ *
+ * @since 0.1.0
+ */
+import { confidenceOf, fingerprint } from "../Finding.ts"
+import { judgement, ok } from "../LeakRule.ts"
+import type { LeakRule } from "../LeakRule.ts"
+import { mannKendall, senSlope } from "../Trend.ts"
+import { lengthOf } from "../Turnover.ts"
+import { trafficRises } from "./Traffic.ts"
+
+const name = "OffHeapGrowth"
+
+/** Readings of the late half without which a straight line means nothing: eight rises in a row are chance once in 256. */
+const fewest = 6
+
+/** Bytes: below this a pool of buffers that is refilled looks the same. */
+const smallest = 1024 * 1024
+
+/**
+ * **Details**
+ *
+ * Individual buffers are not seen, only their sum after a major collection. So more is asked of it than of anything else: in the
+ * late two thirds of the window every part rises, as fast at the end as before, by Mann–Kendall with p < 0.001, the whole by a tenth
+ * and by a megabyte at least, and not because there is more traffic.
+ *
+ * @since 0.1.0
+ * @category rules
+ */
+export const OffHeapGrowth: LeakRule = {
+  name,
+  check: (observation) => {
+    const { window } = observation
+    const late = observation.series("external.floor").filter(({ t }) => t >= window.start + lengthOf(window) / 3)
+    if (late.length < fewest) return ok
+    const values = late.map(({ value }) => value)
+    const times = late.map(({ t }) => t / 1000)
+    const grown = values.at(-1)! - values[0]!
+    const perSecond = senSlope(values, times)
+    if (perSecond <= 0 || grown < smallest || grown < 0.1 * values[0]!) return ok
+    const half = Math.floor(values.length / 2)
+    const early = senSlope(values.slice(0, half + 1), times.slice(0, half + 1))
+    const last = senSlope(values.slice(half), times.slice(half))
+    const falls = values.filter((value, i) => i > 0 && value < values[i - 1]!).length
+    const z = mannKendall(values)
+    const straight = last >= 0.7 * early && falls <= values.length / 8
+    const suspicion = (why: string) =>
+      judgement([], [{
+        rule: name,
+        what: `memory outside of the heap grew by ${megabytes(grown)}`,
+        why,
+        wouldTake: "a run twice as long"
+      }])
+    if (!straight || z < 2.326) return ok
+    if (trafficRises(observation)) return suspicion("traffic rises as well")
+    if (z < 3.09) return suspicion("too few readings so far")
+    const site = { name: "(buffers)" }
+    return judgement([{
+      kind: "off-heap-growth",
+      rule: name,
+      severity: "error",
+      confidence: confidenceOf(z),
+      summary: `memory outside of the heap, buffers mostly, stays: ${megabytes(perSecond * 60)} more each minute`,
+      site,
+      chain: [],
+      waits: [],
+      count: 0,
+      bytes: Math.round(grown),
+      growth: { perSecond, unit: "bytes" },
+      evidence: [{
+        label: "after collections",
+        text: `${values.length} readings, each right after a major collection, rise from ${megabytes(values[0]!)} to ${
+          megabytes(values.at(-1)!)
+        }`
+      }],
+      cannotShow: "Who allocated it: V8 samples the heap only.",
+      fix:
+        "Look for buffers, typed arrays and compressed streams that are kept (a slice keeps the whole buffer: copy what you keep).",
+      fingerprint: fingerprint("off-heap-growth", site),
+      pid: observation.hello?.pid ?? 0
+    }], [])
+  }
+}
+
+const megabytes = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(1)} MB`

@@ -1,0 +1,80 @@
+/**
+ * Timers, sockets, pipes and other handles that pile up, by type.
+ *
+ * @since 0.1.0
+ */
+import { confidenceOf, fingerprint } from "../Finding.ts"
+import type { Finding } from "../Finding.ts"
+import { judgement } from "../LeakRule.ts"
+import type { LeakRule, Suspicion } from "../LeakRule.ts"
+import type { Observation } from "../Observation.ts"
+import * as Turnover from "../Turnover.ts"
+import { trafficRises } from "./Traffic.ts"
+
+const name = "ResourceGrowth"
+
+// Work that is under way at the moment: their number says how busy the process is.
+const transient =
+  /^(Immediate|TickObject|FSReqCallback|FSReqPromise|GetAddrInfoReqWrap|.*Req(Wrap|uest)?|PROMISE|Microtask)$/
+
+const advice: Readonly<Record<string, string>> = {
+  Timeout:
+    "Clear timers in the scope of the work that set them (Effect.acquireRelease, Effect.repeat with a Schedule in a scope).",
+  TCPSocketWrap:
+    "Close sockets in the scope of the work that opened them (Effect.acquireRelease), and give idle ones a timeout."
+}
+
+/**
+ * @since 0.1.0
+ * @category rules
+ */
+export const ResourceGrowth: LeakRule = {
+  name,
+  check: (observation) => {
+    const findings: Array<Finding> = []
+    const suspicions: Array<Suspicion> = []
+    for (const [type, points] of observation.resources) {
+      if (transient.test(type)) continue
+      const turnover = Turnover.judgeGauge(points, observation.window)
+      const count = points.at(-1)?.value ?? 0
+      if (turnover._tag === "steady") continue
+      if (turnover._tag === "growing" && !trafficRises(observation)) {
+        findings.push(finding(observation, type, count, turnover))
+      } else {
+        suspicions.push({
+          rule: name,
+          what: `${count} resources of type ${type} are open`,
+          why: turnover._tag === "growing" ? "traffic rises as well" : turnover.why,
+          wouldTake: "a run twice as long"
+        })
+      }
+    }
+    return judgement(findings.sort((a, b) => b.count - a.count), suspicions)
+  }
+}
+
+const finding = (observation: Observation, type: string, count: number, turnover: Turnover.Turnover): Finding => {
+  const site = { name: type }
+  return {
+    kind: "resource-growth",
+    rule: name,
+    severity: "error",
+    confidence: confidenceOf(turnover.z),
+    summary: `${count} resources of type ${type} are open, ever more of them`,
+    site,
+    chain: [],
+    waits: [],
+    count,
+    bytes: 0,
+    growth: { perSecond: turnover.perSecond, unit: "resources" },
+    evidence: [{
+      label: "opened and closed",
+      text:
+        `in the late half of the run their number rose by ${turnover.late.arrivals} and fell by ${turnover.late.departures}`
+    }],
+    cannotShow: "Who opened them: node tells their type only.",
+    fix: advice[type] ?? "Close them in the scope of the work that opened them (Effect.acquireRelease).",
+    fingerprint: fingerprint("resource-growth", site),
+    pid: observation.hello?.pid ?? 0
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * Whether the program gets more to do: what grows with the work is no leak.
+ *
+ * @since 0.1.0
+ */
+import type { Observation } from "../Observation.ts"
+import { senSlope } from "../Trend.ts"
+import { lengthOf } from "../Turnover.ts"
+
+/**
+ * Whether fibers are started faster and faster in the late half of the window: by more than a quarter from its beginning to its end.
+ *
+ * @since 0.1.0
+ * @category statistics
+ */
+export const trafficRises = (observation: Observation): boolean => {
+  const { window } = observation
+  const started = observation.series("fibers.started").filter(({ t }) => t >= window.start + lengthOf(window) / 2)
+  const rates: Array<number> = []
+  const times: Array<number> = []
+  for (let i = 1; i < started.length; i++) {
+    const seconds = (started[i]!.t - started[i - 1]!.t) / 1000
+    if (seconds <= 0) continue
+    rates.push((started[i]!.value - started[i - 1]!.value) / seconds)
+    times.push(started[i]!.t / 1000)
+  }
+  if (rates.length < 4) return false
+  const mean = rates.reduce((sum, rate) => sum + rate, 0) / rates.length
+  return senSlope(rates, times) * (times.at(-1)! - times[0]!) > 0.25 * mean
+}
