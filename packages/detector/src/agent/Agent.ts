@@ -15,6 +15,7 @@ import { heapUsed, makeCollect, watchCollections } from "./GarbageCollections.ts
 import type { GarbageCollections } from "./GarbageCollections.ts"
 import { watchLoop } from "./LoopDelay.ts"
 import type { LoopDelay } from "./LoopDelay.ts"
+import { isOwn } from "./Own.ts"
 import { makeProbes } from "./Probe.ts"
 import type { AgentOptions, Floor, Message, Place, Request } from "./Protocol.ts"
 import { waitingPlaces } from "./WaitingPlaces.ts"
@@ -39,7 +40,6 @@ export const startAgent = (census: FiberCensus, options: AgentOptions, send: (me
   const probes = makeProbes((probe, message) => send({ type: "problem", t: census.now(), probe, message }))
   const collections = probes.run<GarbageCollections | undefined>("gc", watchCollections, undefined)
   const loop = probes.run<LoopDelay | undefined>("eventloop", watchLoop, undefined)
-  const isOwn = (url: string): boolean => ownFolders.some((folder) => url.startsWith(folder))
   const samples = options.samplingBytes > 0 && options.readingMs > 0
     ? probes.run<AllocationSamples | undefined>(
       "samples",
@@ -143,12 +143,6 @@ const threadCpuMs = (): number => {
     .threadCpuUsage?.()
   return usage === undefined ? clock() : (usage.user + usage.system) / 1000
 }
-
-/** The folders of the tool's own code, as V8 names them in stacks. */
-const ownFolders: ReadonlyArray<string> = [
-  new URL(".", import.meta.url).href,
-  new URL(".", import.meta.resolve("@fiberscope/core/FiberCensus")).href
-]
 
 const place = (frame: Frame | undefined): Place | undefined =>
   frame === undefined ? undefined : { name: frame.name, file: frame.file, line: frame.line, column: frame.column }

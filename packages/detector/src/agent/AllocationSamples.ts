@@ -36,16 +36,34 @@ export interface Reading {
   readonly died: Samples["died"]
 }
 
+/** The sampled objects of one stack that are alive. */
+export interface LivingStack {
+  readonly frames: ReadonlyArray<Place>
+  readonly count: number
+  readonly bytes: number
+}
+
 export interface AllocationSamples {
   readonly read: () => Reading
+  /** All sampled objects that are alive, by stack; independent of {@link read}. */
+  readonly living: () => ReadonlyArray<LivingStack>
   readonly stop: () => void
 }
 
 const maxFrames = 24
 const maxStacks = 20_000
 
-/** Samples one allocation in about `bytes`; allocations by files whose URL `isOwn` are left out. */
-export const sampleAllocations = (bytes: number, isOwn: (url: string) => boolean): AllocationSamples => {
+interface Sampler {
+  readonly bytes: number
+  readonly profile: () => Profile
+  readonly stop: () => void
+  users: number
+}
+
+// V8 has one sampler for each isolate: whoever comes second shares it, at the interval of the first.
+let sampler: Sampler | undefined
+
+const startSampler = (bytes: number): Sampler => {
   const session = new inspector.Session()
   session.connect()
   const post = (method: string, params?: object): unknown => {
@@ -61,11 +79,29 @@ export const sampleAllocations = (bytes: number, isOwn: (url: string) => boolean
   }
   post("HeapProfiler.enable")
   post("HeapProfiler.startSampling", { samplingInterval: bytes })
+  return {
+    bytes,
+    users: 0,
+    profile: () => (post("HeapProfiler.getSamplingProfile") as { profile: Profile }).profile,
+    stop: () => {
+      try {
+        post("HeapProfiler.stopSampling")
+      } finally {
+        session.disconnect()
+      }
+    }
+  }
+}
+
+/** Samples one allocation in about `bytes`; what files whose URL `isOwn` allocate themselves is left out. */
+export const sampleAllocations = (bytes: number, isOwn: (url: string) => boolean): AllocationSamples => {
+  const shared = sampler ??= startSampler(bytes)
+  shared.users++
   const stackIds = new Map<string, number>()
   let living = new Float64Array(0)
   return {
     read: () => {
-      const { profile } = post("HeapProfiler.getSamplingProfile") as { profile: Profile }
+      const profile = shared.profile()
       const stacks: Array<NewStack> = []
       const stackOf = stacksByNode(profile, isOwn, (frames) => {
         const key = frames.map(({ column, file, line, name }) => `${name} ${file}:${line}:${column}`).join("\n")
@@ -90,12 +126,22 @@ export const sampleAllocations = (bytes: number, isOwn: (url: string) => boolean
       living = now
       return { stacks, born, died }
     },
-    stop: () => {
-      try {
-        post("HeapProfiler.stopSampling")
-      } finally {
-        session.disconnect()
+    living: () => {
+      const profile = shared.profile()
+      const stacks: Array<{ frames: ReadonlyArray<Place>; count: number; bytes: number }> = []
+      const stackOf = stacksByNode(profile, isOwn, (frames) => stacks.push({ frames, count: 0, bytes: 0 }) - 1)
+      for (const { nodeId, size } of profile.samples) {
+        const stack = stacks[stackOf.get(nodeId) ?? -1]
+        if (stack === undefined) continue
+        stack.count++
+        stack.bytes += size
       }
+      return stacks
+    },
+    stop: () => {
+      if (--shared.users > 0) return
+      sampler = undefined
+      shared.stop()
     }
   }
 }

@@ -16,6 +16,9 @@ export interface Channel {
   readonly close: () => void
 }
 
+// Taken at load: the program may replace it.
+const stringify = JSON.stringify
+
 /** More than this not yet read by the other side means that it does not read. */
 const maxBuffered = 8 * 1024 * 1024
 
@@ -51,7 +54,7 @@ export const connect = (path: string, onRequest: (request: Request) => void, clo
     send: (message) => {
       if (!open) return
       if (socket.writableLength > maxBuffered) return close()
-      const line = JSON.stringify(message) + "\n"
+      const line = stringify(message) + "\n"
       early?.push(line)
       // Written to the kernel at once when there is room, also while the process exits.
       socket.write(line)

@@ -19,6 +19,9 @@ export interface Finder {
   readonly unsupported: (what: string) => void
 }
 
+// Taken at load: the program may replace it.
+const stringify = JSON.stringify
+
 const adoptKey = Symbol.for("@fiberscope/agent/adopt")
 
 const effect4 = /[\\/]effect[\\/](?:dist|src)[\\/]internal[\\/]effect\.[cm]?[jt]s(?:$|[?#])/
@@ -100,9 +103,7 @@ const handOver = (url: string, loaded: LoadResult): LoadResult => {
   const type = loaded.format?.startsWith("commonjs") === true
     ? "exports.FiberImpl"
     : "typeof FiberImpl === 'undefined' ? undefined : FiberImpl"
-  const line = `\n;globalThis[Symbol.for(${JSON.stringify(adoptKey.description)})]?.(${type}, ${
-    JSON.stringify(url)
-  });\n`
+  const line = `\n;globalThis[Symbol.for(${stringify(adoptKey.description)})]?.(${type}, ${stringify(url)});\n`
   return { ...loaded, source: source + line }
 }
 

@@ -14,7 +14,11 @@ export const makeProbes = (report: (probe: string, message: string) => void): Pr
         return read()
       } catch (error) {
         off.add(name)
-        report(name, messageOf(error))
+        try {
+          report(name, messageOf(error))
+        } catch {
+          // Whoever is to be told is part of what fails.
+        }
         return fallback
       }
     }

@@ -27,6 +27,7 @@ const register = (socket: string, options: AgentOptions): void => {
   let agent: Agent | undefined
   let timer: ReturnType<typeof setInterval> | undefined
   let over = false
+  let raised = false
   const releases: Array<() => void> = []
 
   /** Leaves the program as if the tool had never been there. */
@@ -38,12 +39,18 @@ const register = (socket: string, options: AgentOptions): void => {
     for (const release of releases) release()
     stopFinding()
     process.off("exit", lastWords)
+    const most = process.getMaxListeners()
+    if (raised && most > 1) process.setMaxListeners(most - 1)
   }
 
   const lastWords = (code: number): void => {
-    agent?.flush()
-    channel?.send({ type: "bye", t: census.now(), code })
-    channel?.flush()
+    try {
+      agent?.flush()
+      channel?.send({ type: "bye", t: census.now(), code })
+      channel?.flush()
+    } catch {
+      // An exception here would change the exit code of the program.
+    }
   }
 
   const speak = (): Channel => {
@@ -56,14 +63,15 @@ const register = (socket: string, options: AgentOptions): void => {
       ppid: process.ppid,
       thread: isMainThread ? 0 : threadId,
       argv: process.argv,
-      cwd: process.cwd(),
+      cwd: folder(),
       node: process.version,
       epoch,
       intervalMs: options.intervalMs,
       samplingBytes: options.samplingBytes
     })
-    // One listener more must not make Node warn about a program that has ten.
-    process.setMaxListeners(process.getMaxListeners() + 1)
+    // One listener more must not make Node warn about a program that has ten; 0 means that it never warns.
+    raised = process.getMaxListeners() > 0
+    if (raised) process.setMaxListeners(process.getMaxListeners() + 1)
     process.on("exit", lastWords)
     return channel
   }
@@ -93,6 +101,15 @@ const register = (socket: string, options: AgentOptions): void => {
       if (!over) speak().send({ type: "unsupported", t: census.now(), what })
     }
   })
+}
+
+/** The working directory, which may have been removed. */
+const folder = (): string => {
+  try {
+    return process.cwd()
+  } catch {
+    return ""
+  }
 }
 
 /** The version of the copy of Effect at `where`, from the manifest of its package. */

@@ -1,0 +1,317 @@
+/**
+ * Labelled pictures of a running program, and what changed between two of them.
+ *
+ * **When to use**
+ *
+ * Use it to ask "what did this step leave behind?": take a snapshot before, one after, and compare. For "does it leak?", which is a
+ * matter of time, use `LeakDetector` or `fiberscope run`.
+ *
+ * **Details**
+ *
+ * A snapshot holds the readings of the process, the live fibers by fork site, and the sampled objects by the function that allocated
+ * them. It is a few kilobytes, whatever the size of the heap. Taking one collects all garbage first, and says how long that took.
+ *
+ * **Gotchas**
+ *
+ * Only what is allocated after the layer was built is sampled.
+ *
+ * @since 0.1.0
+ */
+import * as Census from "@fiberscope/core/FiberCensus"
+import { renderSite } from "@fiberscope/core/FiberSite"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import { readFileSync } from "node:fs"
+import process from "node:process"
+import { sampleAllocations } from "./agent/AllocationSamples.ts"
+import { heapUsed } from "./agent/GarbageCollections.ts"
+import { isOwn } from "./agent/Own.ts"
+import type { Place } from "./agent/Protocol.ts"
+import { isProgramFrame } from "./AllocationSites.ts"
+import { number, size } from "./report/text.ts"
+import { describeSite, libraryName, siteOf } from "./Site.ts"
+
+/**
+ * The readings of a moment, in bytes; `vms`, the size of the address space, is known on Linux only.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Readings {
+  readonly heapUsed: number
+  readonly rss: number
+  readonly vms: number | undefined
+  readonly external: number
+  readonly arrayBuffers: number
+  readonly liveFibers: number
+}
+
+/**
+ * How much there is of one site: `count` fibers, or `bytes` of `count` sampled objects.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Amount {
+  readonly count: number
+  readonly bytes: number
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Snapshot {
+  readonly label: string
+  readonly readings: Readings
+  /** Live fibers by fork site, as `name (file:line)`. */
+  readonly fibers: ReadonlyMap<string, Amount>
+  /** Sampled living objects by the innermost function of the program that allocated them. */
+  readonly allocations: ReadonlyMap<string, Amount>
+  /** Milliseconds that collecting the garbage stopped the program. */
+  readonly pauseMs: number
+}
+
+/**
+ * One line of a comparison.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Growth {
+  readonly kind: "fibers" | "memory"
+  readonly site: string
+  readonly before: Amount
+  readonly after: Amount
+}
+
+/**
+ * What changed from one snapshot to another: the sites that grew or shrank most, first.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Comparison {
+  readonly from: Snapshot
+  readonly to: Snapshot
+  readonly fibers: ReadonlyArray<Growth>
+  readonly allocations: ReadonlyArray<Growth>
+}
+
+/**
+ * There is no snapshot with this label; `known` are the labels there are.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class SnapshotNotFound extends Data.TaggedError("SnapshotNotFound")<{
+  readonly label: string
+  readonly known: ReadonlyArray<string>
+}> {
+  override get message(): string {
+    return `no snapshot "${this.label}" was taken; there are: ${this.known.join(", ") || "none"}`
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export class Snapshots extends Context.Service<Snapshots, {
+  /** Collects all garbage and keeps a picture under a label; a label that is used again replaces the old one. */
+  readonly take: (label: string) => Effect.Effect<Snapshot>
+  /** Compares two that were taken. */
+  readonly compare: (from: string, to: string) => Effect.Effect<Comparison, SnapshotNotFound>
+}>()("@fiberscope/detector/Snapshots") {
+  /**
+   * Samples allocations for as long as the layer lives.
+   *
+   * **Example**
+   *
+   * ```ts
+   * import { Effect } from "effect"
+   * import { render, Snapshots } from "@fiberscope/detector/Snapshots"
+   *
+   * const program = Effect.gen(function*() {
+   *   const snapshots = yield* Snapshots
+   *   yield* snapshots.take("start")
+   *   for (let i = 0; i < 50; i++) yield* Effect.forkChild(Effect.withSpan(Effect.never, "task"), { startImmediately: true })
+   *   yield* snapshots.take("after creating tasks")
+   *   console.log(render(yield* snapshots.compare("start", "after creating tasks")))
+   * })
+   *
+   * Effect.runFork(Effect.provide(program, Snapshots.layer()))
+   * ```
+   *
+   * @since 0.1.0
+   */
+  static layer(options?: {
+    /** Bytes between two allocation samples. Default 32 KiB. */
+    readonly samplingBytes?: number | undefined
+    /** Snapshots that are kept; the oldest goes. Default 16. */
+    readonly keep?: number | undefined
+  }): Layer.Layer<Snapshots> {
+    return Layer.effect(Snapshots, make(options))
+  }
+}
+
+/**
+ * Makes the service in a scope.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options?: {
+  readonly samplingBytes?: number | undefined
+  readonly keep?: number | undefined
+}): Effect.Effect<Snapshots["Service"], never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const census = Census.get()
+    yield* Effect.acquireRelease(
+      Effect.withFiber((fiber) => Effect.succeed(census.adopt(Object.getPrototypeOf(fiber), "Snapshots.layer"))),
+      (release) => Effect.sync(() => release?.())
+    )
+    const profile = yield* Effect.acquireRelease(
+      Effect.sync(() => sampleAllocations(options?.samplingBytes ?? 32 * 1024, isOwn)),
+      (sampler) => Effect.sync(sampler.stop)
+    )
+    const keep = options?.keep ?? 16
+    const taken = new Map<string, Snapshot>()
+    const find = (label: string) => {
+      const snapshot = taken.get(label)
+      return snapshot === undefined
+        ? Effect.fail(new SnapshotNotFound({ label, known: [...taken.keys()] }))
+        : Effect.succeed(snapshot)
+    }
+    return {
+      take: (label) =>
+        Effect.sync(() => {
+          const start = performance.now()
+          const living = profile.living()
+          const pauseMs = performance.now() - start
+          const snapshot: Snapshot = {
+            label,
+            readings: read(census),
+            fibers: fibersBySite(census),
+            allocations: bySite(living),
+            pauseMs
+          }
+          taken.delete(label)
+          taken.set(label, snapshot)
+          for (const oldest of taken.keys()) {
+            if (taken.size <= keep) break
+            taken.delete(oldest)
+          }
+          return snapshot
+        }),
+      compare: Effect.fn("Snapshots.compare")(function*(from, to) {
+        return compare(yield* find(from), yield* find(to))
+      })
+    }
+  })
+
+/**
+ * Compares two snapshots: every site whose number of fibers or bytes changed, most growth first.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const compare = (from: Snapshot, to: Snapshot): Comparison => ({
+  from,
+  to,
+  fibers: differences("fibers", from.fibers, to.fibers, ({ count }) => count),
+  allocations: differences("memory", from.allocations, to.allocations, ({ bytes }) => bytes)
+})
+
+/**
+ * Renders a comparison as a table: the readings, and the `top` sites (10 unless told) of each kind.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const render = (
+  { allocations, fibers, from, to }: Comparison,
+  options?: { readonly top?: number | undefined }
+): string => {
+  const top = options?.top ?? 10
+  const change = (after: number, before: number, show: (value: number) => string) =>
+    `${after >= before ? "+" : "-"}${show(Math.abs(after - before))}`
+  const reading = (name: string, before: number, after: number, show: (value: number) => string) =>
+    `  ${name.padEnd(12)} ${show(before).padStart(10)} → ${show(after).padStart(10)}  ${change(after, before, show)}`
+  const line = ({ after, before, kind, site }: Growth) =>
+    kind === "fibers"
+      ? `  ${change(after.count, before.count, number).padStart(10)}  ${site}`
+      : `  ${change(after.bytes, before.bytes, size).padStart(10)}  ${site}`
+  const section = (title: string, lines: ReadonlyArray<Growth>) =>
+    lines.length === 0
+      ? []
+      : [`${title}, top ${Math.min(top, lines.length)} of ${lines.length}`, ...lines.slice(0, top).map(line)]
+  const { readings: before } = from
+  const { readings: after } = to
+  return [
+    `${from.label} → ${to.label}`,
+    reading("live fibers", before.liveFibers, after.liveFibers, number),
+    reading("heap", before.heapUsed, after.heapUsed, size),
+    reading("rss", before.rss, after.rss, size),
+    ...(before.vms === undefined || after.vms === undefined ? [] : [reading("vms", before.vms, after.vms, size)]),
+    ...section("fibers by fork site", fibers),
+    ...section("memory by allocating function", allocations)
+  ].join("\n")
+}
+
+const nothing: Amount = { count: 0, bytes: 0 }
+
+const differences = (
+  kind: Growth["kind"],
+  from: ReadonlyMap<string, Amount>,
+  to: ReadonlyMap<string, Amount>,
+  by: (amount: Amount) => number
+): ReadonlyArray<Growth> =>
+  [...new Set([...from.keys(), ...to.keys()])]
+    .map((site) => ({ kind, site, before: from.get(site) ?? nothing, after: to.get(site) ?? nothing }))
+    .filter(({ after, before }) => by(after) !== by(before))
+    .sort((a, b) => (by(b.after) - by(b.before)) - (by(a.after) - by(a.before)))
+
+const fibersBySite = (census: Census.FiberCensus): ReadonlyMap<string, Amount> => {
+  const out = new Map<string, Amount>()
+  for (const [id, count] of census.liveBySite()) {
+    const site = renderSite(census.sites.get(id), process.cwd())
+    out.set(site, { count: (out.get(site)?.count ?? 0) + count, bytes: 0 })
+  }
+  return out
+}
+
+const bySite = (
+  living: ReadonlyArray<{ readonly frames: ReadonlyArray<Place>; readonly count: number; readonly bytes: number }>
+): ReadonlyMap<string, Amount> => {
+  const out = new Map<string, Amount>()
+  for (const { bytes, count, frames } of living) {
+    const frame = frames.find(isProgramFrame)
+    const place = frame ?? frames[0]
+    const site = place === undefined
+      ? "(unknown)"
+      : frame === undefined
+      ? libraryName(siteOf(place))
+      : describeSite(siteOf(frame))
+    const known = out.get(site) ?? nothing
+    out.set(site, { count: known.count + count, bytes: known.bytes + bytes })
+  }
+  return out
+}
+
+const read = (census: Census.FiberCensus): Readings => {
+  const { arrayBuffers, external, rss } = process.memoryUsage()
+  return { heapUsed: heapUsed(), rss, vms: readVms(), external, arrayBuffers, liveFibers: census.counts().live }
+}
+
+/** The first number of `/proc/self/statm` is the size of the address space, in pages of 4 KiB. */
+const readVms = (): number | undefined => {
+  try {
+    return Number(readFileSync("/proc/self/statm", "utf8").split(" ")[0]) * 4096
+  } catch {
+    return undefined
+  }
+}
