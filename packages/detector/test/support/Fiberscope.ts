@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os"
 import { delimiter, dirname, join } from "node:path"
 import process from "node:process"
+import { setTimeout as wait } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import type { Message } from "../../src/agent/Protocol.ts"
 import * as Report from "../../src/Report.ts"
@@ -115,12 +116,12 @@ export const observe = (command: ReadonlyArray<string>, options: Options = {}): 
     ...options,
     env: { TMPDIR: temporary, ...options.env }
   })
-  const done = running.done.then((ended) => {
+  const done = running.done.then(async (ended) => {
     const run: Run = {
       ...ended,
       report: existsSync(json) && readFileSync(json).length > 0 ? readReport(json) : undefined,
       recording: existsSync(record) ? readRecording(record) : [],
-      left: { files: readdirSync(temporary), processes: livingIn(running.child.pid!) }
+      left: { files: readdirSync(temporary), processes: await survivors(running.child.pid!) }
     }
     rmSync(folder, { recursive: true, force: true })
     return run
@@ -145,8 +146,14 @@ const readReport = (file: string): Report.Report =>
 const readRecording = (file: string): ReadonlyArray<Message> =>
   readFileSync(file, "utf8").split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as Message)
 
+/** Processes of a group that are still there after some time: one that has closed its pipes may not have ended yet. */
+const survivors = async (group: number): Promise<ReadonlyArray<number>> => {
+  for (let i = 0; i < 100 && livingIn(group).length > 0; i++) await wait(20)
+  return livingIn(group)
+}
+
 /** Processes of a group that have not ended; those that wait to be reaped have. */
-export const livingIn = (group: number): ReadonlyArray<number> => {
+const livingIn = (group: number): ReadonlyArray<number> => {
   if (!existsSync("/proc/self/stat")) return isGroup(group) ? [group] : []
   return readdirSync("/proc").map(Number).filter((pid) => {
     if (!Number.isInteger(pid)) return false

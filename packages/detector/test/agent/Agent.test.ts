@@ -1,0 +1,131 @@
+/** What the agent does to the program it lives in: nothing, also when the tool dies, stops or does not listen. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { once } from "node:events"
+import { mkdtempSync, rmSync } from "node:fs"
+import net from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { environment } from "../../src/agent/Protocol.ts"
+import type { AgentOptions } from "../../src/agent/Protocol.ts"
+import { agentUrl } from "../../src/cli/AgentFiles.ts"
+import { alone, fiberscope, node, observe, startedIn } from "../support/Fiberscope.ts"
+
+const nothing = { files: [], processes: [] }
+
+describe.concurrent("No fiber and no result is kept alive", { timeout: 60_000 }, () => {
+  it("leaves no more heap after 3 000 requests that answer 100 KB each", async () => {
+    const [observed, untracked] = await Promise.all([fiberscope(node("requests.mjs")), alone(node("requests.mjs"))])
+    assert.strictEqual(startedIn(observed), 3001)
+    const left = Number(observed.stdout.toString())
+    const leftAlone = Number(untracked.stdout.toString())
+    assert.isNotNaN(left + leftAlone)
+    // All answers together have 300 MB, those of the tenured fibers 30 MB.
+    assert.isBelow(left - leftAlone, 10 * 1024 * 1024)
+  })
+
+  it("lets dropped fibers be collected, and reports them as abandoned", async () => {
+    const run = await fiberscope(node("dropped.mjs"))
+    assert.strictEqual(run.stdout.toString(), "1000\n")
+    assert.deepStrictEqual(run.report?.processes.map(({ fibers }) => fibers), [
+      { started: 1001, ended: 1, abandoned: 1000, live: 0 }
+    ])
+    const at = run.recording.flatMap((message) =>
+      message.type === "tick" ? message.flow.filter(([, , , , abandoned]) => abandoned > 0).map(([site]) => site) : []
+    )
+    const sites = run.recording.filter((message) => message.type === "site").filter(({ id }) => at.includes(id))
+    assert.deepStrictEqual(sites.map(({ fork }) => fork?.name), ["drop"])
+  })
+})
+
+describe.concurrent("The observed program survives the tool", { timeout: 60_000 }, () => {
+  it("goes on as ever when everything that the agent reads is broken, and the report says what", async () => {
+    const [observed, untracked] = await Promise.all([
+      fiberscope(node("hostile.mjs"), { flags: ["--gc"] }),
+      alone(node("hostile.mjs"))
+    ])
+    assert.strictEqual(observed.code, untracked.code)
+    assert.deepStrictEqual(observed.stdout, untracked.stdout)
+    assert.strictEqual(startedIn(observed), Number(untracked.stdout.toString()))
+    assert.sameMembers([...observed.report!.processes[0]!.problems], [
+      "eventloop: null",
+      "memory: TypeError: no memory",
+      "reading: Error: no heap",
+      "resources: an error that cannot be printed"
+    ])
+  })
+
+  it("goes on with the same output and the same end when the tool is killed, and is left as it was", async () => {
+    const lines = "until the agent is gone\nanother line\n"
+    const program = observe(node("patient.mjs"), { report: false })
+    program.child.stdin!.end(lines) // the first line waits for what is done next
+    await program.printed("ready")
+    program.child.kill("SIGKILL")
+    const [observed, untracked] = await Promise.all([program.done, alone(node("patient.mjs"), { stdin: lines })])
+    assert.deepStrictEqual(observed.stdout, untracked.stdout)
+    // What the program sees of the agent, in its own words.
+    assert.strictEqual(observed.stderr, untracked.stderr)
+    assert.match(untracked.stdout.toString(), /another line: 362\nends with 3\n$/)
+    assert.deepStrictEqual(observed.left.processes, [])
+  })
+
+  it("goes on while the tool stands still, and the tool counts everything afterwards", async () => {
+    const program = observe(node("patient.mjs"))
+    await program.printed("ready")
+    program.child.kill("SIGSTOP")
+    program.child.stdin!.end("a line\nwith a child\n")
+    await program.printed("with a child: 362")
+    program.child.kill("SIGCONT")
+    const run = await program.done
+    assert.strictEqual(run.code, 3)
+    assert.deepStrictEqual(run.stdout.toString().split("\n"), [
+      "ready",
+      "a line: 362",
+      "50",
+      "with a child: 362",
+      "ends with 3",
+      ""
+    ])
+    assert.match(run.stderr, /"wraps":true,"hooks":true,"listens":true/)
+    assert.deepStrictEqual(run.report?.processes.map(({ fibers }) => fibers.started).sort((a, b) => a - b), [50, 726])
+    assert.deepStrictEqual(run.left, nothing)
+  })
+
+  it("is left alone, and gets all memory back, when the agent has more to say than anybody reads", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "fiberscope-deaf-"))
+    const socket = join(folder, "agents.sock")
+    const server = net.createServer({ pauseOnConnect: true }, () => {}).listen(socket)
+    await once(server, "listening")
+    try {
+      const options: AgentOptions = { intervalMs: 10, samplingBytes: 0, readingMs: 0, readingShare: 0 }
+      const program = await alone(node("many-sites.mjs"), {
+        env: {
+          [environment.socket]: socket,
+          [environment.options]: JSON.stringify(options),
+          NODE_OPTIONS: `--import=${await Effect.runPromise(agentUrl)}`
+        }
+      })
+      assert.strictEqual(program.stderr, "")
+      const { came, gone, left } = JSON.parse(program.stdout.toString()) as {
+        came: boolean
+        gone: boolean
+        left: number
+      }
+      assert.deepStrictEqual({ came, gone }, { came: true, gone: true })
+      assert.isBelow(left, 10 * 1024 * 1024) // while there is a reader, 8 MB may wait for it
+    } finally {
+      server.close()
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+
+  it("runs as ever when nobody listens at all", async () => {
+    const program = await alone(node("esm.mjs"), {
+      env: {
+        [environment.socket]: join(tmpdir(), "fiberscope-nobody.sock"),
+        NODE_OPTIONS: `--import=${await Effect.runPromise(agentUrl)}`
+      }
+    })
+    assert.deepStrictEqual([program.code, program.stdout.toString(), program.stderr], [0, "362\n", ""])
+  })
+})
