@@ -58,6 +58,8 @@ export interface Observation {
   /** The process said that it ends by itself. */
   readonly ended: boolean
   readonly take: (message: Message) => void
+  /** From now on only counts are taken in: the program is asked to end, and lets go of what it kept. */
+  readonly freeze: () => void
 }
 
 const maxResourceTypes = 64
@@ -71,7 +73,11 @@ const maxResourceTypes = 64
 export const make = (options?: {
   /** Milliseconds that are remembered. Default: all, with a resolution that gets coarser. */
   readonly windowMs?: number | undefined
+  /** What a place is called in the sources. Default: as the process calls it. */
+  readonly resolve?: ((place: Place) => Place) | undefined
 }): Observation => {
+  const resolve = options?.resolve ?? ((place: Place) => place)
+  const resolved = (place: Place | undefined) => place === undefined ? undefined : resolve(place)
   const series = new Map<SignalName, TimeSeries.TimeSeries>()
   const sites = new Map<number, FiberSiteRecord>()
   const resources = new Map<string, TimeSeries.TimeSeries>()
@@ -82,6 +88,7 @@ export const make = (options?: {
   let hello: Hello | undefined
   let lastTick: Tick | undefined
   let ended = false
+  let frozen = false
   let startMs = 0
   let now = 0
   let readings = 0
@@ -186,7 +193,15 @@ export const make = (options?: {
     get ended() {
       return ended
     },
+    freeze: () => {
+      frozen = true
+    },
     take: (message) => {
+      if (frozen) {
+        if (message.type === "tick") lastTick = message
+        if (message.type === "bye") ended = true
+        return
+      }
       if ("t" in message) now = Math.max(now, message.t)
       switch (message.type) {
         case "hello":
@@ -203,17 +218,22 @@ export const make = (options?: {
           problems.push(`${message.probe}: ${message.message}`)
           return
         case "site":
-          sites.set(message.id, { ...site(message.id), fork: message.fork, runs: message.runs, chain: message.chain })
+          sites.set(message.id, {
+            ...site(message.id),
+            fork: resolved(message.fork),
+            runs: resolved(message.runs),
+            chain: message.chain.map(resolve)
+          })
           return
         case "tick":
           return takeTick(message)
         case "stack":
-          return allocations.stack(message)
+          return allocations.stack({ ...message, frames: message.frames.map(resolve) })
         case "samples":
           pausedMs += message.pauseMs
           return allocations.take(message)
         case "waiting":
-          site(message.site).waiting = message.places
+          site(message.site).waiting = message.places.map(({ count, place }) => ({ count, place: resolve(place) }))
           return
         case "bye":
           ended = true

@@ -19,7 +19,13 @@ export const siteOf = ({ column, file, line, name }: Place): Site => ({
   ...(column === undefined ? {} : { column })
 })
 
-const pathOf = (file: string): string => {
+/**
+ * The path of a file that may be given as a URL.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const pathOf = (file: string): string => {
   if (!file.startsWith("file://")) return file
   try {
     return decodeURIComponent(new URL(file).pathname)

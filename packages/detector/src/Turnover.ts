@@ -78,6 +78,8 @@ export const limits = {
   /** Where many depart, at least this share must stay, by more standard deviations: bursts of long work reach three. */
   behind: 0.25,
   behindZ: 4,
+  /** Growth that is this surely slower than before may be a container that fills: the price of a wrong "leak" is the higher one. */
+  slowerZ: 2,
   /** What ever fell by more than half is emptied by somebody now and then. */
   fall: 0.5,
   /** The beginning of a window is start-up. */
@@ -216,13 +218,13 @@ const decide = (
     const stays = net(last) >= limits.share * last.arrivals
     if (net(last) <= 0.1 * last.arrivals) return steady("it has come to rest")
     if (!stays || zOf(last) < limits.z / 2) return unclear("growth slows down at the end")
-    if (slowing(third, last)) return unclear("fewer and fewer stay: it may be filling up")
+    if (slowing(early, third, last, late)) return unclear("fewer and fewer stay: it may be filling up")
     if (fall > limits.fall) return unclear("something empties it now and then")
     return { _tag: "growing", why: "old ones go on arriving and hardly any goes" }
   }
   // A queue whose consumer is too slow loses its oldest all the time, and grows all the same.
   const behind = z >= limits.z && net(late) >= limits.behind * late.arrivals && zOf(third) >= 1 && zOf(last) >= 1
-  if (behind && !slowing(third, last) && fall <= limits.fall) {
+  if (behind && !slowing(early, third, last, late) && fall <= limits.fall) {
     return options.steadyTraffic === true && z >= limits.behindZ && zOf(third) >= 2 && zOf(last) >= 2
       ? { _tag: "growing", why: "some go, and more arrive, though there is no more to do than before" }
       : unclear("more arrive than go, but many do go")
@@ -250,12 +252,17 @@ export const net = ({ arrivals, departures }: Flow): number => arrivals - depart
 
 const zOf = (flow: Flow): number => net(flow) / Math.sqrt(Math.max(1, flow.arrivals + flow.departures))
 
-// A container that fills with random keys takes in fewer and fewer new ones; a leak under steady load does not slow down.
-const slowing = (earlier: Flow, later: Flow): boolean => {
-  const fewer = net(earlier) - net(later)
-  const spread = Math.sqrt(earlier.arrivals + earlier.departures + later.arrivals + later.departures)
-  return fewer > 0.3 * net(earlier) && fewer / Math.max(1, spread) >= limits.z
-}
+// A container that fills with random keys takes in fewer and fewer new ones; a leak under steady load does not slow down. The two
+// halves of the window, equally long, tell best; the last two quarters tell of one that began to fill late.
+const slowing = (early: Flow, third: Flow, last: Flow, late: Flow): boolean =>
+  slower(early, late, 0.6) >= limits.slowerZ || slower(third, last, 0.7) >= limits.z
+
+/** Standard deviations by which `after` lies below `before`, 0 when it is not below `ratio` of it. */
+const slower = (before: Flow, after: Flow, ratio: number): number =>
+  net(after) >= ratio * net(before)
+    ? 0
+    : (net(before) - net(after))
+      / Math.sqrt(Math.max(1, before.arrivals + before.departures + after.arrivals + after.departures))
 
 const largestFall = (changes: Float64Array): number => {
   let now = 0

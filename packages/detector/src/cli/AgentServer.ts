@@ -8,8 +8,9 @@ import { mkdtempSync, rmSync } from "node:fs"
 import net from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import type { Message, Request } from "../agent/Protocol.ts"
+import type { Message, Place, Request } from "../agent/Protocol.ts"
 import * as Observation from "../Observation.ts"
+import * as Sources from "../Sources.ts"
 
 /** The socket for the agents cannot be made. */
 export class AgentServerError extends Data.TaggedError("AgentServerError")<{ readonly message: string }> {}
@@ -24,6 +25,8 @@ export interface ObservedProcess {
 export interface AgentServer {
   readonly path: string
   readonly processes: () => ReadonlyArray<ObservedProcess>
+  /** What is said from now on is said by a program that ends. */
+  readonly freeze: () => void
   /** Closes every connection, so that agents that are still there end themselves. */
   readonly hangUp: () => void
 }
@@ -44,11 +47,12 @@ export const make = (
       ? `\\\\.\\pipe\\${folder.split("\\").pop()!}`
       : join(folder, "agents.sock")
     const processes: Array<ObservedProcess> = []
+    const resolve = Sources.make()
     const sockets = new Set<net.Socket>()
     const server = net.createServer((socket) => {
       sockets.add(socket)
       socket.on("close", () => sockets.delete(socket))
-      processes.push(observe(socket, record))
+      processes.push(observe(socket, record, resolve))
     })
     yield* Effect.acquireRelease(
       Effect.callback<void, AgentServerError>((resume) => {
@@ -67,14 +71,21 @@ export const make = (
     return {
       path,
       processes: () => processes,
+      freeze: () => {
+        for (const { observation } of processes) observation.freeze()
+      },
       hangUp: () => {
         for (const socket of sockets) socket.destroy()
       }
     }
   })
 
-const observe = (socket: net.Socket, record: (line: string) => void): ObservedProcess => {
-  const observation = Observation.make()
+const observe = (
+  socket: net.Socket,
+  record: (line: string) => void,
+  resolve: (place: Place) => Place
+): ObservedProcess => {
+  const observation = Observation.make({ resolve })
   let rest = ""
   let connected = true
   socket.setEncoding("utf8")

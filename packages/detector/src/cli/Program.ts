@@ -42,7 +42,9 @@ const forwarded: ReadonlyArray<NodeJS.Signals> = [
 /** Starts the program with this terminal as its own. When the scope ends before it does, it is killed. */
 export const start = (
   command: readonly [string, ...Array<string>],
-  env: Readonly<Record<string, string>>
+  env: Readonly<Record<string, string>>,
+  /** Called when somebody asks the program to end. */
+  ending: () => void
 ): Effect.Effect<Program, ProgramError, Scope.Scope> =>
   Effect.gen(function*() {
     const child = yield* Effect.acquireRelease(spawned(command, env), (running) =>
@@ -55,7 +57,7 @@ export const start = (
       exit = { code: code ?? undefined, signal: signal ?? undefined }
       for (const done of waiting) done(exit)
     })
-    const passedOn = yield* passOnSignals(child)
+    const passedOn = yield* passOnSignals(child, ending)
     return {
       pid: child.pid!,
       exit: Effect.callback<ProgramExit>((resume) => {
@@ -87,7 +89,10 @@ const spawned = (
     })
   })
 
-const passOnSignals = (child: ChildProcess): Effect.Effect<() => NodeJS.Signals | undefined, never, Scope.Scope> =>
+const passOnSignals = (
+  child: ChildProcess,
+  ending: () => void
+): Effect.Effect<() => NodeJS.Signals | undefined, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
       Effect.sync(() => {
@@ -96,7 +101,10 @@ const passOnSignals = (child: ChildProcess): Effect.Effect<() => NodeJS.Signals 
         const terminal = [0, 1, 2].some((fd) => isatty(fd))
         const listeners = forwarded.map((signal) => {
           const listener = () => {
-            if (signal !== "SIGWINCH" && signal !== "SIGCONT" && signal !== "SIGUSR2") last = signal
+            if (signal !== "SIGWINCH" && signal !== "SIGCONT" && signal !== "SIGUSR2") {
+              last = signal
+              ending()
+            }
             if (!(terminal && (signal === "SIGINT" || signal === "SIGQUIT" || signal === "SIGWINCH"))) {
               child.kill(signal)
             }

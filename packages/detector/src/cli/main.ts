@@ -2,7 +2,6 @@
 /**
  * The `fiberscope` command.
  */
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -10,6 +9,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
 import { writeSync } from "node:fs"
 import process from "node:process"
 import { run } from "./run.ts"
@@ -110,9 +110,27 @@ const fiberscope = Command.make("fiberscope").pipe(
   Command.withSubcommands([runCommand])
 )
 
+// While a program runs, a signal is the program's: it is passed on, and the tool ends after the program, with its report. The usual
+// runMain would interrupt the run, and so kill the program in the middle of its own shutdown.
+const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
+  const offs = (["SIGINT", "SIGTERM"] as const).map((signal) => {
+    const listener = () => {
+      if (process.listenerCount(signal) === 1) fiber.interruptUnsafe()
+    }
+    process.on(signal, listener)
+    return () => process.off(signal, listener)
+  })
+  fiber.addObserver((exit) => {
+    for (const off of offs) off()
+    teardown(exit, (code) => {
+      if (code !== 0) process.exit(code)
+    })
+  })
+})
+
 fiberscope.pipe(
   Command.run({ version }),
   Effect.catchTag("ShowHelp", ({ errors }) => Effect.sync(() => void (process.exitCode = errors.length > 0 ? 64 : 0))),
   Effect.provide(NodeServices.layer),
-  NodeRuntime.runMain
+  runMain
 )

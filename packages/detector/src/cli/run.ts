@@ -53,7 +53,7 @@ export const run = (options: RunOptions) =>
     yield* Option.match(options.json, { onNone: () => Effect.void, onSome: checkWritable })
     const agents = yield* Agents.make(recording)
     const started = yield* Clock.currentTimeMillis
-    const program = yield* Programs.start(options.command, yield* agentEnvironment(agents, options))
+    const program = yield* Programs.start(options.command, yield* agentEnvironment(agents, options), agents.freeze)
     yield* Effect.forkScoped(Effect.repeat(Effect.sync(() => inspectSuspects(agents)), Schedule.fixed("2 seconds")))
     const { exit, stoppedByTool } = yield* untilEnd(program, agents, options)
     yield* lastWords(agents)
@@ -109,6 +109,7 @@ const untilEnd = (
 const stop = (program: Program, agents: AgentServer, readings: boolean): Effect.Effect<ProgramExit> =>
   Effect.gen(function*() {
     if (readings) yield* lastReading(agents)
+    agents.freeze()
     program.kill("SIGTERM")
     const exit = yield* Effect.timeoutOption(program.exit, Duration.millis(graceMs))
     if (Option.isSome(exit)) return exit.value

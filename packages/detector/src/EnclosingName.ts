@@ -1,0 +1,93 @@
+/**
+ * A name for a function that has none: that of the declaration it stands in, read from the source.
+ *
+ * Arrow functions and generators given to `Effect.gen` are anonymous to V8. What people call them is the constant, the function or
+ * the `Effect.fn` around them, which in formatted code is the nearest line above with less indentation that declares something.
+ *
+ * @since 0.1.0
+ */
+import { readFileSync } from "node:fs"
+import type { Place } from "./agent/Protocol.ts"
+import { isProgramFrame } from "./AllocationSites.ts"
+
+const declarations: ReadonlyArray<RegExp> = [
+  /Effect\.fn\(\s*["'`]([^"'`]+)["'`]/,
+  /\bfunction\s*\*?\s*([\w$]+)\s*[(<]/,
+  /\b(?:const|let|var)\s+([\w$]+)\s*(?::[^=]*)?=/,
+  /^\s*(?:(?:public|private|protected|static|readonly|async|override)\s+)*\*?\s*#?([\w$]+)\s*\([^)]*\)\s*(?::[^{]*)?\{/,
+  /^\s*(?:readonly\s+|static\s+)*#?([\w$]+)\s*[:=]\s*(?:async\s*)?(?:\(|function|[\w$]+\s*=>|Effect\.)/
+]
+
+const keywords = new Set(["if", "for", "while", "switch", "catch", "return", "function", "with"])
+
+const maxLines = 200
+
+/**
+ * The name of the declaration around a line (1-based) of a source text, if one is found.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { enclosingName } from "@fiberscope/detector/EnclosingName"
+ *
+ * const source = [
+ *   "const loadProfile = (user) =>",
+ *   "  Effect.gen(function*() {",
+ *   "    return rows.map((row) => ({ user, row }))",
+ *   "  })"
+ * ].join("\n")
+ * console.log(enclosingName(source, 3)) // loadProfile
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const enclosingName = (source: string, line: number): string | undefined => {
+  const lines = source.split("\n")
+  let indent = Infinity
+  for (let at = Math.min(line, lines.length); at > Math.max(0, line - maxLines); at--) {
+    const text = lines[at - 1]!
+    const own = text.search(/\S/)
+    if (own < 0 || own >= indent) continue
+    for (const declaration of declarations) {
+      const name = declaration.exec(text)?.[1]
+      // A value that is made on the line itself is no function around it, unless the line begins one.
+      if (name === undefined || keywords.has(name) || (at === line && !/=>|function|Effect\.(?:gen|fn)/.test(text))) {
+        continue
+      }
+      return name
+    }
+    indent = own
+    if (own === 0) return undefined
+  }
+  return undefined
+}
+
+/**
+ * Names places of functions without a name, reading each file once.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeNamer = (): (place: Place) => Place => {
+  const sources = new Map<string, string>()
+  const sourceOf = (file: string): string => {
+    let source = sources.get(file)
+    if (source === undefined) {
+      try {
+        source = readFileSync(file, "utf8")
+      } catch {
+        source = "" // bundled, or on another machine: a place without a name is still a place
+      }
+      sources.set(file, source)
+    }
+    return source
+  }
+  return (place) => {
+    if (place.name !== "" || place.file === undefined || place.line === undefined || !isProgramFrame(place)) {
+      return place
+    }
+    const name = enclosingName(sourceOf(place.file), place.line)
+    return name === undefined ? place : { ...place, name }
+  }
+}
