@@ -1,0 +1,494 @@
+/**
+ * A budget of time that the fibers of a request share: whoever asks how long there is left gets one answer, and nobody can extend it.
+ *
+ * **When to use**
+ *
+ * Use {@link within} where a request enters, and wherever a part of it must be shorter. Use {@link abandon} around what may not heed
+ * an interruption: a driver's call that cannot be cancelled, a finalizer of somebody else.
+ *
+ * **Details**
+ *
+ * The deadline travels in the context of fibers, so children inherit it. It is the earlier of the one around and the one that is set:
+ * a retry or a nested call never gets more time than the request has. Time is the monotonic time of the `Clock`.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import { dual } from "effect/Function"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import type { FiberSite } from "./FiberSite.ts"
+import { renderSite } from "./FiberSite.ts"
+import { instrument } from "./internal/instruments.ts"
+import { reportFailure } from "./internal/reportFailure.ts"
+import { sitesOf } from "./internal/sitesOf.ts"
+
+/**
+ * Something did not end in its time. `label` names the deadline that it met, which may be one around; `budget` is the time that one
+ * gave, `elapsed` what went by until the waiting ended. `orphaned` says that the work itself still runs, see {@link abandon}.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class DeadlineExceeded extends Data.TaggedError("DeadlineExceeded")<{
+  readonly label: string
+  readonly budget: Duration.Duration
+  readonly elapsed: Duration.Duration
+  readonly orphaned: boolean
+}> {
+  override get message(): string {
+    const times = `${Duration.format(this.budget)}; ${Duration.format(this.elapsed)} went by`
+    return this.orphaned
+      ? `"${this.label}" had ${times}. It does not heed its interruption and still runs: see Deadline.orphans`
+      : `"${this.label}" had ${times}`
+  }
+}
+
+/**
+ * Work that was left behind because it did not heed its interruption, and has not ended since.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Orphan {
+  readonly label: string
+  /** The id of the fiber. */
+  readonly fiber: number
+  readonly site: FiberSite
+  /** Since the work began. */
+  readonly age: Duration.Duration
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface DeadlineOptions {
+  /** The attribute `name` of the metrics. Default `"default"`. */
+  readonly name?: string | undefined
+  /** How long the end of the layer waits for orphans, before it says who they are and goes. Default 5 seconds. */
+  readonly closeGrace?: Duration.Input | undefined
+}
+
+/**
+ * Keeps what {@link abandon} left behind.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class Deadline extends Context.Service<Deadline, {
+  /** {@link abandon} with this registry. */
+  readonly abandon: <A, E, R>(
+    self: Effect.Effect<A, E, R>,
+    duration: Duration.Input,
+    label: string
+  ) => Effect.Effect<A, E | DeadlineExceeded, R>
+  /** What was left behind and still runs. */
+  readonly orphans: Effect.Effect<ReadonlyArray<Orphan>>
+}>()("@fiberscope/core/Deadline") {
+  /**
+   * @since 0.1.0
+   */
+  static layer(options?: DeadlineOptions): Layer.Layer<Deadline> {
+    return Layer.effect(Deadline, make(options))
+  }
+
+  /**
+   * @since 0.1.0
+   */
+  static layerConfig(config: Config.Wrap<DeadlineOptions>): Layer.Layer<Deadline, Config.ConfigError> {
+    return Layer.effect(Deadline, Effect.flatMap(Config.unwrap(config), make))
+  }
+}
+
+interface Budget {
+  readonly label: string
+  /** Milliseconds of the monotonic clock. */
+  readonly start: number
+  readonly at: number
+}
+
+const CurrentBudget: Context.Reference<Budget | undefined> = Context.Reference<Budget | undefined>(
+  "@fiberscope/core/Deadline/CurrentBudget",
+  { defaultValue: () => undefined }
+)
+
+const now = (fiber: Fiber.Fiber<unknown, unknown>): number =>
+  Number(fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()) / 1e6
+
+/** The deadline around, or the one that is asked for when that is earlier. */
+const narrowed = (fiber: Fiber.Fiber<unknown, unknown>, ms: number, label: string | undefined): Budget | undefined => {
+  const outer = fiber.getRef(CurrentBudget)
+  const start = now(fiber)
+  const at = start + Math.max(ms, 0)
+  if (outer !== undefined && outer.at <= at) return outer
+  if (!Number.isFinite(at)) return undefined
+  return { label: label ?? fiber.cache.stackFrame?.name ?? "deadline", start, at }
+}
+
+const exceeded = (fiber: Fiber.Fiber<unknown, unknown>, { at, label, start }: Budget, orphaned: boolean) =>
+  new DeadlineExceeded({
+    label,
+    budget: Duration.millis(at - start),
+    elapsed: Duration.millis(now(fiber) - start),
+    orphaned
+  })
+
+const bounded = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  budget: Budget | undefined,
+  fiber: Fiber.Fiber<unknown, unknown>
+): Effect.Effect<A, E | DeadlineExceeded, R> => {
+  const provided = Effect.provideService(self, CurrentBudget, budget)
+  if (budget === undefined) return provided
+  const left = budget.at - now(fiber)
+  if (left <= 0) return Effect.fail(exceeded(fiber, budget, false))
+  return Effect.flatMap(
+    Effect.raceFirst(Effect.asSome(provided), Effect.as(Effect.sleep(left), Option.none<A>())),
+    (winner): Effect.Effect<A, DeadlineExceeded> =>
+      Option.isSome(winner)
+        ? Effect.succeed(winner.value)
+        : Effect.withFiber((waiting) => Effect.fail(exceeded(waiting, budget, false)))
+  )
+}
+
+/**
+ * Gives an effect a time, or what is left of the time around it when that is less, and interrupts it then.
+ *
+ * **Details**
+ *
+ * Fails with {@link DeadlineExceeded} once the effect and its finalizers have ended. When no time is left, the effect is not started.
+ * `label` names the deadline in errors; without it, the function (`Effect.fn`) or span around does.
+ *
+ * **Gotchas**
+ *
+ * As with `Effect.timeout`, work that cannot be interrupted is waited for: {@link abandon} does not. And as there, the effect runs in
+ * a fiber of its own.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import * as Deadline from "@fiberscope/core/Deadline"
+ *
+ * const query = Deadline.within(Effect.sleep("1 minute"), "5 seconds", "query")
+ *
+ * const program = Effect.gen(function*() {
+ *   const error = yield* Effect.flip(Deadline.within(query, "20 millis", "request"))
+ *   console.log(error.message) // "request" had 20ms; …
+ * })
+ *
+ * Effect.runFork(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const within: {
+  (
+    duration: Duration.Input,
+    label?: string
+  ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | DeadlineExceeded, R>
+  <A, E, R>(
+    self: Effect.Effect<A, E, R>,
+    duration: Duration.Input,
+    label?: string
+  ): Effect.Effect<A, E | DeadlineExceeded, R>
+} = dual(
+  (args) => Effect.isEffect(args[0]),
+  <A, E, R>(self: Effect.Effect<A, E, R>, duration: Duration.Input, label?: string) =>
+    Effect.withFiber<A, E | DeadlineExceeded, R>((fiber) =>
+      bounded(self, narrowed(fiber, Duration.toMillis(duration), label), fiber)
+    )
+)
+
+/**
+ * {@link within} the time that is left until an instant, in milliseconds of the Unix epoch: for a deadline that came with a message.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const at: {
+  (time: number, label?: string): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | DeadlineExceeded, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, time: number, label?: string): Effect.Effect<A, E | DeadlineExceeded, R>
+} = dual(
+  (args) => Effect.isEffect(args[0]),
+  <A, E, R>(self: Effect.Effect<A, E, R>, time: number, label?: string) =>
+    Effect.withFiber<A, E | DeadlineExceeded, R>((fiber) =>
+      bounded(self, narrowed(fiber, time - fiber.getRef(Clock.Clock).currentTimeMillisUnsafe(), label), fiber)
+    )
+)
+
+/**
+ * The time that is left: infinite without a deadline, never less than zero.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const remaining: Effect.Effect<Duration.Duration> = Effect.withFiberSucceed((fiber) => {
+  const budget = fiber.getRef(CurrentBudget)
+  return budget === undefined ? Duration.infinity : Duration.millis(Math.max(budget.at - now(fiber), 0))
+})
+
+/**
+ * Ends an effect some time before the deadline around it, and so leaves that time for what comes after: to tell the caller, to write
+ * down how far one came. Without a deadline it changes nothing.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import * as Deadline from "@fiberscope/core/Deadline"
+ *
+ * const work = Effect.never.pipe(
+ *   Deadline.reserve("30 millis"),
+ *   Effect.catchTag("DeadlineExceeded", () => Deadline.remaining)
+ * )
+ *
+ * const program = Effect.gen(function*() {
+ *   console.log(yield* Deadline.within(work, "50 millis")) // about 30 ms
+ * })
+ *
+ * Effect.runFork(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const reserve: {
+  (duration: Duration.Input): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | DeadlineExceeded, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, duration: Duration.Input): Effect.Effect<A, E | DeadlineExceeded, R>
+} = dual(
+  2,
+  <A, E, R>(self: Effect.Effect<A, E, R>, duration: Duration.Input) =>
+    Effect.withFiber<A, E | DeadlineExceeded, R>((fiber) => {
+      const outer = fiber.getRef(CurrentBudget)
+      if (outer === undefined) return self
+      return bounded(self, { ...outer, at: outer.at - Duration.toMillis(duration) }, fiber)
+    })
+)
+
+/**
+ * Runs an effect as if there were no deadline around it. For clean-up that must get time of its own, also when the deadline has
+ * passed: `Deadline.unbounded(Deadline.within(rollback, "2 seconds"))`.
+ *
+ * **Gotchas**
+ *
+ * It changes what the effect is told, not who interrupts it: the fiber that runs it may still be interrupted by a deadline further
+ * out. In a finalizer, where clean-up belongs, nobody is.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const unbounded = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.provideService(self, CurrentBudget, undefined)
+
+/**
+ * A signal that aborts at the deadline, with {@link DeadlineExceeded} as its reason, or when the scope closes: for `fetch` and other
+ * things that are no effects.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const signal: Effect.Effect<AbortSignal, never, Scope.Scope> = Effect.withFiber((fiber) => {
+  const budget = fiber.getRef(CurrentBudget)
+  if (budget === undefined) return Effect.abortSignal
+  return Effect.map(
+    Effect.tap(
+      Effect.acquireRelease(
+        Effect.sync(() => new AbortController()),
+        (controller) => Effect.sync(() => controller.abort())
+      ),
+      (controller) => {
+        const abort = Effect.withFiberSucceed((late) => controller.abort(exceeded(late, budget, false)))
+        const left = budget.at - now(fiber)
+        return left <= 0 ? abort : Effect.forkScoped(Effect.andThen(Effect.sleep(left), abort))
+      }
+    ),
+    (controller) => controller.signal
+  )
+})
+
+/**
+ * Gives an effect a time, like {@link within}, and goes on then even if the effect cannot be interrupted.
+ *
+ * **When to use**
+ *
+ * Use it around calls that you cannot make interruptible, where the caller must go on: a request must be answered, a shutdown must
+ * end.
+ *
+ * **Details**
+ *
+ * What is left behind is interrupted, registered in {@link Deadline} until it ends, counted, and reported in the log with its label
+ * and site, once when it is left and once when it ends. An interruption of the caller waits for the work too, and not longer than
+ * the time that was given.
+ *
+ * **Gotchas**
+ *
+ * An orphan still holds what it holds: connections, locks, memory. `fiberscope_deadline_orphans` should be zero.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import * as Deadline from "@fiberscope/core/Deadline"
+ *
+ * const stubborn = Effect.uninterruptible(Effect.sleep("100 millis"))
+ *
+ * const program = Effect.gen(function*() {
+ *   const error = yield* Effect.flip(Deadline.abandon(stubborn, "10 millis", "legacy driver"))
+ *   console.log(error.orphaned) // true
+ *   const { orphans } = yield* Deadline.Deadline
+ *   console.log((yield* orphans).map(({ label }) => label)) // ["legacy driver"]
+ * })
+ *
+ * Effect.runFork(Effect.provide(program, Deadline.Deadline.layer()))
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const abandon: {
+  (
+    duration: Duration.Input,
+    label: string
+  ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | DeadlineExceeded, R | Deadline>
+  <A, E, R>(
+    self: Effect.Effect<A, E, R>,
+    duration: Duration.Input,
+    label: string
+  ): Effect.Effect<A, E | DeadlineExceeded, R | Deadline>
+} = dual(
+  3,
+  <A, E, R>(self: Effect.Effect<A, E, R>, duration: Duration.Input, label: string) =>
+    Effect.flatMap(Deadline, (deadline) => deadline.abandon(self, duration, label))
+)
+
+interface Left {
+  readonly label: string
+  readonly forked: Fiber.Fiber.Cache
+  readonly start: number
+}
+
+/**
+ * Makes the registry of orphans in a scope.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options?: DeadlineOptions): Effect.Effect<Deadline["Service"], never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const closeGrace = Duration.fromInputUnsafe(options?.closeGrace ?? "5 seconds")
+    const orphans = new Map<Fiber.Fiber<unknown, unknown>, Left>()
+    const counts = { abandoned: 0, exceeded: 0 }
+    yield* instrument({
+      module: "deadline",
+      name: options?.name ?? "default",
+      gauges: { orphans: () => orphans.size },
+      counters: { abandoned: () => counts.abandoned, exceeded: () => counts.exceeded }
+    })
+
+    const list = Effect.withFiberSucceed((fiber): ReadonlyArray<Orphan> => {
+      const entries = [...orphans]
+      const sites = sitesOf(entries.map(([orphan, { forked }]) => ({ fiber: orphan, forked })))
+      const time = now(fiber)
+      return entries.map(([orphan, { label, start }], i) => ({
+        label,
+        fiber: orphan.id,
+        site: sites[i]!,
+        age: Duration.millis(time - start)
+      }))
+    })
+
+    const leave = (orphan: Fiber.Fiber<unknown, unknown>, left: Left): Effect.Effect<void> =>
+      Effect.withFiber((fiber) => {
+        counts.abandoned++
+        orphans.set(orphan, left)
+        const { context } = fiber
+        orphan.addObserver((exit) => {
+          orphans.delete(orphan)
+          const ended = Effect.withFiber((logging) =>
+            Effect.logWarning(
+              `"${left.label}", which was left behind, ended after ${Duration.format(age(logging, left.start))}`
+            )
+          )
+          Effect.runForkWith(context)(
+            Exit.isFailure(exit) ? Effect.andThen(ended, reportFailure(exit.cause, left.label)) : ended
+          )
+        })
+        const [site] = sitesOf([{ fiber: orphan, forked: left.forked }])
+        return Effect.logWarning(
+          `"${left.label}" does not heed its interruption and is left behind, still running: ${renderSite(site!)}`
+        )
+      })
+
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() => {
+        if (orphans.size === 0) return Effect.void
+        return Fiber.awaitAll([...orphans.keys()]).pipe(
+          Effect.timeoutOption(closeGrace),
+          Effect.flatMap((ended) => Option.isSome(ended) ? Effect.succeed([]) : list),
+          Effect.flatMap((stuck) =>
+            Effect.forEach(stuck, ({ label, site }) =>
+              Effect.logError(`"${label}" is still running after its layer has ended: ${renderSite(site)}`))
+          )
+        )
+      })
+    )
+
+    const abandonWith = <A, E, R>(self: Effect.Effect<A, E, R>, duration: Duration.Input, label: string) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.withFiber<A, E | DeadlineExceeded, R>((caller) => {
+          const budget = narrowed(caller, Duration.toMillis(duration), label)
+          if (budget !== undefined && budget.at <= now(caller)) {
+            counts.exceeded++
+            return Effect.fail(exceeded(caller, budget, false))
+          }
+          const start = now(caller)
+          // The child must exist before anything else can happen: between its fork and the waiting nobody may interrupt.
+          const child = Effect.runForkWith(Context.add(caller.context as Context.Context<R>, CurrentBudget, budget))(
+            self
+          )
+          const ended = child.pollUnsafe()
+          if (ended !== undefined) return ended
+          const wait = Effect.suspend(() =>
+            budget === undefined
+              ? Effect.asSome(Fiber.await(child))
+              : Effect.raceFirst(
+                Effect.asSome(Fiber.await(child)),
+                Effect.as(Effect.withFiber((waiting) => Effect.sleep(budget.at - now(waiting))), Option.none())
+              )
+          )
+          const interrupt = Effect.sync(() => child.interruptUnsafe(caller.id))
+          const leaveIfRunning = Effect.suspend(() =>
+            child.pollUnsafe() === undefined
+              ? Effect.as(leave(child, { label, forked: caller.cache, start }), true)
+              : Effect.succeed(false)
+          )
+          return Effect.flatMap(
+            Effect.onInterrupt(restore(wait), () => Effect.andThen(interrupt, Effect.andThen(wait, leaveIfRunning))),
+            (exit): Effect.Effect<A, E | DeadlineExceeded> =>
+              Option.isSome(exit)
+                ? exit.value
+                : Effect.flatMap(Effect.andThen(interrupt, leaveIfRunning), (orphaned) =>
+                  Effect.withFiber((waiting) => {
+                    counts.exceeded++
+                    return Effect.fail(exceeded(waiting, budget!, orphaned))
+                  }))
+          )
+        })
+      )
+
+    return Deadline.of({ abandon: abandonWith, orphans: list })
+  })
+
+const age = (fiber: Fiber.Fiber<unknown, unknown>, start: number): Duration.Duration =>
+  Duration.millis(now(fiber) - start)
