@@ -15,9 +15,12 @@ export interface Guilty {
   readonly lines: ReadonlyArray<readonly [first: number, last: number]>
 }
 
-/** What is left behind in each second of a run, as the oracle measured it. */
+/**
+ * What is left behind in each second of a run. Bytes and fibers are measured by the oracle in a run of 20 or 30 s, to
+ * within some 20 KB that code and feedback of V8 take while it gets warm.
+ */
 export interface Rate {
-  /** Fibers that stay alive or are abandoned, or else the things (entries, listeners, timers) that stay. */
+  /** Fibers that stay alive or are abandoned; else the entries, listeners or timers that stay, by the rate of requests. */
   readonly individualsPerSecond: number
   readonly bytesPerSecond: number
 }

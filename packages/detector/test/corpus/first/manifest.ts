@@ -22,7 +22,7 @@ export const first: ReadonlyArray<Program> = [
     shape: "fibers that wait for a Deferred nobody completes",
     named: false,
     guilty: { names: ["ask", "next"], lines: [[23, 30], [32, 36]] },
-    rate: { individualsPerSecond: 6.5, bytesPerSecond: 22_000 },
+    rate: { individualsPerSecond: 6.2, bytesPerSecond: 16_000 },
     note: "no names, fibers are started with runFork from a timer"
   }),
   ...pair({
@@ -33,7 +33,7 @@ export const first: ReadonlyArray<Program> = [
     shape: "a fiber forked in a scope that is never closed",
     named: true,
     guilty: { names: ["Sessions.heartbeat", "Sessions.login", "heartbeat", "login"], lines: [[15, 20], [22, 31]] },
-    rate: { individualsPerSecond: 14.6, bytesPerSecond: 117_000 },
+    rate: { individualsPerSecond: 14, bytesPerSecond: 123_000 },
     note: "forkIn the scope of the application; each wakes up twice a second"
   }),
   ...pair({
@@ -214,7 +214,7 @@ export const first: ReadonlyArray<Program> = [
     named: true,
     slow: true,
     guilty: { names: ["Audit.check", "Audit.watch", "check", "watch"], lines: [[13, 16], [18, 20]] },
-    rate: { individualsPerSecond: 0.3, bytesPerSecond: 6_000 },
+    rate: { individualsPerSecond: 0.2, bytesPerSecond: 3_000 },
     note: "six fibers in 30 s"
   }),
   ...lookAlike({

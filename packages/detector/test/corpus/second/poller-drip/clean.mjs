@@ -1,0 +1,31 @@
+/*
+ * The configuration is reloaded a few times in a run; a poller then looks after the new one.
+ *
+ * What leak.mjs does wrong is put right here: the poller of the configuration before is interrupted.
+ */
+import { Effect, Schedule } from "effect"
+import { part } from "../../support/life.ts"
+
+const state = { version: 0, polls: 0 }
+
+const poll = (version) =>
+  Effect.sync(() => {
+    state.polls += version
+  }).pipe(Effect.repeat(Schedule.spaced("1 second")))
+
+const reload = () => {
+  state.poller?.interruptUnsafe()
+  state.poller = Effect.runFork(poll(++state.version))
+}
+
+const request = () =>
+  Effect.runFork(
+    Effect.delay(
+      Effect.sync(() => JSON.stringify(Array.from({ length: 80 }, Math.random)).length),
+      3 + Math.random() * 5
+    )
+  )
+
+reload()
+setInterval(reload, part(1 / 7))
+setInterval(request, 11)

@@ -1,0 +1,59 @@
+/*
+ * Spans go to a collector in batches, once a second.
+ *
+ * What leak.ts does wrong is put right here: a batch that could not be sent is dropped.
+ */
+import { Data, Effect, Schedule, Tracer } from "effect"
+import "../../support/life.ts"
+
+class CollectorDown extends Data.TaggedError("CollectorDown")<{}> {}
+
+class Exporter {
+  private finished: Array<Tracer.Span> = []
+
+  readonly tracer = Tracer.make({
+    span: (options) => {
+      const span = new Tracer.NativeSpan(options)
+      const end = span.end.bind(span)
+      span.end = (time, exit) => {
+        end(time, exit)
+        this.finished.push(span)
+      }
+      return span
+    }
+  })
+
+  readonly flush = Effect.suspend(() => {
+    const batch = this.finished
+    this.finished = []
+    return Effect.ignore(this.post(batch))
+  })
+
+  private post(batch: ReadonlyArray<Tracer.Span>) {
+    return Effect.delay(batch.length < 0 ? Effect.void : Effect.fail(new CollectorDown()), "20 millis")
+  }
+}
+
+const exporter = new Exporter()
+
+const loadUser = Effect.fn("loadUser")(function*(id: number) {
+  yield* Effect.annotateCurrentSpan({ id, query: `select * from users where id = ${id}` })
+  yield* Effect.sleep("3 millis")
+  return { id, name: `user ${id}` }
+})
+
+let users = 0
+
+const request = Effect.fn("request")(function*() {
+  const user = yield* loadUser(++users)
+  yield* Effect.annotateCurrentSpan({ user: user.name, status: 200 })
+})
+
+Effect.runFork(Effect.repeat(exporter.flush, Schedule.spaced("1 second")))
+Effect.runFork(
+  request().pipe(
+    Effect.forkDetach,
+    Effect.repeat(Schedule.jittered(Schedule.spaced("12 millis"))),
+    Effect.withTracer(exporter.tracer)
+  )
+)
