@@ -172,14 +172,24 @@ export {
 const sweepEveryMs = 1000
 const scanBudget = 4096 // slots: a few hundred microseconds
 const scanEveryMs = 50
+const dateForMs = 20
 
 // Taken at load: the program may replace the globals, and tests do.
 const performanceNow = performance.now.bind(performance)
 const everySoOften = setInterval
 const inAWhile = setTimeout
 
+/** A timer as Node has it; other hosts answer a number. */
+interface Timer {
+  readonly unref?: () => void
+  readonly refresh?: () => void
+}
+
 /** The census must not keep the process alive. */
-const unref = (timer: unknown): void => (timer as { unref?: () => void }).unref?.()
+const unref = <T>(timer: T): T => {
+  ;(timer as Timer).unref?.()
+  return timer
+}
 
 interface Copy extends EffectCopy {
   readonly prototype: FiberPrototype
@@ -202,6 +212,9 @@ class Census implements FiberCensus {
   #scanning = false
   #flow: Map<number, Map<number, [tenured: number, ended: number, abandoned: number]>> | undefined
   #timer: ReturnType<typeof setInterval> | undefined
+  #date = 0
+  #dated = false
+  #datesEnd: Timer | undefined
 
   get copies(): ReadonlyArray<EffectCopy> {
     return this.#copies.map(({ copy, where }) => ({ copy, where }))
@@ -228,6 +241,9 @@ class Census implements FiberCensus {
       if (this.#copies.length === 0) {
         clearInterval(this.#timer)
         this.#timer = undefined
+        clearTimeout(this.#datesEnd as ReturnType<typeof setTimeout>)
+        this.#datesEnd = undefined
+        this.#dated = false
       }
     }
   }
@@ -357,7 +373,7 @@ class Census implements FiberCensus {
       started: (fiber, forked, parent) => {
         copy.starting--
         if (fiber._exit === undefined) {
-          table.add(fiber, forked, parent === undefined ? 0 : parent.id, performanceNow() - this.#origin)
+          table.add(fiber, forked, parent === undefined ? 0 : parent.id, this.#recently())
         }
       },
       ended: (fiber) => {
@@ -366,10 +382,22 @@ class Census implements FiberCensus {
     })
     const copy: Copy = { copy: copyId, where, prototype, table, stop, starting: 0, users: 0 }
     if (this.#timer === undefined) {
-      this.#timer = everySoOften(this.sweep, sweepEveryMs)
-      unref(this.#timer)
+      this.#timer = unref(everySoOften(this.sweep, sweepEveryMs))
+      this.#datesEnd = unref(inAWhile(() => this.#dated = false, dateForMs)) as Timer
     }
     return copy
+  }
+
+  /** The time, up to {@link dateForMs} ago: reading the clock for each fiber would cost more than the rest of its record. */
+  #recently(): number {
+    if (!this.#dated) {
+      this.#date = this.now()
+      if (this.#datesEnd?.refresh !== undefined) {
+        this.#dated = true
+        this.#datesEnd.refresh()
+      }
+    }
+    return this.#date
   }
 
   #happened(copy: number, tag: FiberEvent["_tag"], site: number, start: number, id: number): void {

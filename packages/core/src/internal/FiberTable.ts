@@ -1,10 +1,11 @@
 /**
  * The living fibers of one copy of Effect, kept without keeping them alive.
  *
- * A fiber that is suspended for the first time enters the **nursery**, a ring of fixed size that holds it strongly until it ends;
- * most fibers end there and cost nothing else. What is still alive after a sweep interval, or is pushed out of a full ring, is
- * **tenured**: a `WeakRef` and a few numbers in paged arrays. Ids are found through an open-addressing hash in typed arrays, so
- * that nothing is written to the fiber (a property on it would change its hidden class) and almost nothing lies on the heap.
+ * A fiber that is suspended for the first time enters the **nursery**, which holds it strongly until it ends; most fibers end there
+ * and cost nothing else. Its place is given by the low bits of its id: ids count up, so the nursery is a ring, and nothing has to be
+ * looked up. What is still alive after a sweep interval, or in the place of a younger fiber, is **tenured**: a `WeakRef` and a few
+ * numbers in paged arrays. Their ids are found through an open-addressing hash in typed arrays, so that nothing is written to the
+ * fiber (a property on it would change its hidden class) and almost nothing lies on the heap.
  */
 import type { FiberCache, RuntimeFiber } from "./FiberRuntime.ts"
 import { hasEnded } from "./FiberRuntime.ts"
@@ -28,6 +29,7 @@ export interface FiberEntry {
 
 const nurserySize = 4096 // a power of two
 const nurseryMask = nurserySize - 1
+const noId = -1
 const pageBits = 12
 const pageSize = 1 << pageBits
 const pageMask = pageSize - 1
@@ -53,14 +55,12 @@ const slotBytes = 8 + 8 + 8 + 8 + 2
 
 export class FiberTable {
   readonly #events: FiberTableEvents
-  // The nursery, a ring: `#head` is the next position, counted up for ever.
+  // The nursery. A place knows its id, so that a fiber that ends is compared with a number and not with another fiber's memory.
   readonly #fibers: Array<RuntimeFiber | undefined> = new Array<RuntimeFiber | undefined>(nurserySize).fill(undefined)
   readonly #caches: Array<FiberCache | undefined> = new Array<FiberCache | undefined>(nurserySize).fill(undefined)
-  readonly #nurseryIds = new Float64Array(nurserySize)
+  readonly #nurseryIds = new Float64Array(nurserySize).fill(noId)
   readonly #nurseryStarts = new Float64Array(nurserySize)
   readonly #nurseryParents = new Float64Array(nurserySize)
-  #head = 0
-  #tail = 0
   #young = 0
   // The tenured, in pages; free slots are linked through `parents`.
   readonly #pages: Array<Page> = []
@@ -74,7 +74,7 @@ export class FiberTable {
 
   constructor(events: FiberTableEvents) {
     this.#events = events
-    this.#index = new IdIndex((index) => this.#idAt(index))
+    this.#index = new IdIndex((slot) => this.#pages[slot >>> pageBits]!.ids[slot & pageMask]!)
   }
 
   get nursery(): number {
@@ -91,46 +91,41 @@ export class FiberTable {
   }
 
   add(fiber: RuntimeFiber, forked: FiberCache, parent: number, start: number): void {
-    const at = this.#head & nurseryMask
-    const pushed = this.#fibers[at]
-    if (pushed !== undefined) this.#promote(at, pushed)
-    if (this.#head - this.#tail === nurserySize) this.#tail++
+    const id = fiber.id
+    const at = id & nurseryMask
+    const older = this.#fibers[at]
+    if (older !== undefined) this.#promote(at, older)
     this.#fibers[at] = fiber
     this.#caches[at] = forked
-    this.#nurseryIds[at] = fiber.id
+    this.#nurseryIds[at] = id
     this.#nurseryStarts[at] = start
     this.#nurseryParents[at] = parent
-    this.#index.add(fiber.id, at)
     this.#young++
-    this.#head++
   }
 
   /** Forgets a fiber that has ended; `false` when it was not (or no longer) known. */
   end(id: number): boolean {
-    const index = this.#index.remove(id)
-    if (index < 0) return false
-    if (index < nurserySize) this.#clearNursery(index)
-    else {
-      const slot = index - nurserySize
-      const page = this.#pages[slot >>> pageBits]!
-      const site = page.sites[slot & pageMask]!
-      const start = page.starts[slot & pageMask]!
-      this.#release(slot)
-      this.#events.ended(site, start, id)
+    const at = id & nurseryMask
+    if (this.#nurseryIds[at] === id) {
+      this.#clearNursery(at)
+      return true
     }
+    const slot = this.#index.remove(id)
+    if (slot < 0) return false
+    const page = this.#pages[slot >>> pageBits]!
+    const site = page.sites[slot & pageMask]!
+    const start = page.starts[slot & pageMask]!
+    this.#release(slot)
+    this.#events.ended(site, start, id)
     return true
   }
 
   /** Tenures what entered the nursery before `before`. */
   sweep(before: number): void {
-    while (this.#tail < this.#head) {
-      const at = this.#tail & nurseryMask
+    if (this.#young === 0) return
+    for (let at = 0; at < nurserySize; at++) {
       const fiber = this.#fibers[at]
-      if (fiber !== undefined) {
-        if (this.#nurseryStarts[at]! > before) break
-        this.#promote(at, fiber)
-      }
-      this.#tail++
+      if (fiber !== undefined && this.#nurseryStarts[at]! <= before) this.#promote(at, fiber)
     }
   }
 
@@ -217,22 +212,16 @@ export class FiberTable {
     }
   }
 
-  #idAt(index: number): number {
-    if (index < nurserySize) return this.#nurseryIds[index]!
-    const slot = index - nurserySize
-    return this.#pages[slot >>> pageBits]!.ids[slot & pageMask]!
-  }
-
   #clearNursery(at: number): void {
     this.#fibers[at] = undefined
     this.#caches[at] = undefined
+    this.#nurseryIds[at] = noId
     this.#young--
   }
 
   #promote(at: number, fiber: RuntimeFiber): void {
     const id = this.#nurseryIds[at]!
     const start = this.#nurseryStarts[at]!
-    this.#index.remove(id)
     if (hasEnded(fiber)) { // its end was not seen: an observer threw, or it was met in the middle of its first run
       this.#clearNursery(at)
       return
@@ -252,7 +241,7 @@ export class FiberTable {
     page.starts[to] = start
     page.parents[to] = this.#nurseryParents[at]!
     page.sites[to] = site
-    this.#index.add(id, slot + nurserySize)
+    this.#index.add(id, slot)
     this.#old++
     this.#clearNursery(at)
     this.#events.tenured(site, start, id)
