@@ -76,6 +76,9 @@ export type Evidence = typeof Evidence.Type
  * - `growth`: how many more each second, in `unit`;
  * - `confidence`: 1 minus the chance that a bounded program shows this, as far as the statistic goes; 0.999 at most;
  * - `severity`: `error` takes the process down in the end, `warning` costs, `info` is worth knowing;
+ * - `survivors`: of those that are there now, how many were born in each twentieth of the window, oldest first: flat for a leak, one
+ *   hump for a cache; empty where births are not known;
+ * - `docs`: the page that explains the kind, relative to the package's repository;
  * - `fingerprint`: stable across runs and machines: kind and site without line numbers.
  *
  * @since 0.1.0
@@ -93,9 +96,11 @@ export const Finding = Schema.Struct({
   count: Schema.Finite,
   bytes: Schema.Finite,
   growth: Schema.Struct({ perSecond: Schema.Finite, unit: Schema.String }),
+  survivors: Schema.Array(Schema.Finite),
   evidence: Schema.Array(Evidence),
   cannotShow: Schema.String,
   fix: Schema.String,
+  docs: Schema.String,
   fingerprint: Schema.String,
   pid: Schema.Int
 })
@@ -113,6 +118,14 @@ export type Finding = typeof Finding.Type
  * @category predicates
  */
 export const convicts = (finding: Finding): boolean => finding.severity !== "info"
+
+/**
+ * The page that explains a kind.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const docsOf = (kind: Kind): string => `docs/rules.md#${kind}`
 
 /**
  * The fingerprint of a kind at a site: no line, no column, no folder of one machine.

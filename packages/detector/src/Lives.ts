@@ -148,6 +148,26 @@ export const make = (options?: {
   }
 }
 
+/**
+ * The living by time of birth, in equal parts of the time from `start` to `end`, oldest first.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const survivors = (
+  lives: Iterable<Life>,
+  { end, start }: { readonly start: number; readonly end: number },
+  parts = 20
+): ReadonlyArray<number> => {
+  const out = new Array<number>(parts).fill(0)
+  for (const { born, count, died } of lives) {
+    if (died !== Infinity) continue
+    const part = Math.floor((born - start) / (end - start) * parts)
+    out[Math.min(parts - 1, Math.max(0, part))]! += count
+  }
+  return out
+}
+
 const add = (counts: Map<number, number>, key: number, count: number): void => {
   counts.set(key, (counts.get(key) ?? 0) + count)
 }

@@ -31,7 +31,7 @@ import { heapUsed } from "./agent/GarbageCollections.ts"
 import { isOwn } from "./agent/Own.ts"
 import type { Place } from "./agent/Protocol.ts"
 import { isProgramFrame } from "./AllocationSites.ts"
-import { number, size } from "./report/text.ts"
+import { number, size } from "./report/Units.ts"
 import { describeSite, libraryName, siteOf } from "./Site.ts"
 
 /**

@@ -63,6 +63,10 @@ const runCommand = Command.make(
       Flag.withDescription("The exit code when a leak was found"),
       Flag.withDefault(23)
     ),
+    format: Flag.Literals("format", ["pretty", "json", "github", "markdown"]).pipe(
+      Flag.withDescription("How the report is written to stderr"),
+      Flag.withDefault("pretty" as const)
+    ),
     quiet: Flag.Boolean("quiet").pipe(Flag.withDescription("Print nothing but problems"), Flag.withDefault(false)),
     program
   },

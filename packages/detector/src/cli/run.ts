@@ -9,12 +9,14 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { closeSync, openSync, writeFileSync, writeSync } from "node:fs"
+import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs"
 import process from "node:process"
 import { environment } from "../agent/Protocol.ts"
 import type { AgentOptions } from "../agent/Protocol.ts"
 import * as Diagnosis from "../Diagnosis.ts"
 import * as Report from "../Report.ts"
+import { renderGithub } from "../report/github.ts"
+import { renderMarkdown } from "../report/markdown.ts"
 import { styleFor } from "../report/Style.ts"
 import { renderText } from "../report/text.ts"
 import { suspectSites } from "../rules/FiberGrowth.ts"
@@ -36,7 +38,11 @@ export interface RunOptions {
   readonly strict: boolean
   readonly leakExitCode: number
   readonly quiet: boolean
+  readonly format: Format
 }
+
+/** How the report is written to stderr. */
+export type Format = "pretty" | "json" | "github" | "markdown"
 
 /** A file that was asked for cannot be written. */
 export class OutputError extends Data.TaggedError("OutputError")<{ readonly message: string }> {}
@@ -72,7 +78,7 @@ export const run = (options: RunOptions) =>
       durationMs,
       version
     })
-    if (!options.quiet) yield* print(report)
+    if (!options.quiet) yield* print(report, options.format)
     yield* Option.match(options.json, { onNone: () => Effect.void, onSome: (file) => writeReport(file, report) })
     return exitCode(report, exit, program, stoppedByTool, options)
   }))
@@ -147,19 +153,39 @@ const inspectSuspects = (agents: AgentServer): void => {
   }
 }
 
-const print = (report: Report.Report): Effect.Effect<void> =>
+const print = (report: Report.Report, format: Format): Effect.Effect<void> =>
   Effect.sync(() => {
-    const terminal = process.stderr.isTTY
-    const text = renderText(report, {
-      style: styleFor(terminal, process.env),
-      width: terminal ? process.stderr.columns : undefined
-    })
     try {
-      writeSync(2, text)
+      writeSync(2, render(report, format))
     } catch {
       // Nobody reads: the exit code still tells.
     }
   })
+
+const render = (report: Report.Report, format: Format): string => {
+  switch (format) {
+    case "json":
+      return JSON.stringify(Schema.encodeSync(Report.Report)(report), undefined, 2) + "\n"
+    case "github":
+      return renderGithub(report, process.cwd())
+    case "markdown":
+      return renderMarkdown(report)
+    case "pretty":
+      return renderText(report, {
+        style: styleFor(process.stderr.isTTY, process.env),
+        width: process.stderr.isTTY ? process.stderr.columns : undefined,
+        source: readSource
+      })
+  }
+}
+
+const readSource = (file: string): string | undefined => {
+  try {
+    return readFileSync(file, "utf8")
+  } catch {
+    return undefined
+  }
+}
 
 const checkWritable = (file: string): Effect.Effect<void, OutputError> =>
   Effect.try({ try: () => closeSync(openSync(file, "a")), catch: (error) => cannotWrite(file, error) })

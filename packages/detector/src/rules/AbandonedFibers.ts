@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { confidenceOf, fingerprint } from "../Finding.ts"
+import { confidenceOf, docsOf, fingerprint } from "../Finding.ts"
 import type { Finding } from "../Finding.ts"
 import { judgement } from "../LeakRule.ts"
 import type { LeakRule, Suspicion } from "../LeakRule.ts"
@@ -42,6 +42,7 @@ export const AbandonedFibers: LeakRule = {
           count,
           bytes: 0,
           growth: { perSecond: turnover.perSecond, unit: "fibers" },
+          survivors: [],
           evidence: [{
             label: "collected",
             text: `${turnover.late.arrivals} of them in the late half of the run; nothing could ever have resumed them`
@@ -50,6 +51,7 @@ export const AbandonedFibers: LeakRule = {
           fix:
             "Whoever was to complete their wait forgot it: check that each Effect.callback resumes on every path, and that a "
             + "Deferred, Queue or Latch outlives its waiters. Fork in a scope, and the scope's end interrupts them.",
+          docs: docsOf("abandoned-fibers"),
           fingerprint: fingerprint("abandoned-fibers", place),
           pid: observation.hello?.pid ?? 0
         })

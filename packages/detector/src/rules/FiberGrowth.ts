@@ -4,10 +4,11 @@
  * @since 0.1.0
  */
 import type { Place } from "../agent/Protocol.ts"
-import { confidenceOf, fingerprint } from "../Finding.ts"
+import { confidenceOf, docsOf, fingerprint } from "../Finding.ts"
 import type { Finding, Site } from "../Finding.ts"
 import { judgement } from "../LeakRule.ts"
 import type { LeakRule, Suspicion } from "../LeakRule.ts"
+import { survivors } from "../Lives.ts"
 import type { FiberSiteRecord, Observation } from "../Observation.ts"
 import { describeSite, siteOf } from "../Site.ts"
 import * as Turnover from "../Turnover.ts"
@@ -126,6 +127,7 @@ const finding = (observation: Observation, site: FiberSiteRecord, turnover: Turn
     count,
     bytes: 0,
     growth: { perSecond: turnover.perSecond, unit: "fibers" },
+    survivors: survivors(site.lives.all(), observation.window),
     evidence: [
       {
         label: "arrivals and departures",
@@ -144,6 +146,7 @@ const finding = (observation: Observation, site: FiberSiteRecord, turnover: Turn
     cannotShow:
       "Whether they would end later than this run took to look. Fibers that are forked and never start are invisible.",
     fix: fix(site),
+    docs: docsOf("fiber-growth"),
     fingerprint: fingerprint("fiber-growth", place),
     pid: observation.hello?.pid ?? 0
   }

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { confidenceOf, fingerprint } from "../Finding.ts"
+import { confidenceOf, docsOf, fingerprint } from "../Finding.ts"
 import { judgement, ok } from "../LeakRule.ts"
 import type { LeakRule } from "../LeakRule.ts"
 import { mannKendall, senSlope } from "../Trend.ts"
@@ -68,6 +68,7 @@ export const OffHeapGrowth: LeakRule = {
       count: 0,
       bytes: Math.round(grown),
       growth: { perSecond, unit: "bytes" },
+      survivors: [],
       evidence: [{
         label: "after collections",
         text: `${values.length} readings, each right after a major collection, rise from ${megabytes(values[0]!)} to ${
@@ -77,6 +78,7 @@ export const OffHeapGrowth: LeakRule = {
       cannotShow: "Who allocated it: V8 samples the heap only.",
       fix:
         "Look for buffers, typed arrays and compressed streams that are kept (a slice keeps the whole buffer: copy what you keep).",
+      docs: docsOf("off-heap-growth"),
       fingerprint: fingerprint("off-heap-growth", site),
       pid: observation.hello?.pid ?? 0
     }], [])

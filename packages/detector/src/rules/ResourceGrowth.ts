@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { confidenceOf, fingerprint } from "../Finding.ts"
+import { confidenceOf, docsOf, fingerprint } from "../Finding.ts"
 import type { Finding } from "../Finding.ts"
 import { judgement } from "../LeakRule.ts"
 import type { LeakRule, Suspicion } from "../LeakRule.ts"
@@ -67,6 +67,7 @@ const finding = (observation: Observation, type: string, count: number, turnover
     count,
     bytes: 0,
     growth: { perSecond: turnover.perSecond, unit: "resources" },
+    survivors: [],
     evidence: [{
       label: "opened and closed",
       text:
@@ -74,6 +75,7 @@ const finding = (observation: Observation, type: string, count: number, turnover
     }],
     cannotShow: "Who opened them: node tells their type only.",
     fix: advice[type] ?? "Close them in the scope of the work that opened them (Effect.acquireRelease).",
+    docs: docsOf("resource-growth"),
     fingerprint: fingerprint("resource-growth", site),
     pid: observation.hello?.pid ?? 0
   }

@@ -5,10 +5,11 @@
  */
 import type { AllocationSite } from "../AllocationSites.ts"
 import { isProgramFrame } from "../AllocationSites.ts"
-import { confidenceOf, fingerprint } from "../Finding.ts"
+import { confidenceOf, docsOf, fingerprint } from "../Finding.ts"
 import type { Finding } from "../Finding.ts"
 import { judgement, ok } from "../LeakRule.ts"
 import type { LeakRule, Suspicion } from "../LeakRule.ts"
+import { survivors } from "../Lives.ts"
 import type { Observation } from "../Observation.ts"
 import { describeSite, libraryName, siteOf } from "../Site.ts"
 import * as Turnover from "../Turnover.ts"
@@ -108,6 +109,7 @@ const finding = (observation: Observation, { site, turnover }: Judged): Finding 
     count: site.lives.living(),
     bytes: Math.round(site.bytes),
     growth: { perSecond, unit: "bytes" },
+    survivors: survivors(site.lives.all(), window),
     evidence: [{
       label: "survivors",
       text:
@@ -121,6 +123,7 @@ const finding = (observation: Observation, { site, turnover }: Judged): Finding 
     fix:
       `Look at what ${at.name} adds to and who removes it: bound the container (Cache with capacity, Queue.bounded, a TTL), or `
       + "release it where its work ends (Scope, Effect.acquireRelease).",
+    docs: docsOf("memory-growth"),
     fingerprint: fingerprint("memory-growth", at),
     pid: observation.hello?.pid ?? 0
   }

@@ -4,7 +4,7 @@
  *
  * @since 0.1.0
  */
-import { fingerprint } from "../Finding.ts"
+import { docsOf, fingerprint } from "../Finding.ts"
 import type { Finding, Kind } from "../Finding.ts"
 import { judgement, ok } from "../LeakRule.ts"
 import type { LeakRule } from "../LeakRule.ts"
@@ -29,9 +29,11 @@ const note = (
   count: numbers.count,
   bytes: numbers.bytes,
   growth: { perSecond: 0, unit: numbers.unit },
+  survivors: [],
   evidence: [{ label: "threshold", text: summary }],
   cannotShow: "Whether it goes on: a threshold knows no time.",
   fix,
+  docs: docsOf(kind),
   fingerprint: fingerprint(kind, { name: "(the process)" }),
   pid: observation.hello?.pid ?? 0
 })

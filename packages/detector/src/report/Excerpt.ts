@@ -1,0 +1,43 @@
+/**
+ * The lines of source around a place.
+ *
+ * @since 0.1.0
+ */
+import type { Site } from "../Finding.ts"
+
+/**
+ * One line of an excerpt; `guilty` is the line of the site itself.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ExcerptLine {
+  readonly line: number
+  readonly text: string
+  readonly guilty: boolean
+}
+
+/**
+ * The line of a site with `around` lines before and after it, without the indentation they share; empty when the source is not there.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const excerpt = (
+  site: Site,
+  source: (file: string) => string | undefined,
+  around = 2
+): ReadonlyArray<ExcerptLine> => {
+  if (site.file === undefined || site.line === undefined) return []
+  const lines = source(site.file)?.split("\n") ?? []
+  if (lines[site.line - 1] === undefined) return []
+  const first = Math.max(1, site.line - around)
+  const last = Math.min(lines.length, site.line + around)
+  const part = lines.slice(first - 1, last)
+  const indent = Math.min(...part.filter((text) => text.trim() !== "").map((text) => text.search(/\S/)))
+  return part.map((text, i) => ({
+    line: first + i,
+    text: text.slice(indent).trimEnd(),
+    guilty: first + i === site.line
+  }))
+}
