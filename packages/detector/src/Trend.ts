@@ -67,11 +67,10 @@ export const mannKendall = (values: ReadonlyArray<number>): number => {
   return (s - 1) / Math.sqrt(variance * factor)
 }
 
+// Equal values share the middle of their ranks: in the order of time they would look like a trend.
 const rank = (values: ReadonlyArray<number>): ReadonlyArray<number> => {
-  const order = values.map((_, i) => i).sort((a, b) => values[a]! - values[b]!)
-  const ranks = new Array<number>(values.length)
-  order.forEach((index, r) => ranks[index] = r)
-  return ranks
+  const sorted = [...values].sort((a, b) => a - b)
+  return values.map((value) => (sorted.indexOf(value) + sorted.lastIndexOf(value)) / 2)
 }
 
 /**

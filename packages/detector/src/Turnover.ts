@@ -82,6 +82,8 @@ export const limits = {
   slowerZ: 2,
   /** What ever fell by more than half is emptied by somebody now and then. */
   fall: 0.5,
+  /** Of ten arrivals at any time, more than this share come within a fifth of the time once in 120 leaks; a burst has them all there. */
+  atOnce: 2 / 3,
   /** The beginning of a window is start-up. */
   warmUp: 0.1
 } as const
@@ -152,12 +154,14 @@ export const judge = (
   const stepMs = (end - start) / steps
   const changes = new Float64Array(steps + 2)
   const step = (t: number) => Math.min(steps + 1, Math.max(0, Math.ceil((t - start) / stepMs)))
+  const tenths = new Float64Array(10)
   let old = 0
   for (const { born, count, died } of lives) {
     const joins = born + age
     if (died <= joins || joins > end) continue
     const arrived = part(joins)
     if (arrived !== undefined) arrived.arrivals += count
+    if (joins > cut) tenths[Math.min(9, Math.floor(10 * (joins - cut) / (end - cut)))]! += count
     changes[step(joins)]! += count
     if (died <= end) {
       const departed = part(died)
@@ -176,7 +180,10 @@ export const judge = (
     z,
     perSecond: end > cut ? net(late) / ((end - cut) / 1000) : 0
   }
-  return { ...numbers, ...decide({ early, third, last, late, z, fall: numbers.fall, old }, options ?? {}) }
+  return {
+    ...numbers,
+    ...decide({ early, third, last, late, z, fall: numbers.fall, atOnce: mostAtOnce(tenths), old }, options ?? {})
+  }
 }
 
 /**
@@ -204,11 +211,12 @@ interface Parts {
   readonly late: Flow
   readonly z: number
   readonly fall: number
+  readonly atOnce: number
   readonly old: number
 }
 
 const decide = (
-  { early, fall, last, late, third, z }: Parts,
+  { atOnce, early, fall, last, late, third, z }: Parts,
   options: { readonly steadyTraffic?: boolean | undefined; readonly suspicious?: number | undefined }
 ): Pick<Turnover, "_tag" | "why"> => {
   const steady = (why: string) => ({ _tag: "steady", why }) as const
@@ -219,6 +227,8 @@ const decide = (
     if (net(last) <= 0.1 * last.arrivals) return steady("it has come to rest")
     if (!stays || zOf(last) < limits.z / 2) return unclear("growth slows down at the end")
     if (slowing(early, third, last, late)) return unclear("fewer and fewer stay: it may be filling up")
+    // It may lie across the middle of the late half, and so look like growth in both quarters.
+    if (atOnce > limits.atOnce) return unclear("most of them came at once")
     if (fall > limits.fall) return unclear("something empties it now and then")
     return { _tag: "growing", why: "old ones go on arriving and hardly any goes" }
   }
@@ -263,6 +273,17 @@ const slower = (before: Flow, after: Flow, ratio: number): number =>
     ? 0
     : (net(before) - net(after))
       / Math.sqrt(Math.max(1, before.arrivals + before.departures + after.arrivals + after.departures))
+
+/** The largest share in two neighbours. */
+const mostAtOnce = (parts: Float64Array): number => {
+  let all = 0
+  let most = 0
+  parts.forEach((part, i) => {
+    all += part
+    most = Math.max(most, part + (parts[i + 1] ?? 0))
+  })
+  return all === 0 ? 0 : most / all
+}
 
 const largestFall = (changes: Float64Array): number => {
   let now = 0
