@@ -79,12 +79,16 @@ export const okAfterMs = 25_000
  * @since 0.1.0
  * @category constructors
  */
-export const diagnose = (observation: Observation, rules: ReadonlyArray<LeakRule> = defaultRules): Diagnosis => {
+export const diagnose = (observation: Observation, options?: {
+  readonly rules?: ReadonlyArray<LeakRule> | undefined
+  /** Marks accepted findings. Default: none is. */
+  readonly accept?: ((findings: ReadonlyArray<Finding>) => ReadonlyArray<Finding>) | undefined
+}): Diagnosis => {
   const found: Array<Finding> = []
   const suspicions: Array<Suspicion> = []
   const failed: Array<LeakRule> = []
   const problems: Array<string> = []
-  for (const rule of rules) {
+  for (const rule of options?.rules ?? defaultRules) {
     try {
       const judgement = rule.check(observation)
       if (judgement._tag === "Warn") found.push(...judgement.findings)
@@ -95,7 +99,8 @@ export const diagnose = (observation: Observation, rules: ReadonlyArray<LeakRule
     }
   }
   const early = observation.durationMs < leakAfterMs
-  const findings = mergeCauses(early ? found.filter((finding) => !convicts(finding)) : found, observation)
+  const merged = mergeCauses(early ? found.filter((finding) => !convicts(finding)) : found, observation)
+  const findings = options?.accept?.(merged) ?? merged
   if (early) {
     for (const finding of found.filter(convicts)) {
       suspicions.push({
@@ -106,12 +111,12 @@ export const diagnose = (observation: Observation, rules: ReadonlyArray<LeakRule
       })
     }
   }
-  const leak = findings.some(convicts)
+  const explained = findings.some((finding) => convicts(finding) || finding.accepted !== undefined)
   return {
     ...verdictOf(observation, findings, suspicions, problems),
     findings,
     // A leak that was found explains the floor.
-    suspicions: leak ? suspicions.filter(({ rule }) => rule !== HeapFloorTrend.name) : suspicions,
+    suspicions: explained ? suspicions.filter(({ rule }) => rule !== HeapFloorTrend.name) : suspicions,
     failed,
     problems
   }
@@ -153,9 +158,10 @@ const verdictOf = (
         } s`
     )
   }
+  const accepted = findings.filter((finding) => finding.accepted !== undefined).length
   return {
     verdict: "ok",
-    because: `nothing piled up in ${seconds} s; a leak slower than ${kilobytes(memory)} would not have shown`
+    because: `nothing piled up in ${seconds} s${accepted > 0 ? `, but for ${accepted} accepted` : ""}; a leak slower than ${kilobytes(memory)} would not have shown`
   }
 }
 

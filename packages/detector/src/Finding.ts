@@ -79,6 +79,7 @@ export type Evidence = typeof Evidence.Type
  * - `survivors`: of those that are there now, how many were born in each twentieth of the window, oldest first: flat for a leak, one
  *   hump for a cache; empty where births are not known;
  * - `docs`: the page that explains the kind, relative to the package's repository;
+ * - `accepted`: somebody looked at it and accepts it until a day; then it makes no verdict;
  * - `fingerprint`: stable across runs and machines: kind and site without line numbers.
  *
  * @since 0.1.0
@@ -102,6 +103,7 @@ export const Finding = Schema.Struct({
   fix: Schema.String,
   docs: Schema.String,
   fingerprint: Schema.String,
+  accepted: Schema.optionalKey(Schema.Struct({ reason: Schema.String, until: Schema.String })),
   pid: Schema.Int
 })
 
@@ -117,7 +119,7 @@ export type Finding = typeof Finding.Type
  * @since 0.1.0
  * @category predicates
  */
-export const convicts = (finding: Finding): boolean => finding.severity !== "info"
+export const convicts = (finding: Finding): boolean => finding.severity !== "info" && finding.accepted === undefined
 
 /**
  * The page that explains a kind.

@@ -35,6 +35,8 @@ import { protocolVersion } from "./agent/Protocol.ts"
 import type { AgentOptions, Message } from "./agent/Protocol.ts"
 import { defaultRules, diagnose } from "./Diagnosis.ts"
 import type { Diagnosis } from "./Diagnosis.ts"
+import { mark } from "./Accepted.ts"
+import type { Accepted } from "./Accepted.ts"
 import type { Finding } from "./Finding.ts"
 import { FindingLog } from "./FindingLog.ts"
 import type { FindingEvent } from "./FindingLog.ts"
@@ -101,6 +103,8 @@ export interface LeakDetectorOptions {
   /** The least time between two readings. Default 30 seconds. */
   readonly readingEvery?: Duration.Input | undefined
   readonly rules?: ReadonlyArray<LeakRule> | undefined
+  /** Findings that are known and accepted until a day. */
+  readonly accepted?: Accepted | undefined
   /** Called when a finding begins, grows tenfold and ends. It has ten seconds; when it fails, it is logged once and not called again. */
   readonly onFinding?: ((event: FindingEvent) => Effect.Effect<void, unknown>) | undefined
   /** Where the messages come from. Default: an agent in this process. For tests and for recordings. */
@@ -133,10 +137,12 @@ export const make = (options?: LeakDetectorOptions): Effect.Effect<LeakDetector[
     const log = new FindingLog()
     const events = yield* PubSub.sliding<FindingEvent>(64)
     const onFinding = onceSwitchedOff("onFinding", options?.onFinding)
+    const clock = yield* Clock.Clock
+    const accepted = (findings: ReadonlyArray<Finding>) => mark(options?.accepted ?? [], clock.currentTimeMillisUnsafe())(findings)
     let rules = options?.rules ?? defaultRules
 
     const ask = (): Diagnosis => {
-      const diagnosis = diagnose(observation, rules)
+      const diagnosis = diagnose(observation, { rules, accept: accepted })
       if (diagnosis.failed.length > 0) rules = rules.filter((rule) => !diagnosis.failed.includes(rule))
       return diagnosis
     }

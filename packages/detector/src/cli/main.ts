@@ -67,6 +67,10 @@ const runCommand = Command.make(
       Flag.withDescription("How the report is written to stderr"),
       Flag.withDefault("pretty" as const)
     ),
+    accepted: Flag.String("accepted").pipe(
+      Flag.withDescription("Findings that are known: a file of { fingerprint, reason, until }; fiberscope.accepted.json unless told"),
+      Flag.optional
+    ),
     quiet: Flag.Boolean("quiet").pipe(Flag.withDescription("Print nothing but problems"), Flag.withDefault(false)),
     program
   },
@@ -80,6 +84,7 @@ const runCommand = Command.make(
       Effect.catchTags({
         ProgramError: ({ exitCode, message }) => fail(exitCode, message),
         OutputError: ({ message }) => fail(125, message),
+        AcceptedError: ({ message }) => fail(125, message),
         AgentFilesError: ({ message }) => fail(125, message),
         AgentServerError: ({ message }) => fail(125, message)
       }),

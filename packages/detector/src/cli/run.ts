@@ -9,8 +9,9 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs"
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs"
 import process from "node:process"
+import * as Accepted from "../Accepted.ts"
 import { environment } from "../agent/Protocol.ts"
 import type { AgentOptions } from "../agent/Protocol.ts"
 import * as Diagnosis from "../Diagnosis.ts"
@@ -23,6 +24,7 @@ import { suspectSites } from "../rules/FiberGrowth.ts"
 import { agentUrl } from "./AgentFiles.ts"
 import type { AgentServer } from "./AgentServer.ts"
 import * as Agents from "./AgentServer.ts"
+import * as LiveView from "./LiveView.ts"
 import type { Program, ProgramExit } from "./Program.ts"
 import * as Programs from "./Program.ts"
 import { version } from "./version.ts"
@@ -39,6 +41,8 @@ export interface RunOptions {
   readonly leakExitCode: number
   readonly quiet: boolean
   readonly format: Format
+  /** The file of accepted findings; `fiberscope.accepted.json` of the current folder, where there is one, unless told. */
+  readonly accepted: Option.Option<string>
 }
 
 /** How the report is written to stderr. */
@@ -57,17 +61,20 @@ export const run = (options: RunOptions) =>
   Effect.scoped(Effect.gen(function*() {
     const recording = yield* openRecording(options.record)
     yield* Option.match(options.json, { onNone: () => Effect.void, onSome: checkWritable })
+    const accept = yield* readAccepted(options.accepted)
     const agents = yield* Agents.make(recording)
     const started = yield* Clock.currentTimeMillis
     const program = yield* Programs.start(options.command, yield* agentEnvironment(agents, options), agents.freeze)
-    yield* Effect.forkScoped(Effect.repeat(Effect.sync(() => inspectSuspects(agents)), Schedule.fixed("2 seconds")))
-    const { exit, stoppedByTool } = yield* untilEnd(program, agents, options)
+    const { exit, stoppedByTool } = yield* Effect.scoped(Effect.gen(function*() {
+      yield* watch(agents, started, options)
+      return yield* untilEnd(program, agents, options)
+    }))
     yield* lastWords(agents)
     const durationMs = (yield* Clock.currentTimeMillis) - started
     const report = Report.make({
       processes: agents.processes().map(({ observation }) => ({
         observation,
-        diagnosis: Diagnosis.diagnose(observation)
+        diagnosis: Diagnosis.diagnose(observation, { accept })
       })),
       end: {
         command: options.command,
@@ -82,6 +89,27 @@ export const run = (options: RunOptions) =>
     yield* Option.match(options.json, { onNone: () => Effect.void, onSome: (file) => writeReport(file, report) })
     return exitCode(report, exit, program, stoppedByTool, options)
   }))
+
+/** Looks at suspects while the program runs, and shows what is seen. */
+const watch = (agents: AgentServer, started: number, { duration, quiet }: RunOptions): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const clock = yield* Clock.Clock
+    const look = () => agents.processes().map(({ observation }) => ({ observation, diagnosis: Diagnosis.diagnose(observation) }))
+    let seen = look()
+    yield* Effect.forkScoped(Effect.repeat(
+      Effect.sync(() => {
+        inspectSuspects(agents)
+        seen = look()
+      }),
+      Schedule.spaced("2 seconds")
+    ))
+    if (quiet) return
+    yield* LiveView.show(() => ({
+      elapsedMs: clock.currentTimeMillisUnsafe() - started,
+      limitMs: Option.getOrUndefined(Option.map(duration, Duration.toMillis)),
+      processes: seen
+    }))
+  })
 
 const agentEnvironment = (agents: AgentServer, options: RunOptions) =>
   Effect.map(agentUrl, (url) => {
@@ -117,11 +145,26 @@ const stop = (program: Program, agents: AgentServer, readings: boolean): Effect.
     if (readings) yield* lastReading(agents)
     agents.freeze()
     program.kill("SIGTERM")
+    signalOthers(agents, program, "SIGTERM")
     const exit = yield* Effect.timeoutOption(program.exit, Duration.millis(graceMs))
-    if (Option.isSome(exit)) return exit.value
-    program.kill("SIGKILL")
-    return yield* program.exit
+    if (Option.isNone(exit)) program.kill("SIGKILL")
+    const ended = yield* program.exit
+    signalOthers(agents, program, "SIGKILL")
+    return ended
   })
+
+/** What the program started may not end with it: `npm start` and shells pass no signal on. */
+const signalOthers = (agents: AgentServer, program: Program, signal: NodeJS.Signals): void => {
+  for (const { connected, observation } of agents.processes()) {
+    const pid = observation.hello?.pid
+    if (pid === undefined || pid === program.pid || !connected()) continue
+    try {
+      process.kill(pid, signal)
+    } catch {
+      // It has gone.
+    }
+  }
+}
 
 /** The program is about to be stopped: a last reading costs it nothing, and shows the most. */
 const lastReading = (agents: AgentServer): Effect.Effect<void> =>
@@ -186,6 +229,17 @@ const readSource = (file: string): string | undefined => {
     return undefined
   }
 }
+
+const readAccepted = (file: Option.Option<string>) =>
+  Effect.gen(function*() {
+    const path = Option.getOrElse(file, () => "fiberscope.accepted.json")
+    if (Option.isNone(file) && !existsSync(path)) return Accepted.mark([], 0)
+    const text = yield* Effect.try({
+      try: () => readFileSync(path, "utf8"),
+      catch: (error) => new Accepted.AcceptedError({ message: `${path}: ${error instanceof Error ? error.message : String(error)}` })
+    })
+    return Accepted.mark(yield* Accepted.parse(text, path), yield* Clock.currentTimeMillis)
+  })
 
 const checkWritable = (file: string): Effect.Effect<void, OutputError> =>
   Effect.try({ try: () => closeSync(openSync(file, "a")), catch: (error) => cannotWrite(file, error) })

@@ -60,8 +60,11 @@ export const renderText = (report: Report, options?: TextOptions): string => {
     if (site !== undefined) lines.push(...excerptLines(site, source, style, width))
     for (const text of findingTexts(finding, width)) say("     ", text)
   })
+  for (const { accepted, fingerprint, summary } of report.findings) {
+    if (accepted !== undefined) lines.push("", `  accepted until ${accepted.until}: ${summary} (${accepted.reason}; ${fingerprint})`)
+  }
   // Beside a leak, a threshold that was passed is no news.
-  for (const finding of guilty.length > 0 ? [] : report.findings) {
+  for (const finding of guilty.length > 0 ? [] : report.findings.filter(({ severity }) => severity === "info")) {
     lines.push("")
     say("  ", `note: ${finding.summary}. ${finding.cannotShow}`)
   }
@@ -116,7 +119,8 @@ const findingTexts = (finding: Finding, width: number): ReadonlyArray<string> =>
     ...finding.evidence.filter(({ label }) => label !== "waits").map(({ label, text }) => `why    ${label}: ${text}`),
     `sure   ${(finding.confidence * 100).toFixed(1)} %. Cannot show: ${finding.cannotShow}`,
     `fix    ${finding.fix}`,
-    `more   ${finding.docs}`
+    `more   ${finding.docs}`,
+    `known  ${finding.fingerprint}`
   ]
 }
 

@@ -38,7 +38,8 @@ export const ageOf = (site: FiberSiteRecord, window: Turnover.Window): number =>
     dead += count
   }
   let quantile = 0
-  if (dead >= 5) {
+  // A few are no statistic, unless each of them took most of the run: long work looks like that.
+  if (dead >= 5 || lives.every(({ life }) => life > Turnover.lengthOf(window) / 2)) {
     lives.sort((a, b) => a.life - b.life)
     let below = 0
     for (const { count, life } of lives) {

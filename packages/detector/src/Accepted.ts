@@ -1,0 +1,85 @@
+/**
+ * Findings that somebody has looked at and accepted for a while: a reason and a last day each. After that day they count again.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type { Finding } from "./Finding.ts"
+
+/**
+ * The content of `fiberscope.accepted.json`. `until` is the last day on which it holds, as `YYYY-MM-DD` in UTC.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Accepted = Schema.Array(Schema.Struct({
+  fingerprint: Schema.NonEmptyString,
+  reason: Schema.NonEmptyString,
+  until: Schema.String.check(Schema.isPattern(/^\d{4}-\d{2}-\d{2}$/, { message: "a day: YYYY-MM-DD" }))
+}))
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Accepted = typeof Accepted.Type
+
+/**
+ * The file is not a list of accepted findings.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class AcceptedError extends Data.TaggedError("AcceptedError")<{ readonly message: string }> {}
+
+/**
+ * Reads the text of a file of accepted findings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const parse = (text: string, file: string): Effect.Effect<Accepted, AcceptedError> =>
+  Schema.decodeUnknownEffect(Schema.fromJsonString(Accepted))(text).pipe(
+    Effect.mapError((error) =>
+      new AcceptedError({
+        message: `${file}: expected a list of { "fingerprint", "reason", "until": "YYYY-MM-DD" }: ${error.message}`
+      })
+    )
+  )
+
+/**
+ * Marks the findings that are accepted on a day (milliseconds since the epoch).
+ *
+ * **Example**
+ *
+ * ```ts
+ * import * as Accepted from "@fiberscope/detector/Accepted"
+ *
+ * const accepted = [{ fingerprint: "fiber-growth:poll@src/jobs.ts", reason: "gone with v3", until: "2027-01-31" }]
+ * console.log(Accepted.holds(accepted[0]!, Date.parse("2027-01-31T12:00:00Z"))) // true
+ * console.log(Accepted.holds(accepted[0]!, Date.parse("2027-02-01T00:00:00Z"))) // false
+ * console.log(Accepted.mark(accepted, Date.parse("2027-01-01"))([])) // []
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const mark = (accepted: Accepted, now: number) => (findings: ReadonlyArray<Finding>): ReadonlyArray<Finding> =>
+  findings.map((finding) => {
+    const entry = accepted.find(({ fingerprint }) => fingerprint === finding.fingerprint)
+    return entry !== undefined && holds(entry, now)
+      ? { ...finding, accepted: { reason: entry.reason, until: entry.until } }
+      : finding
+  })
+
+/**
+ * Whether an acceptance still holds.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const holds = ({ until }: Accepted[number], now: number): boolean => now < Date.parse(`${until}T00:00:00Z`) + dayMs
+
+const dayMs = 86_400_000

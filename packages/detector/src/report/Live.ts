@@ -1,0 +1,80 @@
+/**
+ * What is worth looking at while a program runs: its curves, its busiest fork sites, what is suspected, and how far the verdict is.
+ *
+ * @since 0.1.0
+ */
+import { leakAfterMs, okAfterMs } from "../Diagnosis.ts"
+import type { Diagnosis } from "../Diagnosis.ts"
+import { convicts } from "../Finding.ts"
+import type { Observation } from "../Observation.ts"
+import { placeOfSite } from "../rules/FiberGrowth.ts"
+import { describeSite, siteOf } from "../Site.ts"
+import { sparkline } from "./Sparkline.ts"
+import { plain } from "./Style.ts"
+import type { Style } from "./Style.ts"
+import { number, size } from "./Units.ts"
+
+/**
+ * The state of a run at a moment; `limitMs` is absent when it goes on until the program ends.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LiveState {
+  readonly elapsedMs: number
+  readonly limitMs: number | undefined
+  readonly processes: ReadonlyArray<{ readonly observation: Observation; readonly diagnosis: Diagnosis }>
+}
+
+/**
+ * Renders the state as at most `rows` lines of at most `columns` characters, the most important first.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const renderLive = (
+  { elapsedMs, limitMs, processes }: LiveState,
+  options: { readonly columns: number; readonly rows: number; readonly style?: Style | undefined }
+): ReadonlyArray<string> => {
+  const style = options.style ?? plain
+  const columns = Math.max(20, options.columns)
+  const cut = (text: string): string => text.length > columns ? `${text.slice(0, columns - 1)}…` : text
+  const observed = processes.filter(({ observation }) => observation.copies.length > 0)
+  const main = [...observed].sort((a, b) => started(b.observation) - started(a.observation))[0]
+  const seconds = Math.floor(elapsedMs / 1000)
+  const time = limitMs === undefined ? `${seconds} s` : `${seconds} of ${Math.round(limitMs / 1000)} s`
+  const head = (rest: string) => style.strong(cut(`fiberscope  ${time}  ${rest}`))
+  if (main === undefined) return [head("waiting for a fiber of effect")]
+
+  const { diagnosis, observation } = main
+  const lines = [head(`${observation.readings} readings  ${progress(elapsedMs, observed.map((one) => one.diagnosis))}`)]
+  const findings = observed.flatMap((one) => one.diagnosis.findings.filter(convicts))
+  for (const { summary } of findings.slice(0, 2)) lines.push(style.bad(cut(`  ! ${summary}`)))
+  const curve = (name: "fibers.live" | "heap.floor" | "rss", label: string, render: (value: number) => string) => {
+    const values = observation.series(name).map(({ value }) => value)
+    if (values.length === 0) return
+    const cells = Math.max(6, Math.min(40, columns - 30))
+    lines.push(cut(`  ${label.padEnd(11)} ${sparkline(values.slice(-cells), cells).padEnd(cells)} ${render(values.at(-1)!)}`))
+  }
+  curve("fibers.live", "live fibers", number)
+  curve("heap.floor", "heap floor", size)
+  curve("rss", "rss", size)
+  for (const [id, live] of observation.lastTick?.live.slice(0, 3) ?? []) {
+    const site = observation.sites.get(id)
+    const place = site === undefined ? undefined : placeOfSite(site)
+    const name = place === undefined ? "(no Effect.fn or span)" : describeSite(siteOf(place))
+    lines.push(cut(`  ${number(live).padStart(7)}  ${name}`))
+  }
+  for (const { what, why } of diagnosis.suspicions.slice(0, 1)) lines.push(style.unsure(cut(`  ? ${what}: ${why}`)))
+  if (observed.length > 1) lines.push(cut(`  and ${observed.length - 1} more with effect`))
+  return lines.slice(0, Math.max(1, options.rows))
+}
+
+const started = (observation: Observation): number => observation.lastTick?.fibers.started ?? 0
+
+const progress = (elapsedMs: number, diagnoses: ReadonlyArray<Diagnosis>): string => {
+  if (diagnoses.some(({ findings }) => findings.some(convicts))) return "LEAK"
+  if (elapsedMs < leakAfterMs) return `too early to tell: a leak shows after ${leakAfterMs / 1000} s`
+  if (elapsedMs < okAfterMs) return `nothing so far; ok can be said after ${okAfterMs / 1000} s`
+  return diagnoses.every(({ verdict }) => verdict === "ok") ? "ok so far" : "not decided yet"
+}
