@@ -19,7 +19,7 @@
  */
 import type { FiberSite } from "./FiberSite.ts"
 import { FiberSites } from "./FiberSite.ts"
-import type { FiberCache, FiberPrototype, RuntimeFiber } from "./internal/FiberRuntime.ts"
+import type { FiberCache, FiberPrototype, RuntimeFiber, StackFrame } from "./internal/FiberRuntime.ts"
 import { hasEnded, isFiberPrototype, isInterrupting, isRunning, watch } from "./internal/FiberRuntime.ts"
 import { FiberTable } from "./internal/FiberTable.ts"
 
@@ -140,11 +140,16 @@ export interface FiberCensus {
   readonly flow: () => ReadonlyArray<FiberFlow>
   /** Calls a function on each event; it must not throw. Returns the function that ends it. */
   readonly onEvent: (listener: (event: FiberEvent) => void) => () => void
+  /**
+   * Sets what knows the line at which an effect was forked. Its frame is then the fork site of fibers that start with that effect;
+   * the frames of `Effect.fn` and spans are around it. It must not throw.
+   */
+  readonly forkLines: (frameOf: ((effect: unknown) => StackFrame | undefined) | undefined) => void
   /** Memory of the census' own records, in bytes. */
   readonly bytes: () => number
 }
 
-export type { RuntimeFiber } from "./internal/FiberRuntime.ts"
+export type { RuntimeFiber, StackFrame } from "./internal/FiberRuntime.ts"
 export {
   /**
    * The global slot in which Effect's run loop keeps the running fiber.
@@ -207,6 +212,7 @@ class Census implements FiberCensus {
   readonly #tenuredAt: Array<number> = []
   readonly #abandonedAt: Array<number> = []
   #started = 0
+  #frameOf: ((effect: unknown) => StackFrame | undefined) | undefined
   #abandoned = 0
   #copyIds = 0
   #scanning = false
@@ -274,7 +280,11 @@ class Census implements FiberCensus {
 
   readonly liveBySite = (): ReadonlyMap<number, number> => {
     const out = new Map<number, number>()
-    this.#tenuredAt.forEach((count, site) => count > 0 && out.set(site, count))
+    const tenuredAt = this.#tenuredAt
+    for (let site = 0; site < tenuredAt.length; site++) {
+      const count = tenuredAt[site]
+      if (count !== undefined && count > 0) out.set(site, count)
+    }
     for (const { table } of this.#copies) table.youngSites((site) => out.set(site, (out.get(site) ?? 0) + 1))
     return out
   }
@@ -344,6 +354,10 @@ class Census implements FiberCensus {
     return () => this.#listeners.delete(listener)
   }
 
+  readonly forkLines = (frameOf: ((effect: unknown) => StackFrame | undefined) | undefined): void => {
+    this.#frameOf = frameOf
+  }
+
   readonly bytes = (): number => this.#copies.reduce((sum, { table }) => sum + table.bytes, 0)
 
   #watch(prototype: FiberPrototype, where: string): Copy {
@@ -370,10 +384,10 @@ class Census implements FiberCensus {
         this.#started++
         copy.starting++
       },
-      started: (fiber, forked, parent) => {
+      started: (fiber, forked, parent, effect) => {
         copy.starting--
         if (fiber._exit === undefined) {
-          table.add(fiber, forked, parent === undefined ? 0 : parent.id, this.#recently())
+          table.add(fiber, this.#withLine(forked, effect), parent === undefined ? 0 : parent.id, this.#recently())
         }
       },
       ended: (fiber) => {
@@ -398,6 +412,13 @@ class Census implements FiberCensus {
       }
     }
     return this.#date
+  }
+
+  #withLine(forked: FiberCache, effect: unknown): FiberCache {
+    const line = this.#frameOf?.(effect)
+    if (line === undefined) return forked
+    const around = { ...line.parent!, parent: forked.stackFrame }
+    return { stackFrame: { ...line, parent: around }, span: forked.span, origin: forked }
   }
 
   #happened(copy: number, tag: FiberEvent["_tag"], site: number, start: number, id: number): void {

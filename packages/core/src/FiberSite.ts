@@ -145,7 +145,7 @@ export class FiberSites {
   /** The id of the site with these frames: around the fork, and where the fiber is now. */
   intern(forked: FiberCache, now: FiberCache): number {
     const fork = this.#programFrame(forked)
-    const runs = now === forked ? undefined : this.#programFrame(now)
+    const runs = now === forked || now === forked.origin ? undefined : this.#programFrame(now)
     if (fork === undefined && runs === undefined) return unknownSite
     // Both ids are below maxSites + 2, so the key is a small integer.
     const key = (fork?.id ?? 0) * 8192 + (runs === undefined || runs === fork ? 0 : runs.id)

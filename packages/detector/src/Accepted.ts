@@ -80,6 +80,7 @@ export const mark = (accepted: Accepted, now: number) => (findings: ReadonlyArra
  * @since 0.1.0
  * @category predicates
  */
-export const holds = ({ until }: Accepted[number], now: number): boolean => now < Date.parse(`${until}T00:00:00Z`) + dayMs
+export const holds = ({ until }: Accepted[number], now: number): boolean =>
+  now < Date.parse(`${until}T00:00:00Z`) + dayMs
 
 const dayMs = 86_400_000

@@ -3,10 +3,11 @@
  *
  * @since 0.1.0
  */
+import * as Schema from "effect/Schema"
+import { messageOf } from "./agent/Probe.ts"
 import { mergeCauses } from "./Causes.ts"
-import { convicts } from "./Finding.ts"
-import type { Finding } from "./Finding.ts"
-import type { LeakRule, Suspicion } from "./LeakRule.ts"
+import { convicts, Finding } from "./Finding.ts"
+import type { Judgement, LeakRule, Suspicion } from "./LeakRule.ts"
 import type { Observation } from "./Observation.ts"
 import { AbandonedFibers } from "./rules/AbandonedFibers.ts"
 import { FiberGrowth } from "./rules/FiberGrowth.ts"
@@ -74,7 +75,7 @@ export const leakAfterMs = 14_000
 export const okAfterMs = 25_000
 
 /**
- * Asks all rules about one process. A rule that throws is left out and named in `problems`.
+ * Asks all rules about one process. A rule that throws or answers nonsense is left out and named in `problems`.
  *
  * @since 0.1.0
  * @category constructors
@@ -91,11 +92,12 @@ export const diagnose = (observation: Observation, options?: {
   for (const rule of options?.rules ?? defaultRules) {
     try {
       const judgement = rule.check(observation)
+      if (!isJudgement(judgement)) throw new TypeError("answered something that is no judgement")
       if (judgement._tag === "Warn") found.push(...judgement.findings)
       if (judgement._tag === "Recheck") suspicions.push(...judgement.suspicions)
     } catch (error) {
       failed.push(rule)
-      problems.push(`rule ${rule.name}: ${error instanceof Error ? error.message : String(error)}`)
+      problems.push(`rule ${rule.name}: ${messageOf(error)}`)
     }
   }
   const early = observation.durationMs < leakAfterMs
@@ -121,6 +123,17 @@ export const diagnose = (observation: Observation, options?: {
     problems
   }
 }
+
+const isFinding = Schema.is(Finding)
+
+/** Rules may be anybody's, and one finding that is none would spoil the whole report. */
+const isJudgement = (answer: Judgement | undefined): answer is Judgement =>
+  answer?._tag === "Ok"
+  || (answer?._tag === "Warn" && answer.findings.every((finding) => isFinding(finding)))
+  || (answer?._tag === "Recheck"
+    && answer.suspicions.every(({ rule, what, why, wouldTake }) =>
+      [rule, what, why, wouldTake].every((text) => typeof text === "string")
+    ))
 
 const verdictOf = (
   observation: Observation,
@@ -161,7 +174,9 @@ const verdictOf = (
   const accepted = findings.filter((finding) => finding.accepted !== undefined).length
   return {
     verdict: "ok",
-    because: `nothing piled up in ${seconds} s${accepted > 0 ? `, but for ${accepted} accepted` : ""}; a leak slower than ${kilobytes(memory)} would not have shown`
+    because: `nothing piled up in ${seconds} s${
+      accepted > 0 ? `, but for ${accepted} accepted` : ""
+    }; a leak slower than ${kilobytes(memory)} would not have shown`
   }
 }
 

@@ -29,14 +29,14 @@ import * as PubSub from "effect/PubSub"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { mark } from "./Accepted.ts"
+import type { Accepted } from "./Accepted.ts"
 import { startAgent } from "./agent/Agent.ts"
 import type { Agent } from "./agent/Agent.ts"
 import { protocolVersion } from "./agent/Protocol.ts"
 import type { AgentOptions, Message } from "./agent/Protocol.ts"
 import { defaultRules, diagnose } from "./Diagnosis.ts"
 import type { Diagnosis } from "./Diagnosis.ts"
-import { mark } from "./Accepted.ts"
-import type { Accepted } from "./Accepted.ts"
 import type { Finding } from "./Finding.ts"
 import { FindingLog } from "./FindingLog.ts"
 import type { FindingEvent } from "./FindingLog.ts"
@@ -128,7 +128,8 @@ export const make = (options?: LeakDetectorOptions): Effect.Effect<LeakDetector[
       intervalMs: Duration.toMillis(interval),
       samplingBytes: options?.samplingBytes ?? 512 * 1024,
       readingMs: Duration.toMillis(Duration.fromInputUnsafe(options?.readingEvery ?? "30 seconds")),
-      readingShare: 0.005
+      readingShare: 0.005,
+      sites: "named"
     }))
     const agent = yield* Effect.acquireRelease(
       Effect.sync(() => source(observation.take)),
@@ -138,7 +139,8 @@ export const make = (options?: LeakDetectorOptions): Effect.Effect<LeakDetector[
     const events = yield* PubSub.sliding<FindingEvent>(64)
     const onFinding = onceSwitchedOff("onFinding", options?.onFinding)
     const clock = yield* Clock.Clock
-    const accepted = (findings: ReadonlyArray<Finding>) => mark(options?.accepted ?? [], clock.currentTimeMillisUnsafe())(findings)
+    const accepted = (findings: ReadonlyArray<Finding>) =>
+      mark(options?.accepted ?? [], clock.currentTimeMillisUnsafe())(findings)
     let rules = options?.rules ?? defaultRules
 
     const ask = (): Diagnosis => {

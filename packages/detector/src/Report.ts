@@ -53,6 +53,8 @@ export const ProcessReport = Schema.Struct({
     live: Schema.Int
   }),
   /** Forced major collections, and how long the program stood still for them. */
+  /** With `--sites all`: the stacks that were taken, and how long that took. */
+  forkLines: Schema.optionalKey(Schema.Struct({ stacks: Schema.Int, ms: Schema.Finite })),
   readings: Schema.Struct({ count: Schema.Int, pausedMs: Schema.Finite }),
   signals: Schema.Record(Schema.String, SignalSeries),
   problems: Schema.Array(Schema.String)
@@ -192,6 +194,7 @@ const processReport = (observation: Observation, diagnosis: Diagnosis): ProcessR
       abandoned: lastTick?.fibers.abandoned ?? 0,
       live: lastTick?.fibers.live ?? 0
     },
+    ...(lastTick?.own.forkLines === undefined ? {} : { forkLines: lastTick.own.forkLines }),
     readings: { count: observation.readings, pausedMs: observation.pausedMs },
     signals: signalsOf(observation),
     problems: [...observation.problems, ...diagnosis.problems, ...observation.unsupported]

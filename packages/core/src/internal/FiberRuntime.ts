@@ -20,6 +20,8 @@ export interface StackFrame {
 export interface FiberCache {
   readonly stackFrame: StackFrame | undefined
   readonly span: { readonly _tag: string; readonly name?: string } | undefined
+  /** The cache that this one was derived from, to add the line of a fork to it. */
+  readonly origin?: FiberCache | undefined
 }
 
 /** What the census reads of a fiber. */
@@ -46,7 +48,12 @@ export interface FiberWatcher {
   /** A fiber is about to run for the first time. */
   readonly starting: () => void
   /** The first run is over: the fiber has ended, or it is suspended for the first time. */
-  readonly started: (fiber: RuntimeFiber, forked: FiberCache, parent: RuntimeFiber | undefined) => void
+  readonly started: (
+    fiber: RuntimeFiber,
+    forked: FiberCache,
+    parent: RuntimeFiber | undefined,
+    effect: unknown
+  ) => void
   /** A fiber that was suspended before has ended; may be called more than once for one fiber. */
   readonly ended: (fiber: RuntimeFiber) => void
 }
@@ -115,7 +122,7 @@ export const watch = (prototype: FiberPrototype, watcher: FiberWatcher): () => v
     try {
       original.call(this, effect)
     } finally {
-      started(this, forked, parent)
+      started(this, forked, parent, effect)
     }
   }
   prototype.evaluate = evaluate

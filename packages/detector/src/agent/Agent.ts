@@ -11,6 +11,7 @@ import process from "node:process"
 import v8 from "node:v8"
 import { sampleAllocations } from "./AllocationSamples.ts"
 import type { AllocationSamples } from "./AllocationSamples.ts"
+import type { ForkLines } from "./ForkLines.ts"
 import { heapUsed, makeCollect, watchCollections } from "./GarbageCollections.ts"
 import type { GarbageCollections } from "./GarbageCollections.ts"
 import { watchLoop } from "./LoopDelay.ts"
@@ -36,7 +37,12 @@ const inspectionsPerSecond = 20
 const clock = performance.now.bind(performance)
 
 /** Starts the agent. It takes readings when it is told to; whoever starts it has the clock. */
-export const startAgent = (census: FiberCensus, options: AgentOptions, send: (message: Message) => void): Agent => {
+export const startAgent = (
+  census: FiberCensus,
+  options: AgentOptions,
+  send: (message: Message) => void,
+  lines?: Pick<ForkLines, "cost">
+): Agent => {
   const probes = makeProbes((probe, message) => send({ type: "problem", t: census.now(), probe, message }))
   const collections = probes.run<GarbageCollections | undefined>("gc", watchCollections, undefined)
   const loop = probes.run<LoopDelay | undefined>("eventloop", watchLoop, undefined)
@@ -102,7 +108,7 @@ export const startAgent = (census: FiberCensus, options: AgentOptions, send: (me
       loop: probes.run("eventloop", () => loop?.drain(), undefined) ?? noLoop,
       gc: { pauseMs: gc.pauseMs, count: gc.count },
       resources: probes.run("resources", readResources, {}),
-      own: { ms: ownMs, bytes: census.bytes() }
+      own: { ms: ownMs, bytes: census.bytes(), forkLines: lines?.cost() }
     })
     ownMs = clock() - start
   }

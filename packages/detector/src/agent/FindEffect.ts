@@ -28,7 +28,11 @@ const effect4 = /[\\/]effect[\\/](?:dist|src)[\\/]internal[\\/]effect\.[cm]?[jt]
 const effect3 = /[\\/]effect[\\/](?:dist[\\/](?:esm|cjs)|src)[\\/]internal[\\/]fiberRuntime\.[cm]?[jt]s(?:$|[?#])/
 
 /** Starts looking, and returns the function that stops it. */
-export const findEffect = (finder: Finder): () => void => {
+export const findEffect = (
+  finder: Finder,
+  /** Changes the source of a module of Effect as it is loaded. */
+  rewrite: (url: string, source: string) => string | undefined = () => undefined
+): () => void => {
   const disarm = armTrap((fiber) => {
     const prototype = prototypeOf(fiber)
     if (prototype !== undefined) finder.met(prototype, fiber)
@@ -42,7 +46,8 @@ export const findEffect = (finder: Finder): () => void => {
       if (isFiberPrototype(prototype)) finder.found(prototype, where)
       else finder.unsupported(`an effect of an unknown shape at ${where}`)
     },
-    (where) => finder.unsupported(`effect 3 at ${where}: fiberscope needs effect 4 or newer`)
+    (where) => finder.unsupported(`effect 3 at ${where}: fiberscope needs effect 4 or newer`),
+    rewrite
   )
   return () => {
     disarm()
@@ -59,7 +64,8 @@ type Load = (url: string, context: unknown, next: (url: string, context: unknown
 
 const installHook = (
   found: (prototype: object, where: string) => void,
-  old: (where: string) => void
+  old: (where: string) => void,
+  rewrite: (url: string, source: string) => string | undefined
 ): () => void => {
   // Node 22.15 has it; before that the trap alone must do.
   const registerHooks =
@@ -83,7 +89,11 @@ const installHook = (
       const loaded = next(url, context)
       try {
         if (effect3.test(url)) old(url)
-        if (effect4.test(url) && loaded.source !== undefined && loaded.source !== null) return handOver(url, loaded)
+        if (loaded.source === undefined || loaded.source === null) return loaded
+        if (effect4.test(url)) return handOver(url, loaded)
+        if (!url.includes("effect")) return loaded
+        const source = rewrite(url, textOf(loaded))
+        if (source !== undefined) return { ...loaded, source }
       } catch {
         // An untouched module is always right.
       }
@@ -96,10 +106,11 @@ const installHook = (
   }
 }
 
+const textOf = ({ source }: LoadResult): string =>
+  typeof source === "string" ? source : Buffer.from(source as Uint8Array).toString("utf8")
+
 const handOver = (url: string, loaded: LoadResult): LoadResult => {
-  const source = typeof loaded.source === "string"
-    ? loaded.source
-    : Buffer.from(loaded.source as Uint8Array).toString("utf8")
+  const source = textOf(loaded)
   const type = loaded.format?.startsWith("commonjs") === true
     ? "exports.FiberImpl"
     : "typeof FiberImpl === 'undefined' ? undefined : FiberImpl"

@@ -102,7 +102,12 @@ export interface Tick {
   readonly gc: { readonly pauseMs: number; readonly count: number }
   readonly resources: Readonly<Record<string, number>>
   /** What the agent itself took: its processor time since the last tick, and its records. */
-  readonly own: { readonly ms: number; readonly bytes: number }
+  readonly own: {
+    readonly ms: number
+    readonly bytes: number
+    /** With the lines of forks: how many stacks were taken since the start, and how long that took. */
+    readonly forkLines?: { readonly stacks: number; readonly ms: number } | undefined
+  }
 }
 
 /** A call stack under which objects are allocated, before it is first mentioned; the allocating function first. */
@@ -172,6 +177,8 @@ export interface AgentOptions {
   readonly samplingBytes: number
   /** The least time between two readings, each of which is a major collection; 0: no readings. */
   readonly readingMs: number
+  /** `all`: the exact line of every fork, at the cost of a stack for each. */
+  readonly sites: "named" | "all"
   /** The share of time that readings may take, e.g. 0.015. */
   readonly readingShare: number
 }

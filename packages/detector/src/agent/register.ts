@@ -13,6 +13,7 @@ import type { Agent } from "./Agent.ts"
 import { connect } from "./Channel.ts"
 import type { Channel } from "./Channel.ts"
 import { findEffect } from "./FindEffect.ts"
+import { makeForkLines } from "./ForkLines.ts"
 import { environment, protocolVersion } from "./Protocol.ts"
 import type { AgentOptions } from "./Protocol.ts"
 
@@ -29,6 +30,8 @@ const register = (socket: string, options: AgentOptions): void => {
   let over = false
   let raised = false
   const releases: Array<() => void> = []
+  const lines = options.sites === "all" ? makeForkLines(() => census.now()) : undefined
+  census.forkLines(lines?.frameOf)
 
   /** Leaves the program as if the tool had never been there. */
   const end = (): void => {
@@ -38,6 +41,8 @@ const register = (socket: string, options: AgentOptions): void => {
     agent?.stop()
     for (const release of releases) release()
     stopFinding()
+    lines?.stop()
+    census.forkLines(undefined)
     process.off("exit", lastWords)
     const most = process.getMaxListeners()
     if (raised && most > 1) process.setMaxListeners(most - 1)
@@ -85,7 +90,7 @@ const register = (socket: string, options: AgentOptions): void => {
     to.send({ type: "copy", t: census.now(), where, effect: effectVersion(where) })
     if (agent === undefined) {
       census.flow() // from here on, what tenured fibers do is kept for the next tick
-      const started = agent = startAgent(census, options, to.send)
+      const started = agent = startAgent(census, options, to.send, lines)
       timer = setTimer(started.tick, options.intervalMs)
       timer.unref()
     }
@@ -100,7 +105,7 @@ const register = (socket: string, options: AgentOptions): void => {
     unsupported: (what) => {
       if (!over) speak().send({ type: "unsupported", t: census.now(), what })
     }
-  })
+  }, lines?.rewrite)
 }
 
 /** The working directory, which may have been removed. */

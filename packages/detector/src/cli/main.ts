@@ -67,8 +67,16 @@ const runCommand = Command.make(
       Flag.withDescription("How the report is written to stderr"),
       Flag.withDefault("pretty" as const)
     ),
+    sites: Flag.Literals("sites", ["named", "all"]).pipe(
+      Flag.withDescription(
+        "all: the exact line of every fork and run call, at the cost of a stack for each; the report says how much"
+      ),
+      Flag.withDefault("named" as const)
+    ),
     accepted: Flag.String("accepted").pipe(
-      Flag.withDescription("Findings that are known: a file of { fingerprint, reason, until }; fiberscope.accepted.json unless told"),
+      Flag.withDescription(
+        "Findings that are known: a file of { fingerprint, reason, until }; fiberscope.accepted.json unless told"
+      ),
       Flag.optional
     ),
     quiet: Flag.Boolean("quiet").pipe(Flag.withDescription("Print nothing but problems"), Flag.withDefault(false)),

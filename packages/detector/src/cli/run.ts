@@ -41,6 +41,7 @@ export interface RunOptions {
   readonly leakExitCode: number
   readonly quiet: boolean
   readonly format: Format
+  readonly sites: "named" | "all"
   /** The file of accepted findings; `fiberscope.accepted.json` of the current folder, where there is one, unless told. */
   readonly accepted: Option.Option<string>
 }
@@ -91,10 +92,15 @@ export const run = (options: RunOptions) =>
   }))
 
 /** Looks at suspects while the program runs, and shows what is seen. */
-const watch = (agents: AgentServer, started: number, { duration, quiet }: RunOptions): Effect.Effect<void, never, Scope.Scope> =>
+const watch = (
+  agents: AgentServer,
+  started: number,
+  { duration, quiet }: RunOptions
+): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function*() {
     const clock = yield* Clock.Clock
-    const look = () => agents.processes().map(({ observation }) => ({ observation, diagnosis: Diagnosis.diagnose(observation) }))
+    const look = () =>
+      agents.processes().map(({ observation }) => ({ observation, diagnosis: Diagnosis.diagnose(observation) }))
     let seen = look()
     yield* Effect.forkScoped(Effect.repeat(
       Effect.sync(() => {
@@ -117,7 +123,8 @@ const agentEnvironment = (agents: AgentServer, options: RunOptions) =>
       intervalMs,
       samplingBytes: options.sampling,
       readingMs: options.gc ? intervalMs : options.sampling > 0 ? readingMs : 0,
-      readingShare: options.gc ? 0 : readingShare
+      readingShare: options.gc ? 0 : readingShare,
+      sites: options.sites
     }
     return {
       [environment.socket]: agents.path,
@@ -236,7 +243,8 @@ const readAccepted = (file: Option.Option<string>) =>
     if (Option.isNone(file) && !existsSync(path)) return Accepted.mark([], 0)
     const text = yield* Effect.try({
       try: () => readFileSync(path, "utf8"),
-      catch: (error) => new Accepted.AcceptedError({ message: `${path}: ${error instanceof Error ? error.message : String(error)}` })
+      catch: (error) =>
+        new Accepted.AcceptedError({ message: `${path}: ${error instanceof Error ? error.message : String(error)}` })
     })
     return Accepted.mark(yield* Accepted.parse(text, path), yield* Clock.currentTimeMillis)
   })

@@ -54,7 +54,9 @@ export const renderLive = (
     const values = observation.series(name).map(({ value }) => value)
     if (values.length === 0) return
     const cells = Math.max(6, Math.min(40, columns - 30))
-    lines.push(cut(`  ${label.padEnd(11)} ${sparkline(values.slice(-cells), cells).padEnd(cells)} ${render(values.at(-1)!)}`))
+    lines.push(
+      cut(`  ${label.padEnd(11)} ${sparkline(values.slice(-cells), cells).padEnd(cells)} ${render(values.at(-1)!)}`)
+    )
   }
   curve("fibers.live", "live fibers", number)
   curve("heap.floor", "heap floor", size)

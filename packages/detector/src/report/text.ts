@@ -61,7 +61,9 @@ export const renderText = (report: Report, options?: TextOptions): string => {
     for (const text of findingTexts(finding, width)) say("     ", text)
   })
   for (const { accepted, fingerprint, summary } of report.findings) {
-    if (accepted !== undefined) lines.push("", `  accepted until ${accepted.until}: ${summary} (${accepted.reason}; ${fingerprint})`)
+    if (accepted !== undefined) {
+      lines.push("", `  accepted until ${accepted.until}: ${summary} (${accepted.reason}; ${fingerprint})`)
+    }
   }
   // Beside a leak, a threshold that was passed is no news.
   for (const finding of guilty.length > 0 ? [] : report.findings.filter(({ severity }) => severity === "info")) {
@@ -164,6 +166,9 @@ const footer = (report: Report): ReadonlyArray<string> => {
       : `${number(report.processes.reduce((sum, { fibers }) => sum + fibers.started, 0))} fibers started`,
     readings > 0 ? `${readings} readings of the heap stopped it for ${Math.round(paused)} ms (${share} %)` : undefined
   ]
+  const stacks = report.processes.reduce((sum, { forkLines }) => sum + (forkLines?.stacks ?? 0), 0)
+  const stacksMs = report.processes.reduce((sum, { forkLines }) => sum + (forkLines?.ms ?? 0), 0)
+  if (stacks > 0) seen.push(`${number(stacks)} stacks for fork lines took ${Math.round(stacksMs)} ms`)
   const versions = [
     `effect ${report.versions.effect.join(", ") || "not found"}`,
     `node ${report.versions.node}`,

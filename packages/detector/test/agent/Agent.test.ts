@@ -97,7 +97,7 @@ describe.concurrent("The observed program survives the tool", { timeout: 60_000 
     const server = net.createServer({ pauseOnConnect: true }, () => {}).listen(socket)
     await once(server, "listening")
     try {
-      const options: AgentOptions = { intervalMs: 10, samplingBytes: 0, readingMs: 0, readingShare: 0 }
+      const options: AgentOptions = { intervalMs: 10, samplingBytes: 0, readingMs: 0, readingShare: 0, sites: "named" }
       const program = await alone(node("many-sites.mjs"), {
         env: {
           [environment.socket]: socket,
