@@ -72,9 +72,11 @@ export const make = (options?: {
       else {
         const halved: typeof points = []
         for (let i = 0; i + 1 < points.length; i += 2) halved.push(join(points[i]!, points[i + 1]!))
+        // The last of an odd number waits for its other half: the new one.
+        const odd = points.length % 2 === 1
+        halved.push(odd ? join(last!, point) : point)
         points = halved
         perPoint *= 2
-        points.push(point)
       }
     },
     points: () => points

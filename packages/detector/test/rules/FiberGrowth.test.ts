@@ -1,0 +1,113 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { Judgement } from "../../src/LeakRule.ts"
+import { AbandonedFibers } from "../../src/rules/AbandonedFibers.ts"
+import { FiberGrowth } from "../../src/rules/FiberGrowth.ts"
+import type { Random } from "../support/random.ts"
+import { random, seeds } from "../support/random.ts"
+import type { Life } from "../support/simulate.ts"
+import { observe } from "../support/simulate.ts"
+
+const poisson = ({ exponential }: Random, perSecond: number, seconds: number): ReadonlyArray<number> => {
+  const out: Array<number> = []
+  for (let t = exponential(1000 / perSecond); t < seconds * 1000; t += exponential(1000 / perSecond)) out.push(t)
+  return out
+}
+
+const tags = (runs: number, check: (chance: Random) => Judgement): ReadonlyArray<Judgement["_tag"]> =>
+  seeds(runs).map((seed) => check(random(seed))._tag)
+
+describe("FiberGrowth", () => {
+  it.each([30, 60])("never accuses jobs that take up to two thirds of a run of %d s", (seconds) => {
+    const judged = tags(200, (chance) => {
+      const life = chance.between(0.03, 0.55) * seconds * 1000
+      const lives = poisson(chance, chance.between(0.5, 30), seconds)
+        .map((born): Life => [born, born + life * chance.between(0.8, 1.2)])
+      return FiberGrowth.check(observe(seconds, { job: lives }))
+    })
+    assert.notInclude(judged, "Warn")
+    assert.isAtLeast(judged.filter((tag) => tag === "Ok").length, 190)
+  })
+
+  it("never accuses jobs that end at any moment alike, however long they take on average", () => {
+    const judged = tags(200, (chance) => {
+      const mean = chance.between(500, 30_000)
+      const lives = poisson(chance, chance.between(0.5, 30), 30)
+        .map((born): Life => [born, born + chance.exponential(mean)])
+      return FiberGrowth.check(observe(30, { job: lives }))
+    })
+    assert.notInclude(judged, "Warn")
+  })
+
+  it("accuses fibers that never end, also among those that do, at the site where they are forked", () => {
+    const judged = tags(50, (chance) => {
+      const judgement = FiberGrowth.check(observe(30, {
+        request: poisson(chance, 50, 30).map((born): Life => [born, born + chance.exponential(1500)]),
+        refresh: [
+          ...poisson(chance, 4, 30).map((born): Life => [born, Infinity]),
+          ...poisson(chance, 10, 30).map((born): Life => [born, born + chance.exponential(800)])
+        ]
+      }))
+      if (judgement._tag === "Warn") {
+        assert.deepStrictEqual(judgement.findings.map(({ site }) => site.name), ["refresh"])
+        assert.closeTo(judgement.findings[0]!.growth.perSecond, 4, 2)
+      }
+      return judgement
+    })
+    assert.notInclude(judged, "Ok")
+    assert.isAtLeast(judged.filter((tag) => tag === "Warn").length, 47)
+  })
+
+  it("doubts when work takes longer than the run can show", () => {
+    const lives = Array.from({ length: 300 }, (_, i): Life => [i * 100, i * 100 + 20_000])
+    const judged = FiberGrowth.check(observe(30, { job: [...lives, ...lives.map(([born]): Life => [born, Infinity])] }))
+    assert(judged._tag === "Recheck")
+    assert.match(judged.suspicions[0]!.why, /fibers of this site take up to 21 s to end/)
+  })
+
+  it("says where the fibers wait, and what they run", () => {
+    const lives = Array.from({ length: 150 }, (_, i): Life => [i * 200, Infinity])
+    const observation = observe(30, { handler: lives }, {
+      more: [{
+        type: "waiting",
+        t: 20_000,
+        site: 2,
+        looked: 5,
+        places: [{ place: { name: "", file: "file:///app/src/jobs.ts", line: 37, column: 9 }, count: 5 }]
+      }]
+    })
+    const judged = FiberGrowth.check(observation)
+    assert(judged._tag === "Warn")
+    assert.deepStrictEqual(judged.findings[0]!.waits, [
+      { name: "(anonymous)", file: "/app/src/jobs.ts", line: 37, column: 9 }
+    ])
+    assert.include(
+      judged.findings[0]!.evidence.map(({ text }) => text),
+      "5 of those looked at wait at src/jobs.ts:37:9"
+    )
+  })
+})
+
+describe("AbandonedFibers", () => {
+  it("accuses fibers that are dropped again and again, and not those that end", () => {
+    for (const seed of seeds(20)) {
+      const chance = random(seed)
+      const lives = poisson(chance, 5, 30).map((born): Life => [born, born + 2500 + chance.exponential(3000)])
+      const judged = AbandonedFibers.check(observe(30, { drop: lives }, { end: "abandoned" }))
+      assert(judged._tag === "Warn", `seed ${seed}`)
+      assert.strictEqual(judged.findings[0]!.site.name, "drop")
+      assert.strictEqual(judged.findings[0]!.count, lives.filter(([, died]) => died <= 30_000).length)
+      assert.strictEqual(AbandonedFibers.check(observe(30, { drop: lives }))._tag, "Ok")
+    }
+  })
+
+  it("accuses nobody of what was dropped at the start", () => {
+    const judged = tags(100, (chance) => {
+      const lives = Array.from({ length: chance.integer(1, 200) }, (): Life => {
+        const born = chance.between(0, 1000)
+        return [born, born + chance.between(1500, 3000)]
+      })
+      return AbandonedFibers.check(observe(30, { drop: lives }, { end: "abandoned" }))
+    })
+    assert.notInclude(judged, "Warn")
+  })
+})

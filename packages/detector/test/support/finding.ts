@@ -1,0 +1,25 @@
+import type { Finding, Kind } from "../../src/Finding.ts"
+import { docsOf } from "../../src/Finding.ts"
+
+/** A finding of a kind, with what is to be different. */
+export const finding = (kind: Kind, different?: Partial<Finding>): Finding => ({
+  kind,
+  rule: "ARule",
+  severity: "error",
+  confidence: 0.99,
+  summary: `a ${kind}`,
+  site: { name: "handler", file: "/app/src/server.ts", line: 42, column: 7 },
+  chain: [],
+  waits: [],
+  count: 12,
+  bytes: 0,
+  growth: { perSecond: 3, unit: "fibers" },
+  survivors: [],
+  evidence: [],
+  cannotShow: "everything else.",
+  fix: "Release it.",
+  docs: docsOf(kind),
+  fingerprint: `${kind}:handler@src/server.ts`,
+  pid: 42,
+  ...different
+})
