@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { closeSync, existsSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs"
 import process from "node:process"
+import { fileURLToPath } from "node:url"
 import * as Accepted from "../Accepted.ts"
 import { environment } from "../agent/Protocol.ts"
 import type { AgentOptions } from "../agent/Protocol.ts"
@@ -129,9 +130,17 @@ const agentEnvironment = (agents: AgentServer, options: RunOptions) =>
     return {
       [environment.socket]: agents.path,
       [environment.options]: JSON.stringify(agentOptions),
-      NODE_OPTIONS: [process.env["NODE_OPTIONS"] ?? "", `--import=${JSON.stringify(url)}`].join(" ").trim()
+      NODE_OPTIONS: [process.env["NODE_OPTIONS"] ?? "", ...mayRead(options.command, url), `--import=${JSON.stringify(url)}`]
+        .join(" ").trim()
     }
   })
+
+/** A program under the permission model may read nothing it is not told; the agent's own files are no secret. */
+const mayRead = (command: ReadonlyArray<string>, url: string): ReadonlyArray<string> => {
+  const given = [...command, process.env["NODE_OPTIONS"] ?? ""]
+  if (!given.some((part) => /--(experimental-)?permission\b/.test(part))) return []
+  return [`--allow-fs-read=${JSON.stringify(fileURLToPath(new URL("../*", url)))}`]
+}
 
 /** Waits for the end; when the time is over, the tool ends the program, and that is no failure of it. */
 const untilEnd = (
