@@ -1,0 +1,381 @@
+/**
+ * Interrupts a program at every point where the runtime could interrupt it, and checks that nothing is lost.
+ *
+ * **When to use**
+ *
+ * Use it for anything that acquires and releases: a layer, a pool, a queue between fibers, a client. A test that interrupts after some
+ * time finds such bugs by luck; this one tries each point once, on virtual time, and is done in milliseconds.
+ *
+ * **Details**
+ *
+ * The program is played once undisturbed, to learn how many points it has, then once for each point, with a fresh {@link Ledger}. At
+ * the end of each run the ledger must balance, the program must have ended, no fiber may be alive, nothing may have died, and the
+ * invariants must hold. A program gets a virtual clock, random source, scheduler and scope; its other services are the caller's.
+ *
+ * **Gotchas**
+ *
+ * Real time and I/O are not simulated. A program that waits for promises needs `driver: "async"`; sockets, files and `setTimeout`
+ * belong behind a service with a fake. Nothing that one run leaves in a variable outside of `make` is reset for the next.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { assert, it } from "@effect/vitest"
+ * import { Effect } from "effect"
+ * import { InterruptLab } from "@fiberscope/core/testing"
+ *
+ * it.effect("closes the connection, whenever it is interrupted", () =>
+ *   InterruptLab.verify((ledger) =>
+ *     Effect.acquireUseRelease(ledger.open("connection"), () => Effect.sleep("1 second"), (lease) => ledger.close(lease))
+ *   ))
+ *
+ * it.effect("sees the gap between an acquisition and its finalizer", () =>
+ *   Effect.gen(function*() {
+ *     const report = yield* InterruptLab.explore((ledger) =>
+ *       Effect.flatMap(ledger.open("connection"), (lease) => Effect.ensuring(Effect.sleep("1 second"), ledger.close(lease)))
+ *     )
+ *     assert.include(report.failures[0]?.problems, "connection#1 was acquired and never released")
+ *   }))
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Canary from "./internal/canary.ts"
+import { describe } from "./internal/describe.ts"
+import type { ExplorationOptions, Explored, PointKind } from "./internal/exploration.ts"
+import * as Exploration from "./internal/exploration.ts"
+import type { Finished } from "./internal/Lab.ts"
+import { baseContext, Lab, millis } from "./internal/Lab.ts"
+import type { Progress } from "./internal/play.ts"
+import { LabIsBlind, play } from "./internal/play.ts"
+import { CurrentStage } from "./internal/Stage.ts"
+import type { Report, Run } from "./LabReport.ts"
+import { render } from "./LabReport.ts"
+import type { Ledger } from "./Ledger.ts"
+import type { FaultKind, TaskOrder } from "./Point.ts"
+import { decodeToken, encodeToken, NotReplayable } from "./Point.ts"
+
+export type { Finished } from "./internal/Lab.ts"
+export type { Progress } from "./internal/play.ts"
+export { LabIsBlind } from "./internal/play.ts"
+export { NotReplayable } from "./Point.ts"
+
+/**
+ * How a program is explored. Every field has a default.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ExploreOptions {
+  /**
+   * Which points. Default: `park`, `task` and `idle`. `delivery` adds parking where an asynchronous operation delivers its result;
+   * Effect's own primitives survive it, though no scheduler that counts operations can do it.
+   */
+  readonly points?: ReadonlyArray<"park" | "task" | "idle" | "delivery"> | undefined
+  /** `virtual` (default) for programs that wait for nothing but fibers and the clock; `async` for those that wait for promises. */
+  readonly driver?: "virtual" | "async" | undefined
+  /** `fifo` (default) is the order of Effect's scheduler; `random` lets a seed pick the fiber whose turn it is. */
+  readonly order?: "fifo" | "random" | undefined
+  /** With `order: "random"`, how many such orders are explored. Default 1. */
+  readonly orders?: number | undefined
+  /** Seeds the order, the program's random numbers, and the choice of points when not all are played. Default 0. */
+  readonly seed?: number | undefined
+  /** After each single point, interrupts a second time at each point that follows: another subject, as a rule. */
+  readonly pairs?: boolean | undefined
+  /** Explores the program once more for each failure that can be injected: into each acquisition and release of the ledger. */
+  readonly inject?: ReadonlyArray<FaultKind> | undefined
+  /** What must hold at the end of each run: it answers with what is wrong. */
+  readonly invariant?: ((finished: Finished) => string | ReadonlyArray<string> | undefined) | undefined
+  /** The program waits for ever unless it is interrupted, as a server does. */
+  readonly endless?: boolean | undefined
+  /** Virtual time that fibers may outlive the program. Default 1 minute. */
+  readonly grace?: Duration.Input | undefined
+  /** `async` only: real time to wait for promises before virtual time moves. Default 0, which is two turns of the event loop. */
+  readonly settle?: Duration.Input | undefined
+  /** Operations of one run, after which it is called endless. Default 200 000. */
+  readonly maxOps?: number | undefined
+  /** At most so many runs (default 10 000), and so much real time: what is played then is a sample, chosen by the seed. */
+  readonly budget?: { readonly runs?: number | undefined; readonly time?: Duration.Input | undefined } | undefined
+  /** Called several times a second during a long exploration. */
+  readonly onProgress?: ((progress: Progress) => Effect.Effect<void>) | undefined
+}
+
+/**
+ * The program does not survive interruption. The message holds the simplest failure and its token; the report holds all of them.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NotInterruptSafe extends Data.TaggedError("NotInterruptSafe")<{ readonly report: Report }> {
+  override get message(): string {
+    return render(this.report)
+  }
+}
+
+/**
+ * The program took another way in a second run that was to be the same: points cannot be told apart in it.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NotDeterministic extends Data.TaggedError("NotDeterministic")<{ readonly token: string }> {
+  override get message(): string {
+    return `The program takes another way each time it runs (seen at ${this.token}), so its points cannot be explored. Look for state `
+      + "outside of the function that makes the program, for real time (Date.now, setTimeout), and for fibers started with Effect.runFork."
+  }
+}
+
+/** A program under test: it gets the ledger of its run. */
+type Make<E, R> = (ledger: Ledger) => Effect.Effect<unknown, E, R>
+
+/**
+ * Plays a program at every point and reports what broke.
+ *
+ * **When to use**
+ *
+ * Use it where the failures themselves are looked at; {@link verify} fails the test for you.
+ *
+ * @since 0.1.0
+ * @category exploring
+ */
+export const explore = <E, R>(
+  make: Make<E, R>,
+  options: ExploreOptions = {}
+): Effect.Effect<Report, NotDeterministic | LabIsBlind, Exclude<R, Scope.Scope>> =>
+  withLab(make, options, false, (lab, resolved) => exploring(lab, resolved, options))
+
+/**
+ * Plays a program at every point, and fails with {@link NotInterruptSafe} if anything broke.
+ *
+ * **Details**
+ *
+ * In a property over random programs the program is shrunk first, by the property; then the point and the order, here.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { it } from "@effect/vitest"
+ * import { Effect, Schema } from "effect"
+ * import { InterruptLab } from "@fiberscope/core/testing"
+ *
+ * it.effect.prop(
+ *   "any number of nested scopes closes",
+ *   { depth: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 4 })) },
+ *   ({ depth }) =>
+ *     InterruptLab.verify((ledger) => {
+ *       let program: Effect.Effect<void, unknown> = Effect.sleep("1 second")
+ *       for (let i = 0; i < depth; i++) {
+ *         program = Effect.acquireUseRelease(ledger.open("a"), () => program, (lease) => ledger.close(lease))
+ *       }
+ *       return program
+ *     })
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category exploring
+ */
+export const verify = <E, R>(
+  make: Make<E, R>,
+  options: ExploreOptions = {}
+): Effect.Effect<Report, NotInterruptSafe | NotDeterministic | LabIsBlind, Exclude<R, Scope.Scope>> =>
+  Effect.flatMap(
+    explore(make, options),
+    (report) =>
+      report.failures.length > 0
+        ? Effect.fail(new NotInterruptSafe({ report }))
+        : report.sampled === undefined && report.unreached === 0
+        ? Effect.succeed(report)
+        : Effect.as(Effect.logInfo(`InterruptLab: ${render(report)}`), report)
+  )
+
+/**
+ * Plays exactly the run that a token stands for, and answers with everything about it: what was done, and what was wrong.
+ *
+ * **When to use**
+ *
+ * Use it in place of `verify` while you look for the cause of a failure. What the program logs is shown.
+ *
+ * **Gotchas**
+ *
+ * Pass the options of the exploration too: they are not part of the token. When the program has changed so that it takes another way
+ * to the point, replaying fails with `NotReplayable`.
+ *
+ * @since 0.1.0
+ * @category exploring
+ */
+export const replay = <E, R>(
+  make: Make<E, R>,
+  token: string,
+  options: ExploreOptions = {}
+): Effect.Effect<Run, NotReplayable | LabIsBlind, Exclude<R, Scope.Scope>> => {
+  const decoded = decodeToken(token)
+  if (decoded instanceof NotReplayable) return Effect.fail(decoded)
+  const { plan, trace } = decoded
+  return withLab(make, options, true, (lab) =>
+    Effect.flatMap(describe(lab, plan), (run) => {
+      const { applied } = run.outcome.stage
+      if (applied.length < plan.points.length) {
+        return Effect.fail(new NotReplayable({ token, reason: "the program ends before it comes to the point." }))
+      }
+      if (trace !== undefined && applied[0]?.trace !== trace) {
+        return Effect.fail(
+          new NotReplayable({
+            token,
+            reason: "the program has changed: it takes another way to the point. Explore it again."
+          })
+        )
+      }
+      return Effect.succeed(run.run)
+    }))
+}
+
+/**
+ * The part of a program that is interrupted, where that is not all of it: what comes before and after runs undisturbed.
+ *
+ * **When to use**
+ *
+ * Use it to test something that is shared: build it first, interrupt one user of it, and check then that it is still of use.
+ *
+ * **Details**
+ *
+ * Points are those at which the subject is alive, in whichever fiber. A program may have several subjects, at once or one after the
+ * other: one of them is interrupted in each run, or two with `pairs`. Outside of a lab the subject just runs. With `again` the same
+ * effect runs a second time, undisturbed, and must succeed within an hour of virtual time: what it shares was left at rest.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { it } from "@effect/vitest"
+ * import { Effect, Semaphore } from "effect"
+ * import { InterruptLab } from "@fiberscope/core/testing"
+ *
+ * it.effect("gives its permit back", () =>
+ *   InterruptLab.verify(() =>
+ *     Effect.gen(function*() {
+ *       const semaphore = yield* Semaphore.make(1)
+ *       yield* InterruptLab.subject(semaphore.withPermits(1)(Effect.sleep("1 second")), { again: true })
+ *     })
+ *   ))
+ * ```
+ *
+ * @since 0.1.0
+ * @category exploring
+ */
+export const subject = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  options?: { readonly again?: boolean | undefined }
+): Effect.Effect<Exit.Exit<A, E>, never, R> =>
+  Effect.withFiber((fiber) => {
+    const stage = fiber.getRef(CurrentStage)
+    if (stage === undefined) return Effect.exit(effect)
+    const first = Effect.suspend(() => {
+      stage.beginSubject()
+      return Effect.flatMap(Effect.forkChild(effect, { startImmediately: true }), Fiber.await)
+    })
+    return options?.again === true ? Effect.tap(first, () => undisturbed(effect)) : first
+  })
+
+const undisturbed = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<void, never, R> =>
+  Effect.flatMap(Effect.exit(Effect.timeoutOption(effect, "1 hour")), (exit) => {
+    if (exit._tag === "Success" && Option.isSome(exit.value)) return Effect.void
+    const what = exit._tag === "Success" ? "it still waits after an hour" : "it failed"
+    return Effect.die(
+      new Error(`a second, undisturbed run of the subject does not work: ${what}`, {
+        cause: exit._tag === "Failure" ? exit.cause : undefined
+      })
+    )
+  })
+
+// ---------------------------------------------------------------- internals
+
+const withLab = <E, R, A, E2>(
+  make: Make<E, R>,
+  options: ExploreOptions,
+  logs: boolean,
+  use: (lab: Lab, resolved: ExplorationOptions) => Effect.Effect<A, E2>
+): Effect.Effect<A, E2 | LabIsBlind, Exclude<R, Scope.Scope>> =>
+  Effect.contextWith((context: Context.Context<Exclude<R, Scope.Scope>>): Effect.Effect<A, E2 | LabIsBlind> => {
+    const time = options.budget?.time
+    const blind = Canary.check()
+    if (blind !== undefined) return Effect.fail(new LabIsBlind({ reason: blind }))
+    const kinds = new Set<PointKind>(options.points ?? ["park", "task", "idle"])
+    const seed = options.seed ?? 0
+    const lab = new Lab({
+      make: make as Make<unknown, unknown>,
+      context: baseContext(context as Context.Context<never>, logs),
+      invariant: options.invariant,
+      maxOps: options.maxOps ?? 200_000,
+      grace: millis(options.grace ?? "1 minute"),
+      endless: options.endless ?? false,
+      deliveries: kinds.has("delivery"),
+      settle: options.settle === undefined ? 0 : millis(options.settle)
+    })
+    if (kinds.has("delivery")) kinds.add("park")
+    return use(lab, {
+      driver: options.driver ?? "virtual",
+      kinds,
+      orders: options.order === "random"
+        ? Array.from({ length: options.orders ?? 1 }, (_, i): TaskOrder => ({ _tag: "Seed", seed: seed + i }))
+        : [{ _tag: "Fifo" }],
+      seed,
+      pairs: options.pairs ?? false,
+      faults: options.inject ?? [],
+      maxRuns: options.budget?.runs ?? 10_000,
+      until: time === undefined ? Infinity : performance.now() + millis(time)
+    })
+  })
+
+const exploring = (
+  lab: Lab,
+  resolved: ExplorationOptions,
+  options: ExploreOptions
+): Effect.Effect<Report, NotDeterministic | LabIsBlind> =>
+  Effect.gen(function*() {
+    const began = performance.now()
+    let explored = yield* play(lab, Exploration.explore(resolved), options.onProgress)
+    // The first run of a program may differ from all others, because it fills caches: begin once more.
+    if (explored.drifted !== undefined && resolved.driver === "virtual") {
+      explored = yield* play(lab, Exploration.explore(resolved), options.onProgress)
+      if (explored.drifted !== undefined) {
+        return yield* new NotDeterministic({ token: encodeToken(explored.drifted.plan, undefined) })
+      }
+    }
+    const millis = performance.now() - began
+    const simplest = explored.failures.length === 0
+      ? undefined
+      : yield* describe(lab, (yield* play(lab, Exploration.shrink(resolved, explored))).plan)
+    return reportOf(explored, simplest?.run, millis, resolved.seed)
+  })
+
+const reportOf = (
+  explored: Explored,
+  simplest: Run | undefined,
+  millis: number,
+  seed: number
+): Report => {
+  const { ops, tasks, idles, now } = explored.undisturbed.stage
+  const { failures, planned, points, runs } = explored
+  return {
+    runs,
+    millis,
+    points,
+    undisturbed: { ops, tasks, idles, ms: now },
+    sampled: runs < planned && failures.length === 0 ? { planned, seed } : undefined,
+    unreached: explored.drifts,
+    failures: failures.map(({ plan, problems, stage }) => ({
+      token: encodeToken(plan, stage.applied[0]?.trace),
+      plan,
+      problems
+    })),
+    simplest
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * What the lab found, as data and as text.
+ *
+ * @since 0.1.0
+ */
+import type * as Exit from "effect/Exit"
+import type { LedgerEvent } from "./Ledger.ts"
+import type { Plan, Point } from "./Point.ts"
+import { renderPoint } from "./Point.ts"
+
+/**
+ * One operation of Effect's run loop: `name` is what Effect calls it, `fiber` is `root`, `subject 1`, `fiber 1`, ....
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Operation {
+  readonly op: number
+  readonly fiber: string
+  readonly name: string
+}
+
+/**
+ * An interruption that was carried out: of `victim`, while `fiber` was about to run the operation `op`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Interruption {
+  readonly point: Point
+  readonly fiber: string
+  readonly victim: string
+  readonly op: number
+  /** Virtual time, in milliseconds. */
+  readonly ms: number
+  /** Where `fiber` stood: the line of its `yield*`, or the functions and spans around it; empty when the program has neither. */
+  readonly site: ReadonlyArray<string>
+}
+
+/**
+ * One run of a program, in full.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Run {
+  readonly token: string
+  readonly plan: Plan
+  readonly problems: ReadonlyArray<string>
+  readonly interruptions: ReadonlyArray<Interruption>
+  /** `undefined`: the program never ended. */
+  readonly exit: Exit.Exit<unknown, unknown> | undefined
+  readonly events: ReadonlyArray<LedgerEvent>
+  readonly operations: ReadonlyArray<Operation>
+  /** The operations of the program when nobody interrupts it. */
+  readonly undisturbed: ReadonlyArray<Operation>
+  /** Virtual time at the end, in milliseconds. */
+  readonly ms: number
+}
+
+/**
+ * A run that broke something.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Failure {
+  readonly token: string
+  readonly plan: Plan
+  readonly problems: ReadonlyArray<string>
+}
+
+/**
+ * The result of an exploration.
+ *
+ * **Details**
+ *
+ * `points` counts the runs by the kind of their last interruption. `sampled` is there when the budget did not suffice for all of
+ * the `planned` runs. `unreached` counts runs of a program with promises that took another way before they came to their point.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Report {
+  readonly runs: number
+  /** Real time, in milliseconds. */
+  readonly millis: number
+  readonly points: { readonly park: number; readonly task: number; readonly idle: number }
+  readonly undisturbed: { readonly ops: number; readonly tasks: number; readonly idles: number; readonly ms: number }
+  readonly sampled: { readonly planned: number; readonly seed: number } | undefined
+  readonly unreached: number
+  readonly failures: ReadonlyArray<Failure>
+  /** The simplest of the failures, played once more with a record of everything. */
+  readonly simplest: Run | undefined
+}
+
+/**
+ * Renders a report: one line when nothing was found, else the simplest failure.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const render = (report: Report): string => {
+  const { failures, points, runs, sampled, simplest } = report
+  const interrupted = points.park + points.task + points.idle
+  const sample = sampled === undefined ? "" : `, a sample of ${sampled.planned} runs with seed ${sampled.seed}`
+  const drift = report.unreached === 0
+    ? ""
+    : `\n${report.unreached} runs did not come to their point: the program takes another way each time`
+  if (simplest === undefined) {
+    return `nothing breaks this program: interrupted at ${interrupted} points${sample}${drift}`
+  }
+  const head = simplest.plan.points.length === 0
+    ? `this program breaks ${renderFault(simplest.plan) ?? "without any interruption"}`
+    : `interruption breaks this program in ${failures.length} of ${runs} runs${sample}`
+  return `${head}${drift}\n\n${renderRun(simplest, failures)}`
+}
+
+/**
+ * Renders a run: where it was interrupted, the operations around that, what does not balance, the ledger and the token.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const renderRun = (run: Run, among: ReadonlyArray<Failure> = []): string => {
+  const sections: Array<string> = []
+  run.interruptions.forEach((interruption, index) => {
+    const others = index > 0 ? [] : among.filter(({ plan, token }) => plan.points.length === 1 && token !== run.token)
+    sections.push([
+      `  ${renderInterruption(interruption, run)}${others.length === 0 ? "" : ` (also: ${renderOthers(others)})`}`,
+      ...renderOperations(index === 0 ? run.undisturbed : run.operations, interruption),
+      ...interruption.site.map((line) => `  at ${line}`)
+    ].join("\n"))
+  })
+  const fault = run.plan.points.length === 0 ? undefined : renderFault(run.plan)
+  if (fault !== undefined) sections.push(`  ${fault}`)
+  sections.push(run.problems.map((problem) => `  ${problem}`).join("\n") || "  everything balances")
+  if (run.events.length > 0) {
+    sections.push(["  ledger", ...elide(run.events.map(renderEvent), 24).map((line) => `  ${line}`)].join("\n"))
+  }
+  sections.push(`  replay with InterruptLab.replay(program, "${run.token}")`)
+  return sections.join("\n\n")
+}
+
+const renderInterruption = ({ fiber, point, victim }: Interruption, run: Run): string => {
+  const what = victim === "root" ? "" : ` the ${victim} is`
+  switch (point._tag) {
+    case "Park": {
+      const next = run.undisturbed.find(({ op }) => op === point.op)?.name
+      const before = next === undefined ? "" : ` before ${next}`
+      return `op ${point.op}:${what} interrupted while ${fiber} is parked${before}`
+    }
+    case "Task":
+      return `${renderPoint(point)}:${what} interrupted before the scheduler runs its task ${point.task}`
+    case "Idle":
+      return `${renderPoint(point)}:${what} interrupted while everything waits`
+  }
+}
+
+const renderOperations = (operations: ReadonlyArray<Operation>, { op, point }: Interruption): ReadonlyArray<string> => {
+  const parked = point._tag === "Park"
+  const around = operations.filter((operation) => operation.op > op - 4 && operation.op <= op + (parked ? 2 : 0))
+  const width = String(op + 2).length
+  const lines = around.map((operation) => {
+    const arrow = parked && operation.op === op ? "→" : " "
+    return `    ${arrow} ${String(operation.op).padStart(width)}  ${operation.fiber}  ${operation.name}`
+  })
+  return parked ? lines : [...lines, `    → (everything above has run)`]
+}
+
+const renderOthers = (others: ReadonlyArray<Failure>): string =>
+  elide(others.map(({ plan }) => renderPoint(plan.points[0]!)), 8).join(", ")
+
+const renderFault = ({ fault }: Plan): string | undefined => {
+  switch (fault?.kind) {
+    case undefined:
+      return undefined
+    case "failingAcquire":
+      return `when acquisition ${fault.at} fails`
+    case "dyingRelease":
+      return `when release ${fault.at} dies`
+    case "slowRelease":
+      return `when release ${fault.at} takes a second`
+  }
+}
+
+const renderEvent = ({ ms, op, text }: LedgerEvent): string =>
+  `  op ${String(op).padEnd(4)} ${`${ms} ms`.padEnd(8)} ${text}`
+
+/** The first and the last of many. */
+const elide = (lines: ReadonlyArray<string>, most: number): ReadonlyArray<string> =>
+  lines.length <= most
+    ? lines
+    : [...lines.slice(0, most - 4), `… ${lines.length - most + 1} more …`, ...lines.slice(-3)]

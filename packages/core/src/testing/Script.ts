@@ -1,0 +1,134 @@
+/**
+ * Random programs over your own operations, for properties.
+ *
+ * **When to use**
+ *
+ * Use it when the programs you can think of all pass: a property over scripts combines your operations with sleeps, forks, races,
+ * timeouts, failures and masks in ways nobody writes down, and shrinks what breaks to the shortest program that still does.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { it } from "@effect/vitest"
+ * import { Effect, Pool } from "effect"
+ * import { InterruptLab, Script } from "@fiberscope/core/testing"
+ *
+ * it.effect.prop("the pool gives back what any program takes", { script: Script.Script }, ({ script }) =>
+ *   InterruptLab.verify((ledger) =>
+ *     Effect.gen(function*() {
+ *       const pool = yield* Pool.make({ acquire: ledger.resource("item"), size: 2 })
+ *       yield* Script.toEffect(script, [(body) => Pool.use(pool, () => body)])
+ *     }), { order: "random" }), { arbitrary: { runs: 20 } })
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+
+/**
+ * One step of a script. `use` calls operation `n` of the program under test around a body; times are in milliseconds.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Step =
+  | { readonly op: "yield" | "fail" }
+  | { readonly op: "sleep"; readonly ms: number }
+  | { readonly op: "use"; readonly n: number; readonly body: Script }
+  | { readonly op: "attempt" | "mask" | "fork"; readonly body: Script }
+  | { readonly op: "timeout"; readonly ms: number; readonly body: Script }
+  | { readonly op: "race" | "both"; readonly left: Script; readonly right: Script }
+
+/**
+ * Steps, one after the other.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Script = ReadonlyArray<Step>
+
+const Ms = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 9 }))
+const Body = Schema.suspend((): Schema.Codec<Script> => Script)
+
+/**
+ * The schema of scripts, from which `it.effect.prop` derives random ones and shrinks them.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Script: Schema.Codec<Script> = Schema.Array(Schema.Union([
+  Schema.Struct({ op: Schema.Literal("yield") }),
+  Schema.Struct({ op: Schema.Literal("sleep"), ms: Ms }),
+  Schema.Struct({
+    op: Schema.Literal("use"),
+    n: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 9 })),
+    body: Body
+  }),
+  Schema.Struct({ op: Schema.Literals(["attempt", "mask", "fork"]), body: Body }),
+  Schema.Struct({ op: Schema.Literal("timeout"), ms: Ms, body: Body }),
+  Schema.Struct({ op: Schema.Literals(["race", "both"]), left: Body, right: Body }),
+  Schema.Struct({ op: Schema.Literal("fail") })
+])).check(Schema.isMaxLength(3))
+
+/**
+ * A `fail` step of a script.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Failed = "the script fails"
+
+/** What is under test: an operation around a body. */
+type Operation<E, R> = (
+  body: Effect.Effect<void, E | Failed, R | Scope.Scope>
+) => Effect.Effect<unknown, E | Failed, R | Scope.Scope>
+
+/**
+ * The program that a script stands for, over the given operations.
+ *
+ * **Details**
+ *
+ * `attempt` goes on after a failure, `mask` makes its body uninterruptible, `fork` starts a child, `race` takes the first, `both` waits
+ * for two. A scope is open around each body that is given to an operation. `use` takes the operation `n` modulo their number.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const toEffect = <E = never, R = never>(
+  script: Script,
+  operations: ReadonlyArray<Operation<E, R>>
+): Effect.Effect<void, E | Failed, R> => {
+  const all = (steps: Script): Effect.Effect<void, E | Failed, R | Scope.Scope> =>
+    Effect.gen(function*() {
+      for (const step of steps) yield* one(step)
+    })
+  const one = (step: Step): Effect.Effect<unknown, E | Failed, R | Scope.Scope> => {
+    switch (step.op) {
+      case "yield":
+        return Effect.yieldNow
+      case "fail":
+        return Effect.fail<Failed>("the script fails")
+      case "sleep":
+        return Effect.sleep(step.ms)
+      case "use": {
+        const operation = operations[step.n % operations.length]
+        return operation === undefined ? all(step.body) : Effect.scoped(operation(all(step.body)))
+      }
+      case "attempt":
+        return Effect.ignore(all(step.body))
+      case "mask":
+        return Effect.uninterruptible(all(step.body))
+      case "fork":
+        return Effect.forkChild(all(step.body))
+      case "timeout":
+        return Effect.ignore(Effect.timeout(all(step.body), step.ms))
+      case "race":
+        return Effect.race(all(step.left), all(step.right))
+      case "both":
+        return Effect.all([all(step.left), all(step.right)], { concurrency: 2 })
+    }
+  }
+  return Effect.scoped(all(script))
+}

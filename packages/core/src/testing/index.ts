@@ -1,0 +1,9 @@
+/**
+ * Proofs for tests: that interruption loses nothing, and that a test leaves nothing behind.
+ *
+ * @since 0.1.0
+ */
+export * as InterruptLab from "./InterruptLab.ts"
+export * from "./LabReport.ts"
+export * from "./Ledger.ts"
+export * as Script from "./Script.ts"

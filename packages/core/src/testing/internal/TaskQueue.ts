@@ -1,0 +1,90 @@
+/**
+ * The tasks of the fibers of a run. In the order that Effect's own scheduler gives them: one dispatcher a fiber, a batch of its tasks a
+ * turn, priorities within the batch. Or in another one that a scheduler may choose: tasks of one fiber keep their order in any.
+ */
+import type * as Scheduler from "effect/Scheduler"
+
+interface Task {
+  readonly run: () => void
+  readonly priority: number
+}
+
+/** The tasks that one dispatcher runs in one turn. New ones join it until it begins. */
+export interface Batch {
+  readonly dispatcher: Dispatcher
+  readonly tasks: Array<Task>
+  next: number
+}
+
+export class Dispatcher implements Scheduler.SchedulerDispatcher {
+  readonly #schedule: (dispatcher: Dispatcher, task: () => void, priority: number) => void
+  readonly #flush: (dispatcher: Dispatcher) => void
+  open: Batch | undefined
+  /** Its next task is the resume of a parked fiber, whose time has not come. */
+  held = false
+
+  constructor(
+    schedule: (dispatcher: Dispatcher, task: () => void, priority: number) => void,
+    flush: (dispatcher: Dispatcher) => void
+  ) {
+    this.#schedule = schedule
+    this.#flush = flush
+  }
+
+  scheduleTask(task: () => void, priority: number): void {
+    this.#schedule(this, task, priority)
+  }
+
+  flush(): void {
+    this.#flush(this)
+  }
+}
+
+export class TaskQueue {
+  readonly #batches: Array<Batch> = []
+
+  get size(): number {
+    return this.#batches.length
+  }
+
+  add(dispatcher: Dispatcher, task: Task): void {
+    let batch = dispatcher.open
+    if (batch === undefined) {
+      batch = dispatcher.open = { dispatcher, tasks: [], next: 0 }
+      this.#batches.push(batch)
+    }
+    const { tasks } = batch
+    if (tasks.length === 0 || tasks[tasks.length - 1]!.priority <= task.priority) tasks.push(task)
+    else tasks.splice(tasks.findIndex(({ priority }) => priority > task.priority), 0, task)
+  }
+
+  /** The batch whose turn it is. */
+  get first(): Batch | undefined {
+    return this.#batches[0]
+  }
+
+  /** The batches whose turn it may be: the first one of each dispatcher. */
+  get candidates(): ReadonlyArray<Batch> {
+    const seen = new Set<Dispatcher>()
+    return this.#batches.filter(({ dispatcher }) => !dispatcher.held && !seen.has(dispatcher) && seen.add(dispatcher))
+  }
+
+  of(dispatcher: Dispatcher): Batch | undefined {
+    return this.#batches.find((batch) => batch.dispatcher === dispatcher)
+  }
+
+  /** Takes the next task of a batch, which begins with that. */
+  take(batch: Batch): () => void {
+    if (batch.dispatcher.open === batch) batch.dispatcher.open = undefined
+    const { run } = batch.tasks[batch.next++]!
+    if (batch.next === batch.tasks.length) {
+      if (this.#batches[0] === batch) this.#batches.shift()
+      else this.#batches.splice(this.#batches.indexOf(batch), 1)
+    }
+    return run
+  }
+
+  clear(): void {
+    this.#batches.length = 0
+  }
+}

@@ -1,0 +1,51 @@
+/** Plays a run once more, with a record of everything. */
+import * as Effect from "effect/Effect"
+import { FiberSites, renderFrame } from "../../FiberSite.ts"
+import type { Interruption, Run } from "../LabReport.ts"
+import type { Plan } from "../Point.ts"
+import { encodeToken } from "../Point.ts"
+import type { Lab, Outcome } from "./Lab.ts"
+import type { AnyFiber, Applied, Stage } from "./Stage.ts"
+
+export const describe = (lab: Lab, plan: Plan): Effect.Effect<{ readonly run: Run; readonly outcome: Outcome }> =>
+  Effect.gen(function*() {
+    const undisturbed = yield* played(lab.play({ ...plan, points: [] }, { operations: true }))
+    const sites = new Map<Applied, ReadonlyArray<string>>()
+    const names = new Map<Applied, readonly [fiber: string, victim: string]>()
+    const onApply = (applied: Applied, stage: Stage) => {
+      sites.set(applied, siteOf(applied.fiber))
+      names.set(applied, [stage.nameOf(applied.fiber), stage.nameOf(applied.victim)])
+    }
+    const outcome = yield* played(lab.play(plan, { operations: true, onApply }))
+    const { ledger, operations, problems, stage } = outcome
+    const interruptions = stage.applied.map((applied): Interruption => ({
+      point: applied.point,
+      fiber: names.get(applied)![0],
+      victim: names.get(applied)![1],
+      op: applied.op,
+      ms: applied.ms,
+      site: sites.get(applied)!
+    }))
+    const run: Run = {
+      token: encodeToken(plan, stage.applied[0]?.trace),
+      plan,
+      problems,
+      interruptions,
+      exit: stage.exit,
+      events: ledger.events,
+      operations,
+      undisturbed: undisturbed.operations,
+      ms: stage.now
+    }
+    return { run, outcome }
+  })
+
+const played = (outcome: Outcome | Promise<Outcome>): Effect.Effect<Outcome> =>
+  outcome instanceof Promise ? Effect.promise(() => outcome) : Effect.succeed(outcome)
+
+/** The functions and spans that a fiber is in. */
+const siteOf = (fiber: AnyFiber): ReadonlyArray<string> => {
+  const sites = new FiberSites()
+  const { chain, fork } = sites.get(sites.intern(fiber.cache, fiber.cache))
+  return (chain.length > 0 ? chain : fork === undefined ? [] : [fork]).map((frame) => renderFrame(frame, process.cwd()))
+}

@@ -1,0 +1,72 @@
+/** Plays the runs that an exploration asks for, in slices between which the event loop gets its turn. */
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import type { Explored, Step } from "./exploration.ts"
+import type { Lab, Outcome } from "./Lab.ts"
+
+/**
+ * The lab no longer sees what it must see of this runtime, so nothing it says would mean anything.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class LabIsBlind extends Data.TaggedError("LabIsBlind")<{ readonly reason: string }> {
+  override get message(): string {
+    return `InterruptLab cannot see the operations of this version of effect: ${this.reason}. `
+      + "It supports effect >= 4.0.0 < 4.2.0; pin one of these, or look for a newer @fiberscope/core."
+  }
+}
+
+/**
+ * How far an exploration is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Progress {
+  readonly runs: number
+  readonly planned: number
+  readonly failures: number
+}
+
+/** How long an exploration keeps the event loop to itself, and how often it tells how far it is. */
+const sliceMillis = 20
+const progressMillis = 200
+
+export const play = <A>(
+  lab: Lab,
+  steps: Generator<Step, A, Outcome>,
+  onProgress?: (progress: Progress) => Effect.Effect<void>
+): Effect.Effect<A, LabIsBlind> => {
+  let told = performance.now()
+  let explored: Explored | undefined
+  const go = (first: IteratorResult<Step, A>): Effect.Effect<A, LabIsBlind> => {
+    const began = performance.now()
+    let result = first
+    while (result.done !== true) {
+      explored = result.value.explored
+      const outcome = lab.play(result.value.plan, result.value)
+      if (outcome instanceof Promise) {
+        return Effect.flatMap(Effect.promise(() => outcome), (outcome) => took(outcome))
+      }
+      if (outcome.stage.blind !== undefined) return Effect.fail(new LabIsBlind({ reason: outcome.stage.blind }))
+      result = steps.next(outcome)
+      if (performance.now() - began > sliceMillis) {
+        const next = result
+        return Effect.andThen(Effect.yieldNow, Effect.andThen(tell(), Effect.suspend(() => go(next))))
+      }
+    }
+    return Effect.succeed(result.value)
+  }
+  const took = (outcome: Outcome): Effect.Effect<A, LabIsBlind> =>
+    outcome.stage.blind === undefined
+      ? Effect.andThen(tell(), Effect.suspend(() => go(steps.next(outcome))))
+      : Effect.fail(new LabIsBlind({ reason: outcome.stage.blind }))
+  const tell = (): Effect.Effect<void> => {
+    const now = performance.now()
+    if (onProgress === undefined || explored === undefined || now - told < progressMillis) return Effect.void
+    told = now
+    return onProgress({ runs: explored.runs, planned: explored.planned, failures: explored.failures.length })
+  }
+  return Effect.suspend(() => go(steps.next()))
+}

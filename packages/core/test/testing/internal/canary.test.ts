@@ -1,0 +1,31 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Scheduler } from "effect"
+import { examine } from "../../../src/testing/internal/canary.ts"
+import { baseContext } from "../../../src/testing/internal/Lab.ts"
+import { Stage } from "../../../src/testing/internal/Stage.ts"
+
+const base = baseContext(Context.empty(), false)
+
+describe("canary", () => {
+  it("lives on this version of Effect", () => {
+    assert.isUndefined(examine())
+  })
+
+  it("dies when the runtime no longer asks the scheduler", () => {
+    // The run loop asks nobody under this reference: the same as a runtime that has lost `shouldYield`.
+    assert.match(examine(Context.add(base, Scheduler.PreventSchedulerYield, true))!, /does not see|parks no fiber/)
+  })
+
+  it("dies when a fiber that is told to yield goes on", () => {
+    const stage = new Stage(
+      { driver: "virtual", points: [{ _tag: "Park", op: 2 }], order: { _tag: "Fifo" }, seed: 0, fault: undefined },
+      { maxOps: 100, grace: 0, endless: false, deliveries: false, settle: 0 }
+    )
+    const fiber = Effect.runFork(Effect.never)
+    stage.shouldYield(fiber)
+    assert.isTrue(stage.shouldYield(fiber))
+    stage.shouldYield(fiber)
+    assert.strictEqual(stage.blind, "a fiber that was told to yield went on")
+    fiber.interruptUnsafe()
+  })
+})

@@ -1,0 +1,13 @@
+import { assert, describe, it } from "@effect/vitest"
+import { render } from "../../src/testing/index.ts"
+import { cases, examine } from "./primitives/main.ts"
+
+describe("Effect's own primitives survive every interruption:", () => {
+  for (const each of cases) {
+    it(each.name, async () => {
+      const report = await examine(each, { points: ["park", "task", "idle", "delivery"] })
+      assert.strictEqual(report.failures.length, 0, render(report))
+      assert.isAbove(report.points.park, 0)
+    })
+  }
+})

@@ -1,0 +1,30 @@
+import { Effect, Fiber } from "effect"
+import type { Scope } from "effect"
+import { InterruptLab } from "../../../src/testing/index.ts"
+import type { Ledger } from "../../../src/testing/index.ts"
+
+/** A program over one of Effect's primitives, for any version of Effect. */
+export interface Case {
+  readonly name: string
+  readonly make: (ledger: Ledger) => Effect.Effect<unknown, unknown, Scope.Scope>
+  readonly options?: InterruptLab.ExploreOptions
+}
+
+export const one = (
+  name: string,
+  make: Case["make"],
+  options: InterruptLab.ExploreOptions = {}
+): Case => ({ name, make, options })
+
+/**
+ * Three users of something shared: one that holds it when the subject comes, the subject, which is interrupted, and one that queues
+ * behind it. All must get their turn, and then the subject once more.
+ */
+export const contended = <A, E, R>(use: Effect.Effect<A, E, R>): Effect.Effect<void, E, R> =>
+  Effect.gen(function*() {
+    const before = yield* Effect.forkChild(use, { startImmediately: true })
+    const after = yield* Effect.forkChild(Effect.andThen(Effect.sleep(1), use), { startImmediately: true })
+    yield* InterruptLab.subject(use, { again: true })
+    yield* Fiber.join(before)
+    yield* Fiber.join(after)
+  })
