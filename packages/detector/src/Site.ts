@@ -56,7 +56,7 @@ export const describeSite = ({ column, file, line, name }: Site): string => {
 export const libraryName = ({ file, name }: Site): string => {
   const match = file === undefined
     ? null
-    : /[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)[\\/](?:.*[\\/])?([^\\/]+?)\.[cm]?[jt]s$/.exec(file)
+    : /^.*[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)[\\/](?:.*[\\/])?([^\\/]+?)\.[cm]?[jt]s$/.exec(file)
   if (match === null) return name
   const [, library, module] = match
   return library === "effect" ? `${module!}.${name} of effect` : `${name} of ${library!}`

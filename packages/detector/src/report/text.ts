@@ -178,7 +178,7 @@ const footer = (report: Report): ReadonlyArray<string> => {
 }
 
 const wrapText = (text: string, width: number): ReadonlyArray<string> => {
-  const hanging = /^(\w+\s+)(?=\S)/.exec(text)?.[1] ?? ""
+  const hanging = /^(\w+ {2,})(?=\S)/.exec(text)?.[1] ?? ""
   const indent = hanging.length >= 6 && hanging.length <= 8 ? " ".repeat(hanging.length) : ""
   const out: Array<string> = []
   let line = ""

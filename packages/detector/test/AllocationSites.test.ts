@@ -1,0 +1,181 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { Place } from "../src/agent/Protocol.ts"
+import * as AllocationSites from "../src/AllocationSites.ts"
+import { SurvivorGrowth } from "../src/rules/SurvivorGrowth.ts"
+import { random, seeds } from "./support/random.ts"
+import type { Life } from "./support/simulate.ts"
+import { observe, place, readings } from "./support/simulate.ts"
+
+const store = place("store", "file:///app/src/store.ts", 3)
+const handler = place("handler", "file:///app/src/server.ts", 20)
+const serve = place("serve", "file:///app/src/server.ts", 5)
+const set = place("set", "file:///app/node_modules/lib/dist/Map.js", 100)
+const update = place("update", "file:///app/node_modules/lib/dist/Metric.js", 7)
+const runLoop = place("runLoop", "file:///app/node_modules/effect/dist/internal/effect.js", 500)
+const native = place("Map.set", "", 0)
+const internal = place("emit", "node:events", 500)
+
+/** What is known of these objects, each allocated under the stack of its number. */
+const taken = (
+  stacks: ReadonlyArray<ReadonlyArray<Place>>,
+  readings: ReadonlyArray<
+    { readonly born?: ReadonlyArray<readonly [ordinal: number, stack: number]>; readonly died?: ReadonlyArray<number> }
+  >
+): AllocationSites.AllocationSites => {
+  const sites = AllocationSites.make()
+  stacks.forEach((frames, id) => sites.stack({ type: "stack", id, frames }))
+  readings.forEach(({ born = [], died = [] }, i) =>
+    sites.take({
+      type: "samples",
+      t: (i + 1) * 2000,
+      born: born.map(([ordinal, stack]) => [ordinal, stack, 1000 * (stack + 1)] as const),
+      died,
+      pauseMs: 1
+    })
+  )
+  return sites
+}
+
+const counts = (sites: AllocationSites.AllocationSites) =>
+  Object.fromEntries([...sites.sites.values()].map(({ bytes, frames, lives, scope }) => [
+    scope === "whole" ? "whole" : frames.map(({ name }) => name).join(" < "),
+    [scope, lives.living(), bytes]
+  ]))
+
+const siteOf = (sites: AllocationSites.AllocationSites, name: string): AllocationSites.AllocationSite =>
+  [...sites.sites.values()].find(({ frames }) => frames[0]?.name === name)!
+
+describe("AllocationSites", () => {
+  it("counts an object for every frame of the program on its stack, once for each, and for the whole", () => {
+    const sites = taken([[native, set, store, handler, handler, runLoop, serve, internal]], [{
+      born: [[1, 0], [2, 0]]
+    }])
+    assert.deepStrictEqual(counts(sites), {
+      store: ["program", 2, 2000],
+      handler: ["program", 2, 2000],
+      serve: ["program", 2, 2000],
+      whole: ["whole", 2, 2000]
+    })
+    assert.deepStrictEqual(["store", "handler", "serve"].map((name) => siteOf(sites, name).depth), [0, 1, 2])
+  })
+
+  it("counts an object without a frame of the program for the two innermost frames of the library", () => {
+    const sites = taken([[native, set, update, runLoop, internal], [runLoop], [internal]], [
+      { born: [[1, 0], [2, 1], [3, 2]] }
+    ])
+    assert.deepStrictEqual(counts(sites), {
+      "set < update": ["library", 1, 1000],
+      "runLoop": ["library", 1, 2000],
+      whole: ["whole", 3, 6000]
+    })
+  })
+
+  it("counts the dead out where they were counted in", () => {
+    const sites = taken([[store, serve], [handler, serve]], [
+      { born: [[1, 0], [2, 0], [3, 1]] },
+      { died: [2], born: [[4, 1]] },
+      { died: [3, 4, 99] }
+    ])
+    assert.deepStrictEqual(counts(sites), {
+      store: ["program", 1, 1000],
+      handler: ["program", 0, 0],
+      serve: ["program", 1, 1000],
+      whole: ["whole", 1, 1000]
+    })
+    assert.deepStrictEqual([...siteOf(sites, "store").lives.all()].map(({ count, died }) => [count, died < Infinity]), [
+      [1, true],
+      [1, false]
+    ])
+    assert.deepStrictEqual(sites.readings, [2000, 4000, 6000])
+  })
+
+  it("passes over objects of stacks it was never told", () => {
+    assert.deepStrictEqual(counts(taken([[store]], [{ born: [[1, 7]] }])), {
+      store: ["program", 0, 0],
+      whole: ["whole", 0, 0]
+    })
+  })
+
+  it("gives the stack under which most of the young survivors of a site were allocated", () => {
+    const sites = taken([[store, handler], [store, serve]], [
+      { born: [[1, 0], [2, 0], [3, 0]] },
+      { born: [[4, 1], [5, 1], [6, 0]] },
+      { died: [6] }
+    ])
+    const chain = (since: number) => sites.chain(siteOf(sites, "store"), since).map(({ name }) => name)
+    assert.deepStrictEqual(chain(0), ["store", "handler"])
+    assert.deepStrictEqual(chain(2000), ["store", "serve"])
+    assert.deepStrictEqual(chain(9000), ["store"], "nobody is left, so the site itself")
+  })
+
+  it("finds the program's function again that was inlined into a library's", () => {
+    const sites = taken([
+      [set, update, runLoop],
+      [set, update, handler, runLoop],
+      [set, update, store, serve, runLoop],
+      [set, runLoop, serve]
+    ], [{ born: [[1, 0], [2, 1], [3, 2], [4, 2], [5, 3], [6, 3], [7, 3]] }])
+    const site = [...sites.sites.values()].find(({ scope }) => scope === "library")!
+    assert.deepStrictEqual(sites.callersOf(site).map(({ name }) => name), ["store", "serve"])
+  })
+})
+
+describe("SurvivorGrowth", () => {
+  const leak = (perSecond: number, from = 0): ReadonlyArray<Life> =>
+    Array.from({ length: 30 * perSecond }, (_, i): Life => [from + i * 1000 / perSecond, Infinity])
+  const traffic = (seed: number): ReadonlyArray<Life> => {
+    const chance = random(seed)
+    return Array.from({ length: 900 }, (_, i): Life => [i * 33, i * 33 + chance.exponential(700)])
+  }
+  const judge = (...stacks: Parameters<typeof readings>[1]) =>
+    SurvivorGrowth.check(observe(30, {}, { more: readings(30, stacks) }))
+  const blamed = (...stacks: Parameters<typeof readings>[1]): string => {
+    const judged = judge(...stacks)
+    return judged._tag === "Warn" ? judged.findings.map(({ site }) => site.name).join() : judged._tag
+  }
+
+  it("blames the innermost function that explains most of the growth", () => {
+    assert.strictEqual(blamed({ frames: [native, store, handler, serve], lives: leak(4) }), "store")
+  })
+
+  it("blames the caller when the growth comes from several functions below it", () => {
+    assert.strictEqual(
+      blamed({ frames: [store, handler, serve], lives: leak(3) }, { frames: [set, handler, serve], lives: leak(3) }),
+      "handler"
+    )
+  })
+
+  it("takes a fifth of the growth elsewhere for less than half of the story", () => {
+    assert.strictEqual(
+      blamed({ frames: [store, serve], lives: leak(9) }, { frames: [handler, serve], lives: leak(1) }),
+      "store"
+    )
+  })
+
+  it("blames the caller of a library when V8 inlined it half-way, else the library", () => {
+    const inlined = { frames: [set, update, runLoop], lives: leak(4) }
+    assert.strictEqual(
+      blamed(inlined, { frames: [set, update, handler, runLoop], lives: [[500, 2500]] }),
+      "handler"
+    )
+    assert.strictEqual(blamed(inlined), "set")
+  })
+
+  it("accuses nobody of objects that come and go, in 50 runs", () => {
+    for (const seed of seeds(50)) {
+      assert.strictEqual(blamed({ frames: [store, handler], lives: traffic(seed) }), "Ok", `seed ${seed}`)
+    }
+  })
+
+  it("tells how much stays", () => {
+    const judged = judge({ frames: [store, handler], lives: leak(4), bytes: 65_536 }, {
+      frames: [serve],
+      lives: traffic(0)
+    })
+    assert(judged._tag === "Warn")
+    const [finding] = judged.findings
+    assert.strictEqual(finding!.bytes, finding!.count * 65_536)
+    assert.closeTo(finding!.growth.perSecond, 4 * 65_536, 0.2 * 4 * 65_536)
+    assert.match(finding!.summary, /^memory allocated in store \(src\/store\.ts:3:3\) stays: \d+ KB\/s more$/)
+  })
+})
