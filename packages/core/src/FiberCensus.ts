@@ -280,11 +280,7 @@ class Census implements FiberCensus {
 
   readonly liveBySite = (): ReadonlyMap<number, number> => {
     const out = new Map<number, number>()
-    const tenuredAt = this.#tenuredAt
-    for (let site = 0; site < tenuredAt.length; site++) {
-      const count = tenuredAt[site]
-      if (count !== undefined && count > 0) out.set(site, count)
-    }
+    this.#tenuredAt.forEach((count, site) => count > 0 && out.set(site, count))
     for (const { table } of this.#copies) table.youngSites((site) => out.set(site, (out.get(site) ?? 0) + 1))
     return out
   }

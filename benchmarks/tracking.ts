@@ -1,0 +1,247 @@
+/**
+ * What it costs to be counted by the census: fibers that do nothing, which is the worst case, with and without it.
+ *
+ *     npm run bench:tracking [-- <part of a case's name> …]
+ */
+import { get } from "../packages/core/src/FiberCensus.ts"
+import { findEffect } from "../packages/detector/src/agent/FindEffect.ts"
+import type { Comparison, Measurement, Prepare, Repetition } from "./harness.ts"
+import { benchmark, collectGarbage } from "./harness.ts"
+import { median } from "./statistics.ts"
+
+type EffectModule = typeof import("effect")
+
+type Work = (effect: EffectModule) => Repetition
+
+const untracked = (work: Work): Prepare => async () => work(await import("effect"))
+
+/** Counted from the first fiber on, as the agent does it: the load hook hands the class of the fibers over. */
+const agent = (work: Work): Prepare => async () => {
+  const census = get()
+  findEffect({
+    found: (prototype, where) => {
+      census.adopt(prototype, where)
+      census.flow()
+    },
+    met: () => {},
+    unsupported: (what) => {
+      throw new Error(what)
+    }
+  })
+  return proven(work(await import("effect")))
+}
+
+/** Counted as `LiveFibers.layer` does it: a fiber that runs already gives its class. */
+const layer = (work: Work): Prepare => async () => {
+  const effect = await import("effect")
+  adopt(effect)
+  return proven(work(effect))
+}
+
+const adopt = ({ Effect }: EffectModule): void => {
+  get().adopt(Object.getPrototypeOf(Effect.runFork(Effect.void)), "the benchmark")
+}
+
+/** A comparison with a census that sees nothing would be a fine result. */
+const proven = async (repetition: Repetition): Promise<Repetition> => {
+  await repetition()
+  if (get().counts().started === 0) throw new Error("the census saw no fiber")
+  return repetition
+}
+
+/** Nanoseconds for each of the `count` things that one run does. */
+const timed = (count: number, run: () => Promise<unknown>): Repetition => async () => {
+  const start = performance.now()
+  await run()
+  return (performance.now() - start) * 1e6 / count
+}
+
+const forkAndJoin: Work = ({ Effect, Fiber }) => {
+  const count = 8000
+  const program = Effect.gen(function*() {
+    for (let i = 0; i < count; i++) yield* Fiber.join(yield* Effect.forkChild(Effect.void))
+  })
+  return timed(count, () => Effect.runPromise(program))
+}
+
+const startImmediately: Work = ({ Effect, Fiber }) => {
+  const count = 30_000
+  const program = Effect.gen(function*() {
+    for (let i = 0; i < count; i++) {
+      yield* Fiber.join(yield* Effect.forkChild(Effect.void, { startImmediately: true }))
+    }
+  })
+  return timed(count, () => Effect.runPromise(program))
+}
+
+const detachedBurst: Work = ({ Effect, Fiber }) => {
+  const count = 20_000
+  const program = Effect.gen(function*() {
+    const fibers = []
+    for (let i = 0; i < count; i++) fibers.push(yield* Effect.forkDetach(Effect.void))
+    yield* Fiber.awaitAll(fibers)
+  })
+  return timed(count, () => Effect.runPromise(program))
+}
+
+const suspendOnce: Work = ({ Effect, Fiber }) => {
+  const count = 5000
+  const program = Effect.gen(function*() {
+    for (let i = 0; i < count; i++) yield* Fiber.join(yield* Effect.forkChild(Effect.yieldNow))
+  })
+  return timed(count, () => Effect.runPromise(program))
+}
+
+/** All of them are suspended before the first one ends; more than 4096 are more than the nursery holds. */
+const suspendTogether = (count: number): Work => ({ Deferred, Effect, Fiber }) => {
+  const program = Effect.gen(function*() {
+    const gate = yield* Deferred.make<void>()
+    const fibers = []
+    for (let i = 0; i < count; i++) fibers.push(yield* Effect.forkChild(Deferred.await(gate)))
+    yield* Effect.yieldNow
+    yield* Deferred.succeed(gate, undefined)
+    yield* Fiber.awaitAll(fibers)
+  })
+  return timed(count, () => Effect.runPromise(program))
+}
+
+const yieldLoop: Work = ({ Effect }) => {
+  const count = 15_000
+  const program = Effect.gen(function*() {
+    for (let i = 0; i < count; i++) yield* Effect.yieldNow
+  })
+  return timed(count, () => Effect.runPromise(program))
+}
+
+/** How the cases go that have no goal: they tell where the costs are. */
+const informative = (name: string, work: Work, unit = "ns/fiber"): Comparison => ({
+  name,
+  unit,
+  variants: { untracked: untracked(work), agent: agent(work) },
+  precision: 0.02,
+  limitMs: 15_000,
+  warmupMs: 300,
+  turns: 24
+})
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Until `count` fibers have started; they would all be counted, or the benchmark would not end. */
+const started = async (count: number): Promise<void> => {
+  while (get().counts().live < count) await pause(10)
+}
+
+/** Until the census has tenured `count` fibers. */
+const tenured = async (count: number): Promise<void> => {
+  while (get().counts().tenured < count) {
+    await pause(500)
+    get().sweep()
+  }
+}
+
+const reads = 100
+
+/** Milliseconds of the first, not yet compiled, and of the median of many calls. */
+const time = (read: () => unknown): { readonly first: number; readonly median: number } => {
+  const all = Array.from({ length: reads }, () => {
+    const start = performance.now()
+    read()
+    return performance.now() - start
+  })
+  return { first: all[0]!, median: median(all) }
+}
+
+const million: Measurement = {
+  name: "1 000 000 live fibers in 4 000 sites",
+  numbers: {
+    "counts": { unit: "ms", goal: 1 },
+    "counts, first call": { unit: "ms" },
+    "live by site": { unit: "ms", goal: 1 },
+    "live by site, first call": { unit: "ms" },
+    "live by site, full nursery": { unit: "ms", goal: 1 }
+  },
+  processes: 2,
+  flags: ["--max-old-space-size=8192"],
+  take: async () => {
+    const effect = await import("effect")
+    const { Effect } = effect
+    adopt(effect)
+    const census = get()
+    const sites = 4000
+    const forks = Array.from({ length: sites }, (_, i) =>
+      Effect.fn(`site${i}`)(function*(count: number) {
+        for (let n = 0; n < count; n++) living.push(yield* Effect.forkDetach(Effect.never))
+      }))
+    const living: Array<unknown> = []
+    for (const fork of forks) await Effect.runPromise(fork(1_000_000 / sites))
+    await tenured(living.length)
+    const counts = time(() => census.counts())
+    const bySite = time(() => census.liveBySite())
+    if (census.liveBySite().size < sites) throw new Error("sites are missing")
+    for (const fork of forks) await Effect.runPromise(fork(1))
+    await started(living.length)
+    const full = time(() => census.liveBySite())
+    return {
+      "counts": counts.median,
+      "counts, first call": counts.first,
+      "live by site": bySite.median,
+      "live by site, first call": bySite.first,
+      "live by site, full nursery": full.median
+    }
+  }
+}
+
+const memory: Measurement = {
+  name: "memory",
+  numbers: {
+    "untracked fiber": { unit: "bytes" },
+    "for each tenured fiber": { unit: "bytes", goal: 120 },
+    "by the census' own account": { unit: "bytes" }
+  },
+  flags: ["--expose-gc"],
+  take: async () => {
+    const effect = await import("effect")
+    const { Effect } = effect
+    const count = 200_000
+    const used = async (): Promise<number> => {
+      await collectGarbage()
+      const { external, heapUsed } = process.memoryUsage()
+      return heapUsed + external
+    }
+    const fork = () => Array.from({ length: count }, () => Effect.runFork(Effect.never))
+    // Once to load and compile everything that forking needs.
+    fork()
+    const empty = await used()
+    let fibers: ReadonlyArray<unknown> = fork()
+    const plain = await used() - empty
+    fibers = []
+    const before = await used()
+    adopt(effect)
+    fibers = fork()
+    await tenured(fibers.length)
+    const counted = await used() - before
+    return {
+      "untracked fiber": plain / count,
+      "for each tenured fiber": (counted - plain) / count,
+      "by the census' own account": get().bytes() / count
+    }
+  }
+}
+
+await benchmark(import.meta.url, [
+  {
+    name: "fork and join",
+    unit: "ns/fiber",
+    variants: { untracked: untracked(forkAndJoin), agent: agent(forkAndJoin), layer: layer(forkAndJoin) },
+    goals: { agent: 1.05, layer: 1.05 },
+    limitMs: 50_000
+  },
+  informative("start immediately", startImmediately),
+  informative("detached burst", detachedBurst),
+  informative("suspend once", suspendOnce),
+  informative("3 000 suspended together", suspendTogether(3000)),
+  informative("30 000 suspended together", suspendTogether(30_000)),
+  informative("yield loop", yieldLoop, "ns/yield"),
+  million,
+  memory
+])
