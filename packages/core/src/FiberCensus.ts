@@ -132,6 +132,8 @@ export interface FiberCensus {
   /** Abandoned fibers of a site; constant time. */
   readonly abandonedAt: (site: number) => number
   readonly dump: () => ReadonlyArray<FiberInfo>
+  /** The same with the fibers themselves; not to be kept. */
+  readonly fibers: () => ReadonlyArray<readonly [RuntimeFiber, FiberInfo]>
   /** At most `most` live fibers of a site themselves, spread over all of them; not to be kept. */
   readonly fibersAt: (site: number, most: number) => ReadonlyArray<RuntimeFiber>
   /** Tenures what is older than a second and looks for abandoned fibers; runs by itself once a second. */
@@ -289,12 +291,14 @@ class Census implements FiberCensus {
 
   readonly abandonedAt = (site: number): number => this.#abandonedAt[site] ?? 0
 
-  readonly dump = (): ReadonlyArray<FiberInfo> => {
+  readonly dump = (): ReadonlyArray<FiberInfo> => this.fibers().map(([, info]) => info)
+
+  readonly fibers = (): ReadonlyArray<readonly [RuntimeFiber, FiberInfo]> => {
     const now = this.now()
-    const out: Array<FiberInfo> = []
+    const out: Array<readonly [RuntimeFiber, FiberInfo]> = []
     for (const { copy, table } of this.#copies) {
       for (const { fiber, id, parent, site, start } of table.entries()) {
-        out.push({
+        out.push([fiber, {
           id,
           copy,
           parent: parent === 0 ? undefined : parent,
@@ -304,7 +308,7 @@ class Census implements FiberCensus {
           status: isRunning(fiber) ? "running" : "suspended",
           interruptible: fiber.interruptible,
           interrupting: isInterrupting(fiber)
-        })
+        }])
       }
     }
     return out

@@ -3,10 +3,11 @@
  *
  * @since 0.1.0
  */
-import { convicts } from "./Finding.ts"
+import { convicts, fingerprint } from "./Finding.ts"
 import type { Evidence, Finding, Site } from "./Finding.ts"
 import type { Observation } from "./Observation.ts"
 import { floorTrend } from "./rules/HeapFloorTrend.ts"
+import { describeSite } from "./Site.ts"
 
 /**
  * Joins findings of one cause, and adds to each what the heap floor says about size and speed.
@@ -36,6 +37,7 @@ export const mergeCauses = (findings: ReadonlyArray<Finding>, observation: Obser
         : original
       const own = original === cause && memory !== undefined
         ? {
+          ...named(finding, memory),
           bytes: Math.max(finding.bytes, memory.bytes),
           evidence: [...finding.evidence, {
             label: "memory",
@@ -47,11 +49,25 @@ export const mergeCauses = (findings: ReadonlyArray<Finding>, observation: Obser
     })
 }
 
+/** Fibers without a name have no site of their own; where they allocate is where they come from. */
+const named = (fibers: Finding, memory: Finding): Pick<Finding, "site" | "summary" | "fingerprint"> =>
+  fibers.site.file !== undefined || isLibrary(memory.site)
+    ? fibers
+    : {
+      site: memory.site,
+      summary: fibers.summary.replace(fibers.site.name, describeSite(memory.site)).replace(
+        "forked in",
+        "that allocate in"
+      ),
+      fingerprint: fingerprint(fibers.kind, memory.site)
+    }
+
 /** Whether the memory was allocated in a file in which the fibers were forked, run or wait, or by the run loop itself. */
 const related = (fibers: Finding, memory: Finding): boolean => {
   const files = new Set([fibers.site, ...fibers.chain, ...fibers.waits].map(({ file }) => file))
   const places: ReadonlyArray<Site> = [memory.site, ...memory.chain]
-  return places.some(({ file }) => file !== undefined && files.has(file)) || places.every(isLibrary)
+  return fibers.site.file === undefined || places.some(({ file }) => file !== undefined && files.has(file))
+    || places.every(isLibrary)
 }
 
 const isLibrary = ({ file }: Site): boolean => file === undefined || /[\\/]node_modules[\\/]/.test(file)

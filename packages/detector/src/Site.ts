@@ -48,6 +48,21 @@ export const describeSite = ({ column, file, line, name }: Site): string => {
 }
 
 /**
+ * The function of Effect through which the program came to allocate: of the frames of a stack, innermost first, the outermost named
+ * one in a public module of Effect. Under the run loop there are no frames of the program, and this is the name its users know.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const effectApi = (stack: ReadonlyArray<Place>): Place | undefined => {
+  const own = stack.filter(({ file, name }) =>
+    name !== "" && file !== undefined && /[\\/]effect[\\/]dist[\\/](?!internal[\\/])/.test(file)
+  )
+  const outermost = own.at(-1)
+  return outermost === undefined ? undefined : { ...outermost, name: outermost.name.replace(/Unsafe$/, "") }
+}
+
+/**
  * The function of a library, as its users call it: `Metric.update`, `Scope.addFinalizer`.
  *
  * @since 0.1.0

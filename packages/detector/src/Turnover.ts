@@ -224,7 +224,12 @@ const decide = (
   const rule = net(late) >= limits.share * late.arrivals
   if (z >= limits.z && rule && late.arrivals >= limits.arrivals && net(third) > 0 && net(last) > 0 && net(early) >= 0) {
     const stays = net(last) >= limits.share * last.arrivals
-    if (net(last) <= 0.1 * last.arrivals) return steady("it has come to rest")
+    if (net(last) <= 0.1 * last.arrivals) {
+      // Where nothing arrives any more it is full. Where as many go as come, the going may have come in one lump.
+      return last.arrivals < limits.suspiciousArrivals
+        ? steady("it has come to rest")
+        : unclear("it has just stopped growing")
+    }
     if (!stays || zOf(last) < limits.z / 2) return unclear("growth slows down at the end")
     if (slowing(early, third, last, late)) return unclear("fewer and fewer stay: it may be filling up")
     // It may lie across the middle of the late half, and so look like growth in both quarters.

@@ -130,7 +130,11 @@ const agentEnvironment = (agents: AgentServer, options: RunOptions) =>
     return {
       [environment.socket]: agents.path,
       [environment.options]: JSON.stringify(agentOptions),
-      NODE_OPTIONS: [process.env["NODE_OPTIONS"] ?? "", ...mayRead(options.command, url), `--import=${JSON.stringify(url)}`]
+      NODE_OPTIONS: [
+        process.env["NODE_OPTIONS"] ?? "",
+        ...mayRead(options.command, url),
+        `--import=${JSON.stringify(url)}`
+      ]
         .join(" ").trim()
     }
   })

@@ -38,7 +38,7 @@ export const AbandonedFibers: LeakRule = {
           summary: `${count} fibers forked in ${describeSite(place)} were dropped: collected without ending`,
           site: place,
           chain: site.chain.map(siteOf),
-          waits: [],
+          waits: site.waiting.map(({ place: at }) => siteOf(at)),
           count,
           bytes: 0,
           growth: { perSecond: turnover.perSecond, unit: "fibers" },

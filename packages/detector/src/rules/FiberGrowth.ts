@@ -9,6 +9,7 @@ import type { Finding, Site } from "../Finding.ts"
 import { judgement } from "../LeakRule.ts"
 import type { LeakRule, Suspicion } from "../LeakRule.ts"
 import { survivors } from "../Lives.ts"
+import type { Life } from "../Lives.ts"
 import type { FiberSiteRecord, Observation } from "../Observation.ts"
 import { describeSite, siteOf } from "../Site.ts"
 import * as Turnover from "../Turnover.ts"
@@ -23,16 +24,16 @@ const youngest = 3000
 const suspicious = 3
 
 /**
- * How old a fiber of this site must be to count as old: older than nearly all that ever ended here. Work that takes long is not a
+ * How old a fiber of these sites must be to count as old: older than nearly all that ever ended here. Work that takes long is not a
  * leak.
  *
  * @since 0.1.0
  * @category statistics
  */
-export const ageOf = (site: FiberSiteRecord, window: Turnover.Window): number => {
+export const ageOf = (sites: ReadonlyArray<FiberSiteRecord>, window: Turnover.Window): number => {
   const lives: Array<{ readonly life: number; readonly count: number }> = []
   let dead = 0
-  for (const { born, count, died } of site.lives.all()) {
+  for (const { born, count, died } of livesOf(sites)) {
     if (died === Infinity || born === -Infinity) continue
     lives.push({ life: died - born, count })
     dead += count
@@ -61,25 +62,91 @@ export const FiberGrowth: LeakRule = {
   name,
   check: (observation) => {
     const { window } = observation
-    const length = Turnover.lengthOf(window)
     const steadyTraffic = !trafficRises(observation)
-    const findings: Array<Finding> = []
+    const growing: Array<Growing> = []
     const suspicions: Array<Suspicion> = []
-    for (const site of observation.sites.values()) {
-      if (site.lives.living() < suspicious) continue
-      const age = ageOf(site, window)
-      if (age > 0.6 * length) {
-        if (oldNow(site, window, age) > Turnover.limits.arrivals) suspicions.push(tooLong(site, age))
-        continue
-      }
-      const turnover = Turnover.judge(site.lives.all(), window, age, { steadyTraffic, suspicious })
-      if (turnover._tag === "growing") findings.push(finding(observation, site, turnover))
-      if (turnover._tag === "unclear") suspicions.push(unclear(site, turnover, length))
+    for (const sites of byFork(observation.sites.values())) {
+      // What one function forks may run different things: each is judged alone, and all of them together.
+      const judged = (sites.length > 1 ? [...sites.map((site) => [site]), sites] : [sites]).map((group) =>
+        judgeGroup(group, window, steadyTraffic)
+      )
+      const guilty = judged.filter(({ verdict }) => verdict?._tag === "growing")
+      const alone = guilty.filter(({ group }) => group.length === 1)
+      const culprits = alone.length > 0 ? alone : guilty
+      if (culprits.length > 0) {
+        growing.push({
+          sites: culprits.flatMap(({ group }) => group),
+          turnover: culprits.map(({ verdict }) => verdict!).reduce((a, c) => (c.old > a.old ? c : a))
+        })
+      } else suspicions.push(...judged.flatMap(({ suspicion }) => suspicion ?? []).slice(0, 1))
     }
-    findings.sort((a, b) => b.count - a.count)
-    return judgement(findings, suspicions)
+    growing.sort((a, c) => living(c.sites) - living(a.sites))
+    const causes = growing.filter((one) => !growing.some((other) => other !== one && causedBy(one.sites, other.sites)))
+    return judgement(
+      causes.map((one) => finding(observation, one, growing.filter((other) => causedBy(other.sites, one.sites)))),
+      suspicions
+    )
   }
 }
+
+/** Sites with the same fork, which leak together. */
+interface Growing {
+  readonly sites: ReadonlyArray<FiberSiteRecord>
+  readonly turnover: Turnover.Turnover
+}
+
+const samePlace = (a: Place | undefined, b: Place | undefined): boolean =>
+  a !== undefined && b !== undefined && a.name === b.name && a.file === b.file && a.line === b.line
+
+/** Sites by their fork; those of which the fork is not known stay apart. */
+const byFork = (sites: Iterable<FiberSiteRecord>): Iterable<ReadonlyArray<FiberSiteRecord>> => {
+  const groups = new Map<string, Array<FiberSiteRecord>>()
+  for (const site of sites) {
+    const { fork } = site
+    const key = fork === undefined ? `#${site.id}` : `${fork.name} ${fork.file}:${fork.line}:${fork.column}`
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [site])
+    else group.push(site)
+  }
+  return groups.values()
+}
+
+const living = (sites: ReadonlyArray<FiberSiteRecord>): number =>
+  sites.reduce((sum, { lives }) => sum + lives.living(), 0)
+
+const livesOf = function*(sites: ReadonlyArray<FiberSiteRecord>): Iterable<Life> {
+  for (const { lives } of sites) yield* lives.all()
+}
+
+const judgeGroup = (
+  group: ReadonlyArray<FiberSiteRecord>,
+  window: Turnover.Window,
+  steadyTraffic: boolean
+): {
+  readonly group: ReadonlyArray<FiberSiteRecord>
+  readonly verdict?: Turnover.Turnover
+  readonly suspicion?: Suspicion
+} => {
+  if (living(group) < suspicious) return { group }
+  const age = ageOf(group, window)
+  if (age > 0.6 * Turnover.lengthOf(window)) {
+    return oldNow(group, window, age) > Turnover.limits.arrivals ? { group, suspicion: tooLong(group, age) } : { group }
+  }
+  const verdict = Turnover.judge(livesOf(group), window, age, { steadyTraffic, suspicious })
+  return verdict._tag === "unclear"
+    ? { group, verdict, suspicion: unclear(group, verdict, Turnover.lengthOf(window)) }
+    : { group, verdict }
+}
+
+/** Whether fibers were forked by what leaking fibers run: their children (a timeout forks one) live because those do. */
+const causedBy = (children: ReadonlyArray<FiberSiteRecord>, parents: ReadonlyArray<FiberSiteRecord>): boolean =>
+  children !== parents
+  && children.every((child) =>
+    parents.some((parent) =>
+      parent.fork !== undefined && samePlace(child.fork, parent.runs) &&
+      child.chain.some((frame) => samePlace(frame, parent.fork))
+    )
+  )
 
 /**
  * The ids of sites with enough old fibers that nobody has looked at yet: it is worth asking where they wait.
@@ -91,15 +158,18 @@ export const suspectSites = (observation: Observation): ReadonlyArray<number> =>
   const { window } = observation
   const out: Array<number> = []
   for (const site of observation.sites.values()) {
-    if (site.lives.living() < Turnover.limits.arrivals || site.waiting.length > 0) continue
-    if (oldNow(site, window, ageOf(site, window)) >= Turnover.limits.arrivals) out.push(site.id)
+    if (site.waiting.length > 0) continue
+    // Abandoned fibers cannot be asked; others of their site, that may be abandoned soon, can.
+    if (site.abandoned.born() >= suspicious && site.lives.living() > 0) out.push(site.id)
+    if (site.lives.living() < Turnover.limits.arrivals) continue
+    if (oldNow([site], window, ageOf([site], window)) >= Turnover.limits.arrivals) out.push(site.id)
   }
   return out
 }
 
-const oldNow = (site: FiberSiteRecord, { end }: Turnover.Window, age: number): number => {
+const oldNow = (sites: ReadonlyArray<FiberSiteRecord>, { end }: Turnover.Window, age: number): number => {
   let old = 0
-  for (const { born, count, died } of site.lives.all()) if (died === Infinity && born < end - age) old += count
+  for (const { born, count, died } of livesOf(sites)) if (died === Infinity && born < end - age) old += count
   return old
 }
 
@@ -112,10 +182,17 @@ const oldNow = (site: FiberSiteRecord, { end }: Turnover.Window, age: number): n
 export const placeOfSite = (site: FiberSiteRecord): Place | undefined =>
   site.fork ?? site.runs ?? site.waiting[0]?.place
 
-const finding = (observation: Observation, site: FiberSiteRecord, turnover: Turnover.Turnover): Finding => {
-  const place = nameOf(site)
-  const count = site.lives.living()
-  const waits = site.waiting.map(({ place: at }) => siteOf(at))
+const finding = (
+  observation: Observation,
+  { sites, turnover }: Growing,
+  children: ReadonlyArray<Growing>
+): Finding => {
+  const [site] = [...sites].sort((a, b) => b.lives.living() - a.lives.living())
+  const place = nameOf(site!)
+  const count = living(sites)
+  const waiting = sites.flatMap((one) => one.waiting).sort((a, b) => b.count - a.count)
+  const waits = waiting.map(({ place: at }) => siteOf(at))
+  const runs = sites.flatMap((one) => one.runs === undefined ? [] : [describeSite(siteOf(one.runs))])
   return {
     kind: "fiber-growth",
     rule: name,
@@ -123,12 +200,12 @@ const finding = (observation: Observation, site: FiberSiteRecord, turnover: Turn
     confidence: confidenceOf(turnover.z),
     summary: `${count} fibers forked in ${describeSite(place)} never ended`,
     site: place,
-    chain: site.chain.map(siteOf),
+    chain: site!.chain.map(siteOf),
     waits,
     count,
     bytes: 0,
     growth: { perSecond: turnover.perSecond, unit: "fibers" },
-    survivors: survivors(site.lives.all(), observation.window),
+    survivors: survivors(livesOf(sites), observation.window),
     evidence: [
       {
         label: "arrivals and departures",
@@ -138,15 +215,21 @@ const finding = (observation: Observation, site: FiberSiteRecord, turnover: Turn
           }, ${turnover.late.arrivals} arrived in the late half of the run `
           + `and ${turnover.late.departures} ended (z = ${turnover.z.toFixed(1)})`
       },
-      ...(site.runs === undefined ? [] : [{ label: "runs", text: `they run ${describeSite(siteOf(site.runs))}` }]),
+      ...(runs.length === 0 ? [] : [{ label: "runs", text: `they run ${runs.slice(0, 3).join(", ")}` }]),
+      ...children.map((child) => ({
+        label: "children",
+        text: `they keep ${living(child.sites)} fibers alive that were forked in ${
+          describeSite(nameOf(child.sites[0]!))
+        }`
+      })),
       ...waits.slice(0, 3).map((at, i) => ({
         label: "waits",
-        text: `${site.waiting[i]!.count} of those looked at wait at ${describeSite(at)}`
+        text: `${waiting[i]!.count} of those looked at wait at ${describeSite(at)}`
       }))
     ],
     cannotShow:
       "Whether they would end later than this run took to look. Fibers that are forked and never start are invisible.",
-    fix: fix(site),
+    fix: fix(site!),
     docs: docsOf("fiber-growth"),
     fingerprint: fingerprint("fiber-growth", place),
     pid: observation.hello?.pid ?? 0
@@ -154,21 +237,21 @@ const finding = (observation: Observation, site: FiberSiteRecord, turnover: Turn
 }
 
 const fix = (site: FiberSiteRecord): string =>
-  site.fork === undefined
-    ? "Fork them in a scope that ends with their work (Effect.forkScoped, Effect.forkIn, FiberSet), or bound their wait (Effect.timeout)."
-    : `In ${site.fork.name}: fork in a scope that ends with the work (Effect.forkScoped or FiberSet instead of forkDetach or runFork), `
-      + "or bound their wait (Effect.timeout)."
+  `${
+    site.fork === undefined ? "F" : `In ${nameOf(site).name}: f`
+  }ork in a scope that ends with the work (Effect.forkScoped or FiberSet `
+  + "instead of forkDetach or runFork), or bound their wait (Effect.timeout)."
 
-const unclear = (site: FiberSiteRecord, turnover: Turnover.Turnover, length: number): Suspicion => ({
+const unclear = (sites: ReadonlyArray<FiberSiteRecord>, turnover: Turnover.Turnover, length: number): Suspicion => ({
   rule: name,
-  what: `${site.lives.living()} fibers of ${describeSite(nameOf(site))} live`,
+  what: `${living(sites)} fibers of ${describeSite(nameOf(sites[0]!))} live`,
   why: turnover.why,
   wouldTake: `a run of ${seconds(2 * length)}`
 })
 
-const tooLong = (site: FiberSiteRecord, age: number): Suspicion => ({
+const tooLong = (sites: ReadonlyArray<FiberSiteRecord>, age: number): Suspicion => ({
   rule: name,
-  what: `${site.lives.living()} fibers of ${describeSite(nameOf(site))} live`,
+  what: `${living(sites)} fibers of ${describeSite(nameOf(sites[0]!))} live`,
   why: `fibers of this site take up to ${
     seconds(age / 1.25)
   } to end, and the run was not long enough to see older ones come and go`,

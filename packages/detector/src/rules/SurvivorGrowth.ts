@@ -11,7 +11,7 @@ import { judgement, ok } from "../LeakRule.ts"
 import type { LeakRule, Suspicion } from "../LeakRule.ts"
 import { survivors } from "../Lives.ts"
 import type { Observation } from "../Observation.ts"
-import { describeSite, libraryName, siteOf } from "../Site.ts"
+import { describeSite, effectApi, libraryName, siteOf } from "../Site.ts"
 import * as Turnover from "../Turnover.ts"
 import { trafficRises } from "./Traffic.ts"
 
@@ -90,7 +90,7 @@ const finding = (observation: Observation, { site, turnover }: Judged): Finding 
   const window = memoryWindow(observation)
   const frames = site.scope === "library" ? allocations.callersOf(site) : []
   const stack = allocations.chain(site, window.start + Turnover.lengthOf(window) / 3)
-  const at = siteOf(site.scope === "program" ? site.frames[0]! : frames[0] ?? site.frames[0]!)
+  const at = siteOf(site.scope === "program" ? site.frames[0]! : frames[0] ?? effectApi(stack) ?? site.frames[0]!)
   const program = stack.filter(isProgramFrame).map(siteOf)
   const inner = stack[0] === undefined ? undefined : siteOf(stack[0])
   const bytesEach = site.lives.living() > 0 ? site.bytes / site.lives.living() : 0
