@@ -144,7 +144,7 @@ const causedBy = (children: ReadonlyArray<FiberSiteRecord>, parents: ReadonlyArr
   && children.every((child) =>
     parents.some((parent) =>
       parent.fork !== undefined && samePlace(child.fork, parent.runs) &&
-      child.chain.some((frame) => samePlace(frame, parent.fork))
+      child.chain.some((frame) => [parent.fork, ...parent.chain].some((outer) => samePlace(frame, outer)))
     )
   )
 

@@ -1,0 +1,109 @@
+/** A leak from the command line to the reader: verdict, exit code, formats, accepted findings, exact lines. */
+import { assert, beforeAll, describe, it } from "@effect/vitest"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { convicts } from "../../src/Finding.ts"
+import type { Run } from "../support/Fiberscope.ts"
+import { fiberscope, fixture, node } from "../support/Fiberscope.ts"
+
+const fingerprint = "fiber-growth:handle@fixtures/leaks.mjs"
+const observe = (...flags: ReadonlyArray<string>) =>
+  fiberscope(node("leaks.mjs"), { flags: ["--for", "17s", ...flags] })
+
+describe("fiberscope run, on a program that leaks", { timeout: 90_000 }, () => {
+  let folder: string
+  let pretty: Run
+  let exact: Run
+  let accepted: Run
+  let expired: Run
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "fiberscope-verdicts-"))
+    const file = (name: string, until: string) => {
+      const path = join(folder, name)
+      writeFileSync(path, JSON.stringify([{ fingerprint, reason: "until the next release", until }]))
+      return path
+    }
+    ;[pretty, exact, accepted, expired] = await Promise.all([
+      observe(),
+      observe("--sites", "all", "--format", "github"),
+      observe("--accepted", file("accepted.json", "2999-12-31"), "--strict"),
+      observe("--accepted", file("expired.json", "2020-01-31"), "--format", "markdown", "--error-exitcode", "77")
+    ])
+    return () => rmSync(folder, { recursive: true, force: true })
+  }, 90_000)
+
+  it("finds it, names the fork site and the line it waits at, and says so with its exit code", () => {
+    assert.strictEqual(pretty.code, 23, pretty.stderr)
+    assert.strictEqual(pretty.stdout.toString(), "serving\n")
+    const [finding] = pretty.report!.findings.filter(convicts)
+    assert.strictEqual(pretty.report!.verdict, "leak")
+    assert.strictEqual(finding!.kind, "fiber-growth")
+    assert.strictEqual(finding!.site.name, "handle")
+    assert.strictEqual(finding!.site.line, 8)
+    assert.strictEqual(finding!.waits[0]!.file, fixture("leaks.mjs"))
+    assert.strictEqual(finding!.waits[0]!.line, 5)
+    assert.isAtLeast(finding!.count, 200)
+    assert.isAbove(finding!.growth.perSecond, 10)
+    assert.strictEqual(finding!.fingerprint, fingerprint)
+    assert.strictEqual(finding!.survivors.length, 20)
+  })
+
+  it("shows the verdict first, then the guilty lines, why, how sure, and the fix", () => {
+    const lines = pretty.stderr.split("\n")
+    assert.match(lines[1]!, /^fiberscope {2}LEAK$/)
+    assert.match(lines[2]!, /fibers forked in handle \(fixtures\/leaks\.mjs:8:\d+\) never ended/)
+    for (
+      const part of ["grows ", "born ", "why ", "sure ", "fix ", "docs/rules.md#fiber-growth"]
+    ) {
+      assert.include(pretty.stderr, part)
+    }
+    assert.match(pretty.stderr, />\s+8 │ const handle = Effect/)
+    assert.isTrue(lines.every((line) => line.length <= 100), "no line is longer than a terminal")
+    assert.notInclude(pretty.stderr, "\u001b", "no colours on a pipe")
+  })
+
+  it("gives the line of the fork with --sites all, and its cost", () => {
+    const [finding] = exact.report!.findings.filter(convicts)
+    assert.strictEqual(finding!.site.line, 9)
+    assert.isAbove(exact.report!.processes[0]!.forkLines!.stacks, 200)
+  })
+
+  it("annotates the guilty line for GitHub", () => {
+    assert.match(
+      exact.stderr,
+      /^::error file=\S*fixtures\/leaks\.mjs,line=9,col=\d+,title=Fiberscope%3A fiber-growth::\d+ fibers/m
+    )
+    assert.match(exact.stderr, /^::notice title=Fiberscope%3A leak::/m)
+  })
+
+  it("makes no verdict of what is accepted until a day to come", () => {
+    assert.strictEqual(accepted.code, 24, accepted.stderr)
+    assert.notStrictEqual(accepted.report!.verdict, "leak")
+    assert.deepStrictEqual(accepted.report!.findings.find((finding) => finding.fingerprint === fingerprint)?.accepted, {
+      reason: "until the next release",
+      until: "2999-12-31"
+    })
+    assert.match(accepted.stderr, /accepted until 2999-12-31: .*until the next release/s)
+  })
+
+  it("counts again what was accepted until a day that has passed, as Markdown too", () => {
+    assert.strictEqual(expired.code, 77)
+    assert.include(expired.stderr, "## Fiberscope: leak")
+    assert.match(expired.stderr, /### \d+ fibers forked in handle/)
+  })
+
+  it("leaves nothing behind", () => {
+    for (const run of [pretty, exact, accepted, expired]) assert.deepStrictEqual(run.left, { files: [], processes: [] })
+  })
+
+  it("refuses a file of accepted findings that is none, before the program starts", async () => {
+    const path = join(folder, "broken.json")
+    writeFileSync(path, JSON.stringify([{ fingerprint }]))
+    const run = await fiberscope(node("leaks.mjs"), { flags: ["--accepted", path] })
+    assert.strictEqual(run.code, 125)
+    assert.strictEqual(run.stdout.toString(), "")
+    assert.match(run.stderr, /broken\.json: expected a list of .*"until": "YYYY-MM-DD"/)
+  })
+})
