@@ -1,0 +1,112 @@
+/** Any way to start a program, and programs that make it hard: each is observed, and goes on as if nobody looked. */
+import { assert, describe, it } from "@effect/vitest"
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import process from "node:process"
+import { fileURLToPath } from "node:url"
+import { cli, fiberscope, fixture, node, startedIn } from "../support/Fiberscope.ts"
+
+const fibers = 10
+const nodeModules = fileURLToPath(new URL("../../node_modules", import.meta.url))
+
+const inProject = async <A>(
+  files: Readonly<Record<string, string>>,
+  use: (folder: string) => Promise<A>
+): Promise<A> => {
+  const folder = mkdtempSync(join(tmpdir(), "fiberscope-ways-"))
+  try {
+    symlinkSync(nodeModules, join(folder, "node_modules"))
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+    return await use(folder)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+describe.concurrent("fiberscope run", { timeout: 60_000 }, () => {
+  it.for([["chdir", "served\n"], ["write", ""], ["stderr", "served\n"], ["clean", "served\n"]] as const)(
+    "observes a program that does %s",
+    async ([way, stdout]) => {
+      const run = await fiberscope(node("service.mjs", way))
+      assert.strictEqual(run.code, 0, run.stderr)
+      assert.strictEqual(run.stdout.toString(), stdout)
+      assert.strictEqual(startedIn(run), fibers)
+      assert.deepStrictEqual(run.left.processes, [])
+    }
+  )
+
+  it("observes npm start: npm itself is silent, the program has its line", () =>
+    inProject(
+      { "package.json": JSON.stringify({ scripts: { start: `node ${fixture("service.mjs")}` } }) },
+      async (folder) => {
+        const run = await fiberscope(["npm", "start", "--silent"], { cwd: folder })
+        assert.strictEqual(run.code, 0, run.stderr)
+        assert.strictEqual(startedIn(run), fibers)
+        assert.strictEqual(run.report!.processes.length, 1)
+      }
+    ))
+
+  it("observes node --test", async () => {
+    const run = await fiberscope([process.execPath, "--test", fixture("service.test.mjs")])
+    assert.strictEqual(run.code, 0, run.stderr)
+    assert.isAtLeast(startedIn(run)!, fibers)
+  })
+
+  it("observes under the permission model, and says what it may not do", async () => {
+    const root = fileURLToPath(new URL("../../../..", import.meta.url))
+    const run = await fiberscope([process.execPath, "--permission", `--allow-fs-read=${root}*`, fixture("service.mjs")])
+    assert.strictEqual(run.code, 0, run.stderr)
+    assert.strictEqual(startedIn(run), fibers)
+    assert.match(run.report!.processes[0]!.problems.join(), /samples: .*restricted/)
+  })
+
+  it("observes with frozen intrinsics", async () => {
+    const run = await fiberscope([process.execPath, "--frozen-intrinsics", "--no-warnings", fixture("service.mjs")])
+    assert.strictEqual(run.code, 0, run.stderr)
+    assert.strictEqual(startedIn(run), fibers)
+  })
+
+  it("gives the program's end when it runs out of memory", async () => {
+    const run = await fiberscope([process.execPath, "--max-old-space-size=40", fixture("service.mjs"), "memory"])
+    assert.strictEqual(run.code, 134)
+    assert.match(run.stderr, /heap out of memory/)
+    assert.deepStrictEqual(run.left.processes, [])
+  })
+
+  it("ends with 125 when the disk is full", async ({ skip }) => {
+    if (process.platform !== "linux") skip("there is no /dev/full")
+    const run = await fiberscope(node("service.mjs"), { report: false, flags: ["--json", "/dev/full"] })
+    assert.strictEqual(run.code, 125)
+    assert.match(run.stderr, /cannot write \/dev\/full: .*ENOSPC/)
+  })
+
+  it("says what was meant when a word is wrong", async () => {
+    const [command, flag, value, nothing] = await Promise.all([
+      cli("rnu"),
+      cli("run", "--fro", "3s", "--", "node", "x"),
+      cli("run", "--for", "soon", "--", "node", "x"),
+      cli("run")
+    ])
+    assert.match(command.stderr, /Did you mean this\?\s+run/)
+    assert.match(flag.stderr, /Did you mean this\?\s+--for/)
+    assert.match(value.stderr, /30s, 2m, 500ms/)
+    assert.match(nothing.stderr, /which program\? fiberscope run -- node app\.mjs/)
+    for (const { code } of [command, flag, value, nothing]) assert.strictEqual(code, 64)
+  })
+
+  it("explains itself, with examples and exit codes, and completes in a shell", async () => {
+    const [help, runHelp, completions] = await Promise.all([
+      cli("--help"),
+      cli("run", "--help"),
+      cli("--completions", "bash")
+    ])
+    assert.match(help.stdout.toString(), /Exit codes: .*23 leak found/s)
+    assert.match(runHelp.stdout.toString(), /EXAMPLES[\s\S]*fiberscope run --for 30s -- node server\.mjs/)
+    assert.include(completions.stdout.toString(), "fiberscope")
+    for (const { code } of [help, runHelp, completions]) assert.strictEqual(code, 0)
+  })
+})
+
+// The folder of Node is first on PATH, so that `node` of a package script is the one of these tests.
+process.env["PATH"] = `${dirname(process.execPath)}:${process.env["PATH"]}`
