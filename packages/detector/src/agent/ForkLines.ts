@@ -124,7 +124,10 @@ const callOf = (): Call | undefined => {
     Error.prepareStackTrace = (_, sites) => {
       for (const site of sites) {
         const file = site.getFileName()
-        if (file == null || file.startsWith("node:") || /[\\/]node_modules[\\/]/.test(file) || isOwn(file)) continue
+        if (
+          file === null || file === undefined || file.startsWith("node:") || /[\\/]node_modules[\\/]/.test(file) ||
+          isOwn(file)
+        ) continue
         call = { file, line: site.getLineNumber() ?? 1, column: site.getColumnNumber() ?? 1 }
         break
       }

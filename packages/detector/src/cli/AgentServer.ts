@@ -10,6 +10,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Message, Place, Request } from "../agent/Protocol.ts"
 import * as Observation from "../Observation.ts"
+import type { Writer } from "../Recording.ts"
 import * as Sources from "../Sources.ts"
 
 /** The socket for the agents cannot be made. */
@@ -31,9 +32,9 @@ export interface AgentServer {
   readonly hangUp: () => void
 }
 
-/** Listens until the scope ends; then no socket and no folder is left. `record` gets every line as it came. */
+/** Listens until the scope ends; then no socket and no folder is left. What is said goes to `recording` as it comes. */
 export const make = (
-  record: (line: string) => void
+  recording: Writer
 ): Effect.Effect<AgentServer, AgentServerError, Scope.Scope> =>
   Effect.gen(function*() {
     const folder = yield* Effect.acquireRelease(
@@ -52,7 +53,8 @@ export const make = (
     const server = net.createServer((socket) => {
       sockets.add(socket)
       socket.on("close", () => sockets.delete(socket))
-      processes.push(observe(socket, record, resolve))
+      const index = processes.length
+      processes.push(observe(socket, (line) => recording.said(index, line), resolve))
     })
     yield* Effect.acquireRelease(
       Effect.callback<void, AgentServerError>((resume) => {
@@ -72,6 +74,7 @@ export const make = (
       path,
       processes: () => processes,
       freeze: () => {
+        recording.freeze()
         for (const { observation } of processes) observation.freeze()
       },
       hangUp: () => {
@@ -93,9 +96,10 @@ const observe = (
     const lines = (rest + chunk).split("\n")
     rest = lines.pop()!
     for (const line of lines) {
-      record(line)
       try {
-        observation.take(JSON.parse(line) as Message)
+        const message = JSON.parse(line) as Message
+        record(line)
+        observation.take(message)
       } catch {
         // Half a line of a process that was killed, or somebody else's connection: there is nothing to learn from it.
       }

@@ -10,8 +10,15 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
-import { writeSync } from "node:fs"
 import process from "node:process"
+import type { AcceptedError } from "../Accepted.ts"
+import type { RecordingError } from "../Recording.ts"
+import type { AgentFilesError } from "./AgentFiles.ts"
+import type { AgentServerError } from "./AgentServer.ts"
+import { say } from "./Output.ts"
+import type { OutputError } from "./Output.ts"
+import type { ProgramError } from "./Program.ts"
+import { report } from "./report.ts"
 import { run } from "./run.ts"
 import type { RunOptions } from "./run.ts"
 import { version } from "./version.ts"
@@ -36,6 +43,18 @@ const parseDuration = (text: string): Option.Option<Duration.Duration> => {
 const program = Argument.String("program").pipe(
   Argument.withDescription("The program and its arguments, after --"),
   Argument.variadic()
+)
+
+const format = Flag.Literals("format", ["pretty", "json", "github", "markdown"]).pipe(
+  Flag.withDescription("How the report is written to stderr"),
+  Flag.withDefault("pretty" as const)
+)
+
+const accepted = Flag.String("accepted").pipe(
+  Flag.withDescription(
+    "Findings that are known: a file of { fingerprint, reason, until }; fiberscope.accepted.json unless told"
+  ),
+  Flag.optional
 )
 
 const runCommand = Command.make(
@@ -63,22 +82,14 @@ const runCommand = Command.make(
       Flag.withDescription("The exit code when a leak was found"),
       Flag.withDefault(23)
     ),
-    format: Flag.Literals("format", ["pretty", "json", "github", "markdown"]).pipe(
-      Flag.withDescription("How the report is written to stderr"),
-      Flag.withDefault("pretty" as const)
-    ),
+    format,
     sites: Flag.Literals("sites", ["named", "all"]).pipe(
       Flag.withDescription(
         "all: the exact line of every fork and run call, at the cost of a stack for each; the report says how much"
       ),
       Flag.withDefault("named" as const)
     ),
-    accepted: Flag.String("accepted").pipe(
-      Flag.withDescription(
-        "Findings that are known: a file of { fingerprint, reason, until }; fiberscope.accepted.json unless told"
-      ),
-      Flag.optional
-    ),
+    accepted,
     quiet: Flag.Boolean("quiet").pipe(Flag.withDescription("Print nothing but problems"), Flag.withDefault(false)),
     program
   },
@@ -88,17 +99,7 @@ const runCommand = Command.make(
       return Effect.asVoid(fail(64, "which program? fiberscope run -- node app.mjs"))
     }
     const options: RunOptions = { ...flags, command: [file, ...args] }
-    return run(options).pipe(
-      Effect.catchTags({
-        ProgramError: ({ exitCode, message }) => fail(exitCode, message),
-        OutputError: ({ message }) => fail(125, message),
-        AcceptedError: ({ message }) => fail(125, message),
-        AgentFilesError: ({ message }) => fail(125, message),
-        AgentServerError: ({ message }) => fail(125, message)
-      }),
-      Effect.tap((code) => Effect.sync(() => void (process.exitCode = code))),
-      Effect.asVoid
-    )
+    return finish(run(options))
   }
 ).pipe(
   Command.withDescription("Observe a program that was never changed, and say what leaks"),
@@ -111,9 +112,37 @@ const runCommand = Command.make(
   ])
 )
 
+const reportCommand = Command.make(
+  "report",
+  {
+    recording: Argument.String("recording").pipe(Argument.withDescription("A file that fiberscope run --record wrote")),
+    format,
+    accepted
+  },
+  (flags) => finish(report(flags))
+).pipe(
+  Command.withDescription("Make the report of a run again, from its recording"),
+  Command.withExamples([
+    {
+      command: "fiberscope report run.ndjson --format markdown",
+      description: "The report of an old run, for a comment"
+    }
+  ])
+)
+
+type Failure = ProgramError | OutputError | AcceptedError | AgentFilesError | AgentServerError | RecordingError
+
+/** Sets the exit code; what failed is said in one line. */
+const finish = <R>(effect: Effect.Effect<number, Failure, R>): Effect.Effect<void, never, R> =>
+  effect.pipe(
+    Effect.catch((error) => fail(error._tag === "ProgramError" ? error.exitCode : 125, error.message)),
+    Effect.tap((code) => Effect.sync(() => void (process.exitCode = code))),
+    Effect.asVoid
+  )
+
 const fail = (code: number, message: string): Effect.Effect<number> =>
   Effect.sync(() => {
-    writeSync(2, `fiberscope: ${message}\n`)
+    say(`fiberscope: ${message}\n`)
     process.exitCode = code
     return code
   })
@@ -124,7 +153,7 @@ const fiberscope = Command.make("fiberscope").pipe(
       + "Exit codes: the program's own when it fails by itself, else 0 no leak, 23 leak found, 24 cannot tell (with --strict), "
       + "64 wrong arguments, 125 the tool failed, 126 not executable, 127 not found."
   ),
-  Command.withSubcommands([runCommand])
+  Command.withSubcommands([runCommand, reportCommand])
 )
 
 // While a program runs, a signal is the program's: it is passed on, and the tool ends after the program, with its report. The usual

@@ -2,30 +2,26 @@
  * `fiberscope run`: observes a program that was never changed, from its start to its end, and says what leaks.
  */
 import * as Clock from "effect/Clock"
-import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { closeSync, existsSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs"
+import { existsSync } from "node:fs"
 import process from "node:process"
 import { fileURLToPath } from "node:url"
 import * as Accepted from "../Accepted.ts"
 import { environment } from "../agent/Protocol.ts"
 import type { AgentOptions } from "../agent/Protocol.ts"
 import * as Diagnosis from "../Diagnosis.ts"
+import * as Recording from "../Recording.ts"
 import * as Report from "../Report.ts"
-import { renderGithub } from "../report/github.ts"
-import { renderMarkdown } from "../report/markdown.ts"
-import { styleFor } from "../report/Style.ts"
-import { renderText } from "../report/text.ts"
 import { suspectSites } from "../rules/FiberGrowth.ts"
 import { agentUrl } from "./AgentFiles.ts"
 import type { AgentServer } from "./AgentServer.ts"
 import * as Agents from "./AgentServer.ts"
 import * as LiveView from "./LiveView.ts"
+import * as Output from "./Output.ts"
 import type { Program, ProgramExit } from "./Program.ts"
 import * as Programs from "./Program.ts"
 import { version } from "./version.ts"
@@ -41,17 +37,11 @@ export interface RunOptions {
   readonly strict: boolean
   readonly leakExitCode: number
   readonly quiet: boolean
-  readonly format: Format
+  readonly format: Output.Format
   readonly sites: "named" | "all"
   /** The file of accepted findings; `fiberscope.accepted.json` of the current folder, where there is one, unless told. */
   readonly accepted: Option.Option<string>
 }
-
-/** How the report is written to stderr. */
-export type Format = "pretty" | "json" | "github" | "markdown"
-
-/** A file that was asked for cannot be written. */
-export class OutputError extends Data.TaggedError("OutputError")<{ readonly message: string }> {}
 
 const intervalMs = 1000
 const graceMs = 5000
@@ -61,8 +51,9 @@ const readingShare = 0.015
 /** Runs to the end and answers the exit code. */
 export const run = (options: RunOptions) =>
   Effect.scoped(Effect.gen(function*() {
-    const recording = yield* openRecording(options.record)
-    yield* Option.match(options.json, { onNone: () => Effect.void, onSome: checkWritable })
+    const recording = Recording.makeWriter(yield* Output.openLines(options.record))
+    recording.head(options.command)
+    yield* Option.match(options.json, { onNone: () => Effect.void, onSome: Output.checkWritable })
     const accept = yield* readAccepted(options.accepted)
     const agents = yield* Agents.make(recording)
     const started = yield* Clock.currentTimeMillis
@@ -73,22 +64,24 @@ export const run = (options: RunOptions) =>
     }))
     yield* lastWords(agents)
     const durationMs = (yield* Clock.currentTimeMillis) - started
+    const end: Report.ProgramEnd = {
+      command: options.command,
+      code: stoppedByTool ? undefined : exit.code,
+      signal: exit.signal,
+      stoppedByTool
+    }
+    recording.end(end, durationMs)
     const report = Report.make({
       processes: agents.processes().map(({ observation }) => ({
         observation,
         diagnosis: Diagnosis.diagnose(observation, { accept })
       })),
-      end: {
-        command: options.command,
-        code: stoppedByTool ? undefined : exit.code,
-        signal: exit.signal,
-        stoppedByTool
-      },
+      end,
       durationMs,
       version
     })
-    if (!options.quiet) yield* print(report, options.format)
-    yield* Option.match(options.json, { onNone: () => Effect.void, onSome: (file) => writeReport(file, report) })
+    if (!options.quiet) yield* Output.print(report, options.format)
+    yield* Option.match(options.json, { onNone: () => Effect.void, onSome: (file) => Output.writeReport(file, report) })
     return exitCode(report, exit, program, stoppedByTool, options)
   }))
 
@@ -216,91 +209,14 @@ const inspectSuspects = (agents: AgentServer): void => {
   }
 }
 
-const print = (report: Report.Report, format: Format): Effect.Effect<void> =>
-  Effect.sync(() => {
-    try {
-      writeSync(2, render(report, format))
-    } catch {
-      // Nobody reads: the exit code still tells.
-    }
-  })
-
-const render = (report: Report.Report, format: Format): string => {
-  switch (format) {
-    case "json":
-      return JSON.stringify(Schema.encodeSync(Report.Report)(report), undefined, 2) + "\n"
-    case "github":
-      return renderGithub(report, process.cwd())
-    case "markdown":
-      return renderMarkdown(report)
-    case "pretty":
-      return renderText(report, {
-        style: styleFor(process.stderr.isTTY, process.env),
-        width: process.stderr.isTTY ? process.stderr.columns : undefined,
-        source: readSource
-      })
-  }
-}
-
-const readSource = (file: string): string | undefined => {
-  try {
-    return readFileSync(file, "utf8")
-  } catch {
-    return undefined
-  }
-}
-
-const readAccepted = (file: Option.Option<string>) =>
+/** The function that marks accepted findings, from a file that was named, or the one of the current folder. */
+export const readAccepted = (file: Option.Option<string>) =>
   Effect.gen(function*() {
     const path = Option.getOrElse(file, () => "fiberscope.accepted.json")
     if (Option.isNone(file) && !existsSync(path)) return Accepted.mark([], 0)
-    const text = yield* Effect.try({
-      try: () => readFileSync(path, "utf8"),
-      catch: (error) =>
-        new Accepted.AcceptedError({ message: `${path}: ${error instanceof Error ? error.message : String(error)}` })
-    })
-    return Accepted.mark(yield* Accepted.parse(text, path), yield* Clock.currentTimeMillis)
+    const accepted = yield* Accepted.parse(yield* Output.readText(path), path)
+    return Accepted.mark(accepted, yield* Clock.currentTimeMillis)
   })
-
-const checkWritable = (file: string): Effect.Effect<void, OutputError> =>
-  Effect.try({ try: () => closeSync(openSync(file, "a")), catch: (error) => cannotWrite(file, error) })
-
-const writeReport = (file: string, report: Report.Report): Effect.Effect<void, OutputError> =>
-  Effect.flatMap(
-    Effect.orDie(Schema.encodeEffect(Report.Report)(report)),
-    (encoded) =>
-      Effect.try({
-        try: () => writeFileSync(file, JSON.stringify(encoded, undefined, 2) + "\n"),
-        catch: (error) => cannotWrite(file, error)
-      })
-  )
-
-const openRecording = (file: Option.Option<string>): Effect.Effect<(line: string) => void, OutputError, Scope.Scope> =>
-  Option.match(file, {
-    onNone: () => Effect.succeed(() => {}),
-    onSome: (path) =>
-      Effect.map(
-        Effect.acquireRelease(
-          Effect.try({ try: () => openSync(path, "w"), catch: (error) => cannotWrite(path, error) }),
-          (fd) => Effect.sync(() => closeSync(fd))
-        ),
-        (fd) => {
-          let broken = false
-          return (line: string) => {
-            if (broken) return
-            try {
-              writeSync(fd, line + "\n")
-            } catch (error) {
-              broken = true
-              writeSync(2, `fiberscope: the recording stops here: ${String(error)}\n`)
-            }
-          }
-        }
-      )
-  })
-
-const cannotWrite = (file: string, error: unknown): OutputError =>
-  new OutputError({ message: `cannot write ${file}: ${error instanceof Error ? error.message : String(error)}` })
 
 const signalNumbers: Readonly<Record<string, number>> = {
   SIGHUP: 1,

@@ -144,7 +144,9 @@ const readReport = (file: string): Report.Report =>
   Schema.decodeUnknownSync(Report.Report)(JSON.parse(readFileSync(file, "utf8")), { onExcessProperty: "error" })
 
 const readRecording = (file: string): ReadonlyArray<Message> =>
-  readFileSync(file, "utf8").split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as Message)
+  readFileSync(file, "utf8").split("\n").filter((line) => line.includes("\"says\"")).map((line) =>
+    (JSON.parse(line) as { readonly says: Message }).says
+  )
 
 /** Processes of a group that are still there after some time: one that has closed its pipes may not have ended yet. */
 const survivors = async (group: number): Promise<ReadonlyArray<number>> => {

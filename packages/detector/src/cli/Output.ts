@@ -1,0 +1,113 @@
+/**
+ * What the command line writes: the report on stderr, in the format that was asked for, and files.
+ */
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs"
+import process from "node:process"
+import * as Report from "../Report.ts"
+import { renderGithub } from "../report/github.ts"
+import { renderMarkdown } from "../report/markdown.ts"
+import { styleFor } from "../report/Style.ts"
+import { renderText } from "../report/text.ts"
+
+/** A file that was asked for cannot be written or read. */
+export class OutputError extends Data.TaggedError("OutputError")<{ readonly message: string }> {}
+
+/** How the report is written to stderr. */
+export type Format = "pretty" | "json" | "github" | "markdown"
+
+/** Writes the report to stderr. When nobody reads, the exit code still tells. */
+export const print = (report: Report.Report, format: Format): Effect.Effect<void> =>
+  Effect.sync(() => say(render(report, format)))
+
+const render = (report: Report.Report, format: Format): string => {
+  switch (format) {
+    case "json":
+      return JSON.stringify(Schema.encodeSync(Report.Report)(report), undefined, 2) + "\n"
+    case "github":
+      return renderGithub(report, process.cwd())
+    case "markdown":
+      return renderMarkdown(report)
+    case "pretty":
+      return renderText(report, {
+        style: styleFor(process.stderr.isTTY, process.env),
+        width: process.stderr.isTTY ? process.stderr.columns : undefined,
+        source: readSource
+      })
+  }
+}
+
+const readSource = (file: string): string | undefined => {
+  try {
+    return readFileSync(file, "utf8")
+  } catch {
+    return undefined
+  }
+}
+
+/** Finds out before a run whether its report can be written after it. */
+export const checkWritable = (file: string): Effect.Effect<void, OutputError> =>
+  Effect.try({ try: () => closeSync(openSync(file, "a")), catch: (error) => cannotWrite(file, error) })
+
+/** Writes the report as JSON. */
+export const writeReport = (file: string, report: Report.Report): Effect.Effect<void, OutputError> =>
+  Effect.flatMap(
+    Effect.orDie(Schema.encodeEffect(Report.Report)(report)),
+    (encoded) =>
+      Effect.try({
+        try: () => writeFileSync(file, JSON.stringify(encoded, undefined, 2) + "\n"),
+        catch: (error) => cannotWrite(file, error)
+      })
+  )
+
+/** Opens a file for lines, until the scope ends. When it can no longer be written, that is said once, and the run goes on. */
+export const openLines = (
+  file: Option.Option<string>
+): Effect.Effect<(line: string) => void, OutputError, Scope.Scope> =>
+  Option.match(file, {
+    onNone: () => Effect.succeed(() => {}),
+    onSome: (path) =>
+      Effect.map(
+        Effect.acquireRelease(
+          Effect.try({ try: () => openSync(path, "w"), catch: (error) => cannotWrite(path, error) }),
+          (fd) => Effect.sync(() => closeSync(fd))
+        ),
+        (fd) => {
+          let broken = false
+          return (line: string) => {
+            if (broken) return
+            try {
+              writeSync(fd, line + "\n")
+            } catch (error) {
+              broken = true
+              say(`fiberscope: the recording stops here: ${String(error)}\n`)
+            }
+          }
+        }
+      )
+  })
+
+/** Reads a file that was named on the command line. */
+export const readText = (file: string): Effect.Effect<string, OutputError> =>
+  Effect.try({
+    try: () => readFileSync(file, "utf8"),
+    catch: (error) => new OutputError({ message: `cannot read ${file}: ${messageOf(error)}` })
+  })
+
+/** Writes to stderr, if somebody is there. */
+export const say = (text: string): void => {
+  try {
+    writeSync(2, text)
+  } catch {
+    // A closed pipe.
+  }
+}
+
+const cannotWrite = (file: string, error: unknown): OutputError =>
+  new OutputError({ message: `cannot write ${file}: ${messageOf(error)}` })
+
+const messageOf = (error: unknown): string => error instanceof Error ? error.message : String(error)
