@@ -55,6 +55,7 @@ describe("Trend", () => {
     assert.isFalse(Trend.rises(Array(30).fill(7)))
     assert.isFalse(Trend.rises(line(30, -1)))
     assert.isFalse(Trend.rises(line(11)))
+    assert.isFalse(Trend.rises(line(30).map((value, i) => (i === 26 ? 11 : value))), "it was all the way down again")
   })
 
   // The published rates are of 4 000 runs; the limits leave three standard deviations of 1 000.

@@ -169,6 +169,25 @@ describe("Turnover", () => {
     ])
   })
 
+  it("takes a queue that falls behind for growth when there is no more to do than before, else it doubts", () => {
+    const lives = Array.from({ length: 30 }, (_, second) => [
+      { born: second * 1000, died: Infinity, count: 35 },
+      { born: second * 1000, died: second * 1000 + 5000, count: 65 }
+    ]).flat()
+    const window = { start: 0, end }
+    assert.deepInclude(Turnover.judge(lives, window, 3000), {
+      _tag: "unclear",
+      why: "more arrive than go, but many do go"
+    })
+    assert.strictEqual(Turnover.judge(lives, window, 3000, { steadyTraffic: true })._tag, "growing")
+    const keepsUp = Array.from({ length: 40 }, (_, second) => ({
+      born: (second - 10) * 1000,
+      died: (second - 5) * 1000,
+      count: 100
+    }))
+    assert.strictEqual(Turnover.judge(keepsUp, window, 3000, { steadyTraffic: true })._tag, "steady")
+  })
+
   it("judges a window like a recording that began with it", () => {
     const shift = 1_000_000
     for (const seed of seeds(50)) {

@@ -28,6 +28,12 @@ describe("FiberGrowth", () => {
     assert.isAtLeast(judged.filter((tag) => tag === "Ok").length, 190)
   })
 
+  it("takes a few jobs that ended after most of the run for a sign that all take so long", () => {
+    const lives = Array.from({ length: 60 }, (_, i): Life => [i * 500, i * 500 + 28_400])
+    assert.strictEqual(lives.filter(([, died]) => died < 30_000).length, 4)
+    assert.notStrictEqual(FiberGrowth.check(observe(30, { job: lives }))._tag, "Warn")
+  })
+
   it("never accuses jobs that end at any moment alike, however long they take on average", () => {
     const judged = tags(200, (chance) => {
       const mean = chance.between(500, 30_000)
