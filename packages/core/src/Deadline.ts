@@ -28,7 +28,7 @@ import * as Scope from "effect/Scope"
 import type { FiberSite } from "./FiberSite.ts"
 import { renderSite } from "./FiberSite.ts"
 import { instrument } from "./internal/instruments.ts"
-import { reportFailure } from "./internal/reportFailure.ts"
+import { reportFailure, sayNow } from "./internal/reportFailure.ts"
 import { sitesOf } from "./internal/sitesOf.ts"
 
 /**
@@ -420,9 +420,7 @@ export const make = (options?: DeadlineOptions): Effect.Effect<Deadline["Service
               `"${left.label}", which was left behind, ended after ${Duration.format(age(logging, left.start))}`
             )
           )
-          Effect.runForkWith(context)(
-            Exit.isFailure(exit) ? Effect.andThen(ended, reportFailure(exit.cause, left.label)) : ended
-          )
+          sayNow(context, Exit.isFailure(exit) ? Effect.andThen(ended, reportFailure(exit.cause, left.label)) : ended)
         })
         const [site] = sitesOf([{ fiber: orphan, forked: left.forked }])
         return Effect.logWarning(
