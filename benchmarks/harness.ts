@@ -13,6 +13,7 @@
 import type { ChildProcess } from "node:child_process"
 import { fork } from "node:child_process"
 import { once } from "node:events"
+import os from "node:os"
 import process from "node:process"
 import { fileURLToPath } from "node:url"
 import type { Interval } from "./statistics.ts"
@@ -93,7 +94,8 @@ export const benchmark = async (
     const start = (name: string) => startChild(url, cases.indexOf(one), name, one.flags)
     rows.push(...await ("variants" in one ? compare(one, start) : measure(one, start)))
   }
-  console.log(`Node ${process.version}, ${process.platform} ${process.arch}\n\n${renderTable(rows)}`)
+  console.log(`Node ${process.version}, ${process.platform} ${process.arch}, ${os.availableParallelism()} cores`)
+  console.log(`${load()} (processes that want a core, over the last minute, five and fifteen)\n\n${renderTable(rows)}`)
   process.exitCode = rows.some(({ verdict }) => verdict === "missed")
     ? 1
     : rows.every(({ verdict }) => verdict === "passed" || verdict === "")
@@ -252,6 +254,8 @@ const runChild = async (one: Comparison | Measurement, variant: string): Promise
 }
 
 // What is printed
+
+const load = (): string => `load ${os.loadavg().map((one) => one.toFixed(1)).join(", ")}`
 
 const progress = (line: string): void => {
   process.stderr.write(line + "\n")

@@ -180,9 +180,10 @@ export class FiberSites {
 
   #known(frame: StackFrame): KnownFrame {
     const parent = frame.parent
+    // Only entries for places of definitions have their closure in this map: to look there first saves building the name.
+    const known = parent === undefined ? undefined : this.#byDefinition.get(parent.stack)
+    if (known !== undefined) return known
     if (parent !== undefined && parent.name === frame.name + definition) {
-      const known = this.#byDefinition.get(parent.stack)
-      if (known !== undefined) return known
       const made = this.#make(frame.name, placeOf(parent) ?? placeOf(frame))
       // Without stack traces all functions share one closure that answers nothing: then the name is the identity.
       if (made.frame.file === undefined) return this.#named(frame.name, undefined)
