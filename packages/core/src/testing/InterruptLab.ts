@@ -53,7 +53,7 @@ import { describe } from "./internal/describe.ts"
 import type { ExplorationOptions, Explored, PointKind } from "./internal/exploration.ts"
 import * as Exploration from "./internal/exploration.ts"
 import type { Finished } from "./internal/Lab.ts"
-import { baseContext, Lab, millis } from "./internal/Lab.ts"
+import { baseContext, firstLine, Lab, millis } from "./internal/Lab.ts"
 import type { Progress } from "./internal/play.ts"
 import { LabIsBlind, play } from "./internal/play.ts"
 import { CurrentStage } from "./internal/Stage.ts"
@@ -287,12 +287,8 @@ export const subject = <A, E, R>(
 const undisturbed = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<void, never, R> =>
   Effect.flatMap(Effect.exit(Effect.timeoutOption(effect, "1 hour")), (exit) => {
     if (exit._tag === "Success" && Option.isSome(exit.value)) return Effect.void
-    const what = exit._tag === "Success" ? "it still waits after an hour" : "it failed"
-    return Effect.die(
-      new Error(`a second, undisturbed run of the subject does not work: ${what}`, {
-        cause: exit._tag === "Failure" ? exit.cause : undefined
-      })
-    )
+    const what = exit._tag === "Success" ? "it still waits after an hour" : `it fails with ${firstLine(exit.cause)}`
+    return Effect.die(new Error(`once more and undisturbed, the subject does not work: ${what}`))
   })
 
 // ---------------------------------------------------------------- internals

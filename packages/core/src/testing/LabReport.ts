@@ -143,17 +143,16 @@ export const renderRun = (run: Run, among: ReadonlyArray<Failure> = []): string 
 }
 
 const renderInterruption = ({ fiber, point, victim }: Interruption, run: Run): string => {
-  const what = victim === "root" ? "" : ` the ${victim} is`
   switch (point._tag) {
     case "Park": {
       const next = run.undisturbed.find(({ op }) => op === point.op)?.name
-      const before = next === undefined ? "" : ` before ${next}`
-      return `op ${point.op}:${what} interrupted while ${fiber} is parked${before}`
+      const parked = `${fiber} is parked${next === undefined ? "" : ` before ${next}`}`
+      return `op ${point.op}: ${parked}, and ${fiber === victim ? "" : `${victim} is `}interrupted`
     }
     case "Task":
-      return `${renderPoint(point)}:${what} interrupted before the scheduler runs its task ${point.task}`
+      return `task ${point.task}: ${victim} is interrupted before the scheduler runs this task`
     case "Idle":
-      return `${renderPoint(point)}:${what} interrupted while everything waits`
+      return `idle ${point.idle}: ${victim} is interrupted while every fiber waits`
   }
 }
 
@@ -161,11 +160,12 @@ const renderOperations = (operations: ReadonlyArray<Operation>, { op, point }: I
   const parked = point._tag === "Park"
   const around = operations.filter((operation) => operation.op > op - 4 && operation.op <= op + (parked ? 2 : 0))
   const width = String(op + 2).length
+  const fibers = Math.max(...around.map(({ fiber }) => fiber.length), 0)
   const lines = around.map((operation) => {
     const arrow = parked && operation.op === op ? "→" : " "
-    return `    ${arrow} ${String(operation.op).padStart(width)}  ${operation.fiber}  ${operation.name}`
+    return `    ${arrow} ${String(operation.op).padStart(width)}  ${operation.fiber.padEnd(fibers)}  ${operation.name}`
   })
-  return parked ? lines : [...lines, `    → (everything above has run)`]
+  return parked ? lines : [...lines, "    → (here)"]
 }
 
 const renderOthers = (others: ReadonlyArray<Failure>): string =>

@@ -162,7 +162,7 @@ const defects = (exit: Exit.Exit<unknown, unknown>, what: string): ReadonlyArray
         : []
     )
 
-const firstLine = (cause: Cause.Cause<unknown>): string => Cause.pretty(cause).split("\n")[0]!
+export const firstLine = (cause: Cause.Cause<unknown>): string => Cause.pretty(cause).split("\n")[0]!.replace(/ \{$/, "")
 
 const identifier = "~effect/Effect/identifier"
 const evaluate = "~effect/Effect/evaluate"

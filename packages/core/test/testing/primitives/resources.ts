@@ -33,6 +33,24 @@ export const resources: ReadonlyArray<Case> = [
         (pool) => InterruptLab.subject(Pool.use(pool, () => Effect.yieldNow), { again: true })
       )
   ),
+  one("Pool.use, when the items are there", (ledger) =>
+    Effect.flatMap(
+      pool(ledger, 1),
+      (pool) =>
+        Effect.andThen(
+          Effect.sleep("1 second"),
+          InterruptLab.subject(Pool.use(pool, () => Effect.yieldNow), { again: true })
+        )
+    )),
+  one("Pool.get, when the items are there", (ledger) =>
+    Effect.flatMap(
+      pool(ledger, 1),
+      (pool) =>
+        Effect.andThen(
+          Effect.sleep("1 second"),
+          InterruptLab.subject(Effect.scoped(Effect.andThen(Pool.get(pool), Effect.yieldNow)), { again: true })
+        )
+    )),
   one(
     "Pool.use, contended",
     (ledger) => Effect.flatMap(pool(ledger, 1), (pool) => contended(Pool.use(pool, () => hold)))
