@@ -11,7 +11,9 @@ import type { Judgement, LeakRule, Suspicion } from "./LeakRule.ts"
 import type { Observation } from "./Observation.ts"
 import { AbandonedFibers } from "./rules/AbandonedFibers.ts"
 import { FiberGrowth } from "./rules/FiberGrowth.ts"
+import { GaugeGrowth, MetricCardinality } from "./rules/GaugeGrowth.ts"
 import { detectable, HeapFloorTrend } from "./rules/HeapFloorTrend.ts"
+import { LoopStarvation } from "./rules/LoopStarvation.ts"
 import { OffHeapGrowth } from "./rules/OffHeapGrowth.ts"
 import { ResourceGrowth } from "./rules/ResourceGrowth.ts"
 import { SurvivorGrowth } from "./rules/SurvivorGrowth.ts"
@@ -53,8 +55,11 @@ export const defaultRules: ReadonlyArray<LeakRule> = [
   SurvivorGrowth,
   OffHeapGrowth,
   ResourceGrowth,
+  GaugeGrowth(),
+  MetricCardinality,
   HeapFloorTrend,
-  HeapGrowthRatio()
+  HeapGrowthRatio(),
+  LoopStarvation
 ]
 
 /**

@@ -30,6 +30,8 @@ export type Site = typeof Site.Type
  * - `fiber-growth`: fibers of a fork site pile up; they neither end nor are they collected;
  * - `abandoned-fibers`: fibers are collected without having ended, so their finalizers never run;
  * - `memory-growth`: objects that a function allocates stay alive, ever more of them;
+ * - `gauge-growth`, `metric-cardinality`: a gauge of the program rises, or a metric has ever more sets of attributes;
+ * - `loop-starvation`: the event loop keeps callbacks waiting (severity `info`);
  * - `live-fibers`, `heap-growth`: a threshold was passed (severity `info`: a number, not a proof);
  * - `off-heap-growth`: memory outside of the JavaScript heap stays, buffers mostly;
  * - `resource-growth`: timers, sockets or handles pile up.
@@ -43,6 +45,8 @@ export const Kind = Schema.Literals([
   "memory-growth",
   "off-heap-growth",
   "resource-growth",
+  "gauge-growth",
+  "metric-cardinality",
   "live-fibers",
   "heap-growth",
   "loop-starvation"

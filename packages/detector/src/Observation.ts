@@ -55,6 +55,9 @@ export interface Observation {
   /** Milliseconds that the program stood still for readings. */
   readonly pausedMs: number
   readonly resources: ReadonlyMap<string, ReadonlyArray<TimeSeries.Point>>
+  /** Gauges of the program by name, and the number of series of its metrics. */
+  readonly gauges: ReadonlyMap<string, ReadonlyArray<TimeSeries.Point>>
+  readonly metricSeries: ReadonlyMap<string, ReadonlyArray<TimeSeries.Point>>
   /** The process said that it ends by itself. */
   readonly ended: boolean
   readonly take: (message: Message) => void
@@ -63,6 +66,12 @@ export interface Observation {
 }
 
 const maxResourceTypes = 64
+const maxNamedSeries = 512
+
+const pointsOf = (
+  all: ReadonlyMap<string, TimeSeries.TimeSeries>
+): ReadonlyMap<string, ReadonlyArray<TimeSeries.Point>> =>
+  new Map([...all].map(([name, series]) => [name, series.points()]))
 
 /**
  * Makes the observation of a process of which nothing is known yet.
@@ -81,6 +90,8 @@ export const make = (options?: {
   const series = new Map<SignalName, TimeSeries.TimeSeries>()
   const sites = new Map<number, FiberSiteRecord>()
   const resources = new Map<string, TimeSeries.TimeSeries>()
+  const gauges = new Map<string, TimeSeries.TimeSeries>()
+  const metricSeries = new Map<string, TimeSeries.TimeSeries>()
   const allocations = AllocationSites.make(options)
   const copies: Array<Copy> = []
   const unsupported: Array<string> = []
@@ -101,6 +112,15 @@ export const make = (options?: {
       series.set(name, signal = TimeSeries.make({ merge, windowMs: options?.windowMs }))
     }
     signal.add(t, value)
+  }
+
+  const addTo = (all: Map<string, TimeSeries.TimeSeries>, name: string, t: number, value: number): void => {
+    let known = all.get(name)
+    if (known === undefined) {
+      if (all.size >= maxNamedSeries) return
+      all.set(name, known = TimeSeries.make({ windowMs: options?.windowMs }))
+    }
+    known.add(t, value)
   }
 
   const site = (id: number): FiberSiteRecord => {
@@ -188,7 +208,13 @@ export const make = (options?: {
       return pausedMs
     },
     get resources() {
-      return new Map([...resources].map(([type, points]) => [type, points.points()]))
+      return pointsOf(resources)
+    },
+    get gauges() {
+      return pointsOf(gauges)
+    },
+    get metricSeries() {
+      return pointsOf(metricSeries)
     },
     get ended() {
       return ended
@@ -234,6 +260,10 @@ export const make = (options?: {
           return allocations.take(message)
         case "waiting":
           site(message.site).waiting = message.places.map(({ count, place }) => ({ count, place: resolve(place) }))
+          return
+        case "metrics":
+          for (const [name, value] of message.gauges) addTo(gauges, name, message.t, value)
+          for (const [name, count] of message.series) addTo(metricSeries, name, message.t, count)
           return
         case "bye":
           ended = true

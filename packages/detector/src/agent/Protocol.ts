@@ -152,8 +152,16 @@ export interface Bye {
   readonly code: number | undefined
 }
 
+/** Gauges of the program, and how many series (sets of attributes) its metrics have; read in process only. */
+export interface Metrics {
+  readonly type: "metrics"
+  readonly t: number
+  readonly gauges: ReadonlyArray<readonly [name: string, value: number]>
+  readonly series: ReadonlyArray<readonly [metric: string, count: number]>
+}
+
 /** A line of a recording. */
-export type Message = Hello | Copy | Unsupported | Site | Tick | Stack | Samples | Problem | Waiting | Bye
+export type Message = Hello | Copy | Unsupported | Site | Tick | Stack | Samples | Problem | Waiting | Metrics | Bye
 
 /** Look where fibers of a site wait. */
 export interface Inspect {

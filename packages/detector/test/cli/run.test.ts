@@ -113,7 +113,7 @@ describe.concurrent("fiberscope run", { timeout: 60_000 }, () => {
 
   describe("--for", () => {
     it("asks the program to end, and its answer is no failure", async () => {
-      const run = await fiberscope(node("signals.mjs"), { flags: ["--for", "1500ms"] })
+      const run = await fiberscope(node("signals.mjs"), { flags: ["--for", "4s"] })
       assert.strictEqual(run.code, 0)
       assert.strictEqual(run.stdout.toString(), "ready\nSIGTERM 1\n")
       assert.deepStrictEqual(run.report?.program.stoppedByTool, true)
@@ -121,7 +121,7 @@ describe.concurrent("fiberscope run", { timeout: 60_000 }, () => {
     })
 
     it("kills a program that ignores it", async () => {
-      const run = await fiberscope(node("signals.mjs", "stubborn"), { flags: ["--for", "1.5s", "--strict"] })
+      const run = await fiberscope(node("signals.mjs", "stubborn"), { flags: ["--for", "4s", "--strict"] })
       assert.strictEqual(run.code, 24)
       assert.strictEqual(run.stdout.toString(), "ready\nSIGTERM 1\n")
       const { code, signal, stoppedByTool } = run.report!.program
