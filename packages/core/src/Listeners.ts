@@ -1,0 +1,355 @@
+/**
+ * Listeners that belong to a scope: nobody has to remember to remove them, what waits for them is bounded, and who adds too many is
+ * named.
+ *
+ * **When to use**
+ *
+ * Use it wherever an effect listens to something that lives longer than itself: a socket, a bus, an `AbortSignal`, the process.
+ *
+ * **Details**
+ *
+ * It takes Node's `EventEmitter` and the web's `EventTarget`; what is both counts as the latter. When an `AbortSignal` was aborted
+ * before, `"abort"` is delivered at once instead of never.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Channel from "effect/Channel"
+import * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { FiberSite } from "./FiberSite.ts"
+import { EventHandler } from "./internal/EventHandler.ts"
+import type { Emitter, Listener, Target } from "./internal/eventTargets.ts"
+import { isTarget, listen, nameOfTarget } from "./internal/eventTargets.ts"
+import { instrument } from "./internal/instruments.ts"
+import { ListenerTable } from "./internal/ListenerTable.ts"
+
+export type { Emitter, Target } from "./internal/eventTargets.ts"
+
+/**
+ * The emitter emitted `"error"` while somebody waited for another of its events.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class EmitterFailed extends Data.TaggedError("EmitterFailed")<{
+  /** The class of the emitter. */
+  readonly target: string
+  /** What was waited for. */
+  readonly event: string
+  readonly cause: unknown
+}> {
+  override get message(): string {
+    const reason = this.cause instanceof Error ? this.cause.message : String(this.cause)
+    return `${this.target} failed while "${this.event}" was listened to: ${reason}`
+  }
+}
+
+/**
+ * The listeners for one event of one target.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ListenerCount {
+  /** The class of the target. */
+  readonly target: string
+  readonly event: string
+  readonly listeners: number
+  /** Events that were dropped because a buffer was full, of the listeners that are there now. */
+  readonly dropped: number
+  /** Who added them, the most first. */
+  readonly addedBy: ReadonlyArray<{ readonly site: FiberSite; readonly listeners: number }>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ListenersOptions {
+  /** The attribute `name` of the metrics. Default `"default"`. */
+  readonly name?: string | undefined
+  /** Warns when one event of one target has more listeners than this. Default 10, as in Node. */
+  readonly warnAbove?: number | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface BufferOptions {
+  /** How many events may wait. Default 1024. */
+  readonly buffer?: number | undefined
+  /** What is dropped when the buffer is full: the oldest (`sliding`, the default) or the newest (`dropping`). */
+  readonly overflow?: "sliding" | "dropping" | undefined
+  /** For a target that is meant to have many listeners: warns above this number only. */
+  readonly warnAbove?: number | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface OnOptions extends BufferOptions {
+  /** How many effects of the handler may run at once. Default 1: one event after the other. */
+  readonly concurrency?: number | "unbounded" | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface OnceOptions<A> {
+  /** Makes the value from the arguments of the listener. Default: the first argument. */
+  // The arguments of an event are known to whoever listens, and to nobody here.
+  // oxlint-disable-next-line typescript/no-explicit-any
+  readonly map?: ((...args: Array<any>) => A) | undefined
+  readonly warnAbove?: number | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface StreamOptions<A> extends BufferOptions, Pick<OnceOptions<A>, "map"> {
+  /** Events that end the stream once what was buffered is consumed, such as `"close"`. */
+  readonly until?: string | ReadonlyArray<string> | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export class Listeners extends Context.Service<Listeners, {
+  /**
+   * Adds a listener for as long as the scope lives.
+   *
+   * **Details**
+   *
+   * The handler is called with the arguments of the event. If it answers with an effect, that begins in the very call of `emit` too,
+   * unless `concurrency` of them run already: then it waits in a bounded buffer. Each effect has a scope of its own. A failure is
+   * logged and given to the error reporters, and the next event is handled. At the end of the scope the listener is removed, what
+   * waits is dropped and what runs is interrupted.
+   */
+  readonly on: <R = never>(
+    target: Emitter | Target,
+    event: string | symbol,
+    // The arguments of an event are known to whoever listens, and to nobody here.
+    // oxlint-disable-next-line typescript/no-explicit-any
+    handler: (...args: Array<any>) => Effect.Effect<unknown, unknown, R> | void,
+    options?: OnOptions
+  ) => Effect.Effect<void, never, Exclude<R, Scope.Scope> | Scope.Scope>
+
+  /**
+   * Waits for an event. An emitter that emits `"error"` meanwhile fails it.
+   */
+  readonly once: {
+    <A = unknown>(target: Target, event: string, options?: OnceOptions<A>): Effect.Effect<A>
+    <A = unknown>(target: Emitter, event: string | symbol, options?: OnceOptions<A>): Effect.Effect<A, EmitterFailed>
+  }
+
+  /**
+   * The events as a stream. It listens from when it is run until it ends. An emitter that emits `"error"` meanwhile fails it.
+   */
+  readonly stream: {
+    <A = unknown>(target: Target, event: string, options?: StreamOptions<A>): Stream.Stream<A>
+    <A = unknown>(target: Emitter, event: string | symbol, options?: StreamOptions<A>): Stream.Stream<A, EmitterFailed>
+  }
+
+  /** Who listens to what, most listeners first. Walks them all: for people, not for metrics. */
+  readonly counts: Effect.Effect<ReadonlyArray<ListenerCount>>
+}>()("@fiberscope/core/Listeners") {
+  /**
+   * @since 0.1.0
+   */
+  static layer(options?: ListenersOptions): Layer.Layer<Listeners> {
+    return Layer.effect(Listeners, make(options))
+  }
+
+  /**
+   * @since 0.1.0
+   */
+  static layerConfig(config: Config.Wrap<ListenersOptions>): Layer.Layer<Listeners, Config.ConfigError> {
+    return Layer.effect(Listeners, Effect.flatMap(Config.unwrap(config), make))
+  }
+}
+
+/**
+ * Makes the service in a scope.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Listeners } from "@fiberscope/core/Listeners"
+ * import { Effect } from "effect"
+ * import { EventEmitter } from "node:events"
+ *
+ * const bus = new EventEmitter()
+ *
+ * const request = Effect.fn("request")(function*() {
+ *   const listeners = yield* Listeners
+ *   yield* listeners.on(bus, "price", (price: number) => Effect.log(`a price of ${price}`))
+ *   bus.emit("price", 42)
+ * }, Effect.scoped)
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* request()
+ *   console.log(bus.listenerCount("price")) // 0
+ * })
+ *
+ * Effect.runFork(Effect.provide(program, Listeners.layer()))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options?: ListenersOptions): Effect.Effect<Listeners["Service"], never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const table = new ListenerTable(options?.warnAbove ?? 10)
+    const { counts } = table
+    yield* instrument({
+      module: "listeners",
+      name: options?.name ?? "default",
+      gauges: { active: () => counts.active },
+      counters: { added: () => counts.added, dropped: () => counts.dropped, failed: () => counts.failed }
+    })
+
+    const on: Listeners["Service"]["on"] = (target, event, handler, onOptions = {}) =>
+      Effect.asVoid(Effect.acquireRelease(
+        Effect.withFiberSucceed((fiber) => {
+          const { buffer = defaultBuffer, concurrency = 1, overflow = "sliding" } = onOptions
+          const listening = table.add(fiber, target, event, onOptions.warnAbove)
+          const events = new EventHandler({
+            label: `${nameOfTarget(target)} "${String(event)}"`,
+            // Its services are in the context below.
+            handle: handler as (...args: ReadonlyArray<unknown>) => Effect.Effect<unknown, unknown> | void,
+            context: fiber.context,
+            concurrency: concurrency === "unbounded" ? Infinity : concurrency,
+            buffer,
+            overflow,
+            onDrop: () => table.drop(listening, buffer, overflow),
+            onFailure: () => void counts.failed++
+          })
+          return { listening, events, remove: listen(target, event, events.emit) }
+        }),
+        ({ events, listening, remove }) =>
+          Effect.suspend(() => {
+            remove()
+            table.remove(listening)
+            return events.close
+          })
+      ))
+
+    const once = <A>(target: Emitter | Target, event: string | symbol, onceOptions: OnceOptions<A> = {}) =>
+      Effect.withFiber<A, EmitterFailed>((fiber) =>
+        Effect.callback((resume) => {
+          const listening = table.add(fiber, target, event, onceOptions.warnAbove)
+          const listener = subscribe(target, event, {
+            onEvent: (...args) => end(Effect.sync(() => value(onceOptions, args))),
+            onFailure: (error) => end(Effect.fail(error)),
+            onEnd: () => {}
+          })
+          let ended = false
+          const remove = () => {
+            listener.remove()
+            table.remove(listening)
+          }
+          const end = (effect: Effect.Effect<A, EmitterFailed>) => {
+            if (ended) return
+            ended = true
+            remove()
+            resume(effect)
+          }
+          listener.begin()
+          return Effect.sync(remove)
+        })
+      )
+
+    const stream = <A>(target: Emitter | Target, event: string | symbol, streamOptions: StreamOptions<A> = {}) =>
+      Stream.fromChannel(Channel.fromTransform((_, scope) =>
+        Effect.uninterruptible(Effect.withFiber((fiber) => {
+          const { buffer = defaultBuffer, overflow = "sliding", until = [] } = streamOptions
+          return Effect.flatMap(
+            Queue.make<A, EmitterFailed | Cause.Done>({ capacity: buffer, strategy: overflow }),
+            (queue) => {
+              const listening = table.add(fiber, target, event, streamOptions.warnAbove)
+              const listener = subscribe(target, event, {
+                onEvent: (...args) => {
+                  if (Queue.isFullUnsafe(queue)) table.drop(listening, buffer, overflow)
+                  try {
+                    Queue.offerUnsafe(queue, value(streamOptions, args))
+                  } catch (error) {
+                    Queue.failCauseUnsafe(queue, Cause.die(error))
+                  }
+                },
+                onFailure: (error) => void Queue.failCauseUnsafe(queue, Cause.fail(error)),
+                onEnd: () => void Queue.endUnsafe(queue)
+              }, until)
+              const removal = Effect.sync(() => {
+                listener.remove()
+                table.remove(listening)
+                Queue.shutdownUnsafe(queue)
+              })
+              return Effect.as(
+                Effect.andThen(Scope.addFinalizer(scope, removal), Effect.sync(listener.begin)),
+                Queue.takeAll(queue)
+              )
+            }
+          )
+        }))
+      ))
+
+    return Listeners.of({
+      on,
+      // Only an emitter can fail, which the overloads say and one implementation of both cannot.
+      once: once as Listeners["Service"]["once"],
+      stream: stream as Listeners["Service"]["stream"],
+      counts: Effect.sync(() => table.list())
+    })
+  })
+
+const defaultBuffer = 1024
+
+const value = <A>({ map }: OnceOptions<A>, args: ReadonlyArray<unknown>): A =>
+  // Without `map`, it is the caller who says what the first argument is.
+  map === undefined ? args[0] as A : map(...args)
+
+interface Subscriber {
+  readonly onEvent: (...args: ReadonlyArray<unknown>) => void
+  readonly onFailure: (error: EmitterFailed) => void
+  readonly onEnd: () => void
+}
+
+/** Listens to an event, and to what ends it. Nothing is listened to after the removal, even when that comes first. */
+const subscribe = (
+  target: Emitter | Target,
+  event: string | symbol,
+  { onEnd, onEvent, onFailure }: Subscriber,
+  until: string | ReadonlyArray<string> = []
+) => {
+  const removals: Array<() => void> = []
+  let removed = false
+  const remove = () => {
+    removed = true
+    for (const removal of removals.splice(0)) removal()
+  }
+  const add = (name: string | symbol, listener: Listener) => {
+    removals.push(listen(target, name, listener))
+    // What was listened to may have ended it at once.
+    if (removed) remove()
+  }
+  const begin = () => {
+    add(event, onEvent)
+    for (const end of [until].flat()) add(end, onEnd)
+    if (isTarget(target) || event === "error") return
+    const failed = { target: nameOfTarget(target), event: String(event) }
+    add("error", (cause) => onFailure(new EmitterFailed({ ...failed, cause })))
+  }
+  return { begin, remove }
+}
