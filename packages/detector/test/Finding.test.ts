@@ -5,7 +5,7 @@ import { describeSite, libraryName, siteOf } from "../src/Site.ts"
 import { finding } from "./support/finding.ts"
 
 describe("Finding", () => {
-  const site: Site = { name: "handler", file: "/home/ann/app/src/server.ts", line: 42, column: 7 }
+  const site: Site = { name: "handler", file: "/opt/app/src/server.ts", line: 42, column: 7 }
 
   it("has a fingerprint that stays when lines move or the program does", () => {
     const print = fingerprint("fiber-growth", site)
@@ -20,7 +20,7 @@ describe("Finding", () => {
       fingerprint("fiber-growth", site),
       fingerprint("memory-growth", site),
       fingerprint("fiber-growth", { ...site, name: "other" }),
-      fingerprint("fiber-growth", { ...site, file: "/home/ann/app/src/other.ts" }),
+      fingerprint("fiber-growth", { ...site, file: "/opt/app/src/other.ts" }),
       fingerprint("fiber-growth", { name: "handler" })
     ]
     assert.strictEqual(new Set(prints).size, prints.length)
@@ -54,7 +54,7 @@ describe("Site", () => {
   })
 
   it("is described by its name and the end of its path", () => {
-    const file = "/home/ann/app/src/jobs.ts"
+    const file = "/opt/app/src/jobs.ts"
     assert.deepStrictEqual([
       describeSite({ name: "poll", file, line: 3, column: 9 }),
       describeSite({ name: "poll", file, line: 3 }),
