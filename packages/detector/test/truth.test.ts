@@ -1,0 +1,28 @@
+/** A few programs of the corpus, so that no change forgets what it is all for; `pnpm run truth` runs all of them, for longer. */
+import { assert, describe, it } from "@effect/vitest"
+import process from "node:process"
+import { fileURLToPath } from "node:url"
+import { convicts } from "../src/Finding.ts"
+import { programs } from "./corpus/manifest.ts"
+import { fiberscope } from "./support/Fiberscope.ts"
+
+const seconds = 27
+const names = ["webhook-retries/leak", "price-quotes/leak", "price-quotes/clean", "recent-lru/healthy"]
+
+describe.concurrent("the corpus", { timeout: 120_000 }, () => {
+  it.for(names)("%s", async (name) => {
+    const program = programs.find((one) => one.name === name)!
+    const file = fileURLToPath(new URL(`corpus/${program.file}`, import.meta.url))
+    const run = await fiberscope([process.execPath, file], {
+      flags: ["--for", `${seconds}s`],
+      env: { CORPUS_SECONDS: String(seconds) }
+    })
+    const [finding] = run.report!.findings.filter(convicts)
+    if (program.expected === "ok") {
+      assert.isUndefined(finding, run.stderr)
+      return
+    }
+    assert.strictEqual(run.report!.verdict, "leak", run.stderr)
+    assert.include(program.guilty!.names, finding!.site.name)
+  })
+})
