@@ -1,4 +1,5 @@
 /** The real command line as a child process, with everything a test may want to know of a run. */
+import { afterAll } from "@effect/vitest"
 import { Schema } from "effect"
 import type { ChildProcess } from "node:child_process"
 import { spawn } from "node:child_process"
@@ -65,6 +66,20 @@ const environment = (more: Readonly<Record<string, string>> = {}): NodeJS.Proces
   return { ...env, PATH: path, NO_COLOR: "1", ...more }
 }
 
+// A test that ran out of time leaves nothing behind either.
+const groups = new Set<number>()
+const folders = new Set<string>()
+afterAll(() => {
+  for (const group of groups) {
+    try {
+      process.kill(-group, "SIGKILL")
+    } catch {
+      // It has just ended.
+    }
+  }
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
+
 /** Starts a program in a process group of its own. */
 export const start = (command: ReadonlyArray<string>, options: Options = {}): Running<Ended> => {
   const [file, ...args] = command
@@ -74,18 +89,22 @@ export const start = (command: ReadonlyArray<string>, options: Options = {}): Ru
     detached: true,
     stdio: ["pipe", "pipe", "pipe"]
   })
+  if (child.pid !== undefined) groups.add(child.pid)
   const out: Array<Buffer> = []
   let stderr = ""
   child.stdout.on("data", (chunk: Buffer) => out.push(chunk))
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => stderr += chunk)
   child.stdin.on("error", () => {}) // the program need not read
   if (options.stdin !== undefined) child.stdin.end(options.stdin)
-  const done = once(child, "close").then(([code, signal]: Array<unknown>) => ({
-    code: code as number | null,
-    signal: signal as NodeJS.Signals | null,
-    stdout: Buffer.concat(out),
-    stderr
-  }))
+  const done = once(child, "close").then(([code, signal]: Array<unknown>) => {
+    groups.delete(child.pid!)
+    return {
+      code: code as number | null,
+      signal: signal as NodeJS.Signals | null,
+      stdout: Buffer.concat(out),
+      stderr
+    }
+  })
   return {
     child,
     done,
@@ -108,6 +127,7 @@ export const alone = (command: ReadonlyArray<string>, options?: Options): Promis
 /** Starts `fiberscope run` with a program. */
 export const observe = (command: ReadonlyArray<string>, options: Options = {}): Running<Run> => {
   const folder = mkdtempSync(join(tmpdir(), "fiberscope-test-"))
+  folders.add(folder)
   const temporary = mkdtempSync(join(folder, "tmp-"))
   const json = join(folder, "report.json")
   const record = join(folder, "recording.ndjson")
@@ -124,6 +144,7 @@ export const observe = (command: ReadonlyArray<string>, options: Options = {}): 
       left: { files: readdirSync(temporary), processes: await survivors(running.child.pid!) }
     }
     rmSync(folder, { recursive: true, force: true })
+    folders.delete(folder)
     return run
   })
   return { ...running, done }
