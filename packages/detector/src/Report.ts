@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import { okAfterMs } from "./Diagnosis.ts"
 import type { Diagnosis, Verdict } from "./Diagnosis.ts"
 import { Finding } from "./Finding.ts"
 import type { Observation } from "./Observation.ts"
@@ -63,7 +64,8 @@ export const ProcessReport = Schema.Struct({
 /**
  * **Details**
  *
- * `verdict` is the worst of the processes: `leak`, else `undecided`, else `ok`. `signals` are those of the process with the worst
+ * `verdict` is the worst of the processes: `leak`, else `undecided`, else `ok`; a process that ended by itself before anything could
+ * be told does not count beside others. `signals` are those of the process with the worst
  * verdict. `program.code` is absent when a signal ended it or the tool stopped it.
  *
  * @since 0.1.0
@@ -137,7 +139,11 @@ export const make = (options: {
   // Threads and processes that ran no fiber at all have nothing to say beside those that did.
   const observed = options.processes.filter(({ observation }) => observation.copies.length > 0)
   const processes = observed.length > 0 ? observed : options.processes
-  const worst = worstOf(processes)
+  // What ended by itself before anything could be told has leaked nothing that is still there.
+  const lasting = processes.filter(({ diagnosis, observation }) =>
+    !(observation.ended && diagnosis.verdict === "undecided" && observation.durationMs < okAfterMs)
+  )
+  const worst = worstOf(lasting.length > 0 ? lasting : processes)
   const reports = processes.map(({ diagnosis, observation }) => processReport(observation, diagnosis))
   return {
     version: reportVersion,
@@ -173,7 +179,10 @@ const worstOf = <A extends { readonly diagnosis: Diagnosis; readonly observation
   )[0]
 
 const nobodyCame = (end: ProgramEnd): string =>
-  end.code !== undefined && end.code !== 0
+  // Node's own code for options that it does not know or allow.
+  end.code === 9
+    ? "node ended with code 9 before the program ran: it may be older than 20, which fiberscope needs for the program"
+    : end.code !== undefined && end.code !== 0
     ? `the program failed with code ${end.code} before a fiber of effect ran`
     : "no fiber of effect >= 4 ran in any process of the program, so there was nothing to observe"
 

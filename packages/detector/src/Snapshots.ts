@@ -26,6 +26,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { readFileSync } from "node:fs"
 import process from "node:process"
+import v8 from "node:v8"
 import { sampleAllocations } from "./agent/AllocationSamples.ts"
 import { heapUsed } from "./agent/GarbageCollections.ts"
 import { isOwn } from "./agent/Own.ts"
@@ -71,6 +72,8 @@ export interface Snapshot {
   readonly fibers: ReadonlyMap<string, Amount>
   /** Sampled living objects by the innermost function of the program that allocated them. */
   readonly allocations: ReadonlyMap<string, Amount>
+  /** Living instances of the classes that were asked for, by name. */
+  readonly constructors: ReadonlyMap<string, Amount>
   /** Milliseconds that collecting the garbage stopped the program. */
   readonly pauseMs: number
 }
@@ -82,7 +85,7 @@ export interface Snapshot {
  * @category models
  */
 export interface Growth {
-  readonly kind: "fibers" | "memory"
+  readonly kind: "fibers" | "memory" | "instances"
   readonly site: string
   readonly before: Amount
   readonly after: Amount
@@ -99,6 +102,7 @@ export interface Comparison {
   readonly to: Snapshot
   readonly fibers: ReadonlyArray<Growth>
   readonly allocations: ReadonlyArray<Growth>
+  readonly constructors: ReadonlyArray<Growth>
 }
 
 /**
@@ -148,14 +152,25 @@ export class Snapshots extends Context.Service<Snapshots, {
    *
    * @since 0.1.0
    */
-  static layer(options?: {
-    /** Bytes between two allocation samples. Default 32 KiB. */
-    readonly samplingBytes?: number | undefined
-    /** Snapshots that are kept; the oldest goes. Default 16. */
-    readonly keep?: number | undefined
-  }): Layer.Layer<Snapshots> {
+  static layer(options?: SnapshotsOptions): Layer.Layer<Snapshots> {
     return Layer.effect(Snapshots, make(options))
   }
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface SnapshotsOptions {
+  /** Bytes between two allocation samples. Default 32 KiB. */
+  readonly samplingBytes?: number | undefined
+  /** Snapshots that are kept; the oldest goes. Default 16. */
+  readonly keep?: number | undefined
+  /**
+   * Classes whose living instances are counted. V8 walks the whole heap for each (seconds on a heap of hundreds of megabytes), so none
+   * is unless asked for.
+   */
+  readonly constructors?: ReadonlyArray<new(...args: Array<never>) => object> | undefined
 }
 
 /**
@@ -164,10 +179,7 @@ export class Snapshots extends Context.Service<Snapshots, {
  * @since 0.1.0
  * @category constructors
  */
-export const make = (options?: {
-  readonly samplingBytes?: number | undefined
-  readonly keep?: number | undefined
-}): Effect.Effect<Snapshots["Service"], never, Scope.Scope> =>
+export const make = (options?: SnapshotsOptions): Effect.Effect<Snapshots["Service"], never, Scope.Scope> =>
   Effect.gen(function*() {
     const census = Census.get()
     yield* Effect.acquireRelease(
@@ -197,6 +209,7 @@ export const make = (options?: {
             readings: read(census),
             fibers: fibersBySite(census),
             allocations: bySite(living),
+            constructors: countInstances(options?.constructors ?? []),
             pauseMs
           }
           taken.delete(label)
@@ -223,7 +236,8 @@ export const compare = (from: Snapshot, to: Snapshot): Comparison => ({
   from,
   to,
   fibers: differences("fibers", from.fibers, to.fibers, ({ count }) => count),
-  allocations: differences("memory", from.allocations, to.allocations, ({ bytes }) => bytes)
+  allocations: differences("memory", from.allocations, to.allocations, ({ bytes }) => bytes),
+  constructors: differences("instances", from.constructors, to.constructors, ({ count }) => count)
 })
 
 /**
@@ -233,7 +247,7 @@ export const compare = (from: Snapshot, to: Snapshot): Comparison => ({
  * @category rendering
  */
 export const render = (
-  { allocations, fibers, from, to }: Comparison,
+  { allocations, constructors, fibers, from, to }: Comparison,
   options?: { readonly top?: number | undefined }
 ): string => {
   const top = options?.top ?? 10
@@ -242,7 +256,7 @@ export const render = (
   const reading = (name: string, before: number, after: number, show: (value: number) => string) =>
     `  ${name.padEnd(12)} ${show(before).padStart(10)} → ${show(after).padStart(10)}  ${change(after, before, show)}`
   const line = ({ after, before, kind, site }: Growth) =>
-    kind === "fibers"
+    kind !== "memory"
       ? `  ${change(after.count, before.count, number).padStart(10)}  ${site}`
       : `  ${change(after.bytes, before.bytes, size).padStart(10)}  ${site}`
   const section = (title: string, lines: ReadonlyArray<Growth>) =>
@@ -258,7 +272,8 @@ export const render = (
     reading("rss", before.rss, after.rss, size),
     ...(before.vms === undefined || after.vms === undefined ? [] : [reading("vms", before.vms, after.vms, size)]),
     ...section("fibers by fork site", fibers),
-    ...section("memory by allocating function", allocations)
+    ...section("memory by allocating function", allocations),
+    ...section("instances by constructor", constructors)
   ].join("\n")
 }
 
@@ -301,6 +316,14 @@ const bySite = (
   }
   return out
 }
+
+const countInstances = (
+  constructors: ReadonlyArray<new(...args: Array<never>) => object>
+): ReadonlyMap<string, Amount> =>
+  new Map(constructors.map((constructor) => [
+    constructor.name,
+    { count: v8.queryObjects(constructor, { format: "count" }), bytes: 0 }
+  ]))
 
 const read = (census: Census.FiberCensus): Readings => {
   const { arrayBuffers, external, rss } = process.memoryUsage()

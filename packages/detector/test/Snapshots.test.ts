@@ -45,6 +45,22 @@ describe("Snapshots", () => {
       if (process.platform === "linux") assert.isAbove(before.readings.vms!, before.readings.rss)
     }).pipe(Effect.provide(Snapshots.layer())))
 
+  it.live("counts the instances of classes that were asked for", () =>
+    Effect.gen(function*() {
+      class Session {
+        readonly opened = performance.now()
+      }
+      const program = Effect.gen(function*() {
+        const snapshots = yield* Snapshots
+        yield* snapshots.take("before")
+        const sessions = Array.from({ length: 30 }, () => new Session())
+        yield* snapshots.take("after")
+        const [growth] = (yield* snapshots.compare("before", "after")).constructors
+        assert.deepStrictEqual([growth!.site, growth!.after.count - growth!.before.count], ["Session", sessions.length])
+      })
+      yield* Effect.provide(program, Snapshots.layer({ constructors: [Session] }))
+    }))
+
   it.live("keeps the newest labels, and says which there are", () =>
     Effect.gen(function*() {
       const snapshots = yield* Snapshots
@@ -68,6 +84,7 @@ describe("Snapshots", () => {
         count: 1,
         bytes: 0
       }]]),
+      constructors: new Map(),
       allocations: new Map([["load (src/load.ts:9:1)", { count: kilobytes / 32, bytes: kilobytes * 1024 }]]),
       pauseMs: 20
     })

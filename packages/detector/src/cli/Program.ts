@@ -97,6 +97,7 @@ const passOnSignals = (
     Effect.acquireRelease(
       Effect.sync(() => {
         let last: NodeJS.Signals | undefined
+        let interrupts = 0
         // A terminal sends Ctrl-C to the whole group: the program has it already, and a second one means impatience to many.
         const terminal = [0, 1, 2].some((fd) => isatty(fd))
         const listeners = forwarded.map((signal) => {
@@ -104,6 +105,8 @@ const passOnSignals = (
             if (signal !== "SIGWINCH" && signal !== "SIGCONT" && signal !== "SIGUSR2") {
               last = signal
               ending()
+              // Twice is the program's business. Whoever presses Ctrl-C a third time means it.
+              if (signal === "SIGINT" && ++interrupts >= 3) child.kill("SIGKILL")
             }
             if (!(terminal && (signal === "SIGINT" || signal === "SIGQUIT" || signal === "SIGWINCH"))) {
               child.kill(signal)

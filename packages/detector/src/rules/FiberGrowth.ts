@@ -23,6 +23,9 @@ const youngest = 3000
 /** Three of which none ended are worth a longer look: fibers are counted, not sampled. */
 const suspicious = 3
 
+/** Old is who is older by this than nearly all that ended. */
+const margin = 1.25
+
 /**
  * How old a fiber of these sites must be to count as old: older than nearly all that ever ended here. Work that takes long is not a
  * leak.
@@ -46,7 +49,7 @@ export const ageOf = (sites: ReadonlyArray<FiberSiteRecord>, window: Turnover.Wi
     for (const { count, life } of lives) {
       below += count
       if (below >= 0.95 * dead) {
-        quantile = 1.25 * life
+        quantile = margin * life
         break
       }
     }
@@ -130,7 +133,9 @@ const judgeGroup = (
   if (living(group) < suspicious) return { group }
   const age = ageOf(group, window)
   if (age > 0.6 * Turnover.lengthOf(window)) {
-    return oldNow(group, window, age) > Turnover.limits.arrivals ? { group, suspicion: tooLong(group, age) } : { group }
+    // No time is left to see arrivals. But who has outlived nearly all that ended here may never end.
+    const outlived = oldNow(group, window, Math.max(youngest, age / margin))
+    return outlived > Turnover.limits.arrivals ? { group, suspicion: tooLong(group, age) } : { group }
   }
   const verdict = Turnover.judge(livesOf(group), window, age, { steadyTraffic, suspicious })
   return verdict._tag === "unclear"
@@ -253,7 +258,7 @@ const tooLong = (sites: ReadonlyArray<FiberSiteRecord>, age: number): Suspicion 
   rule: name,
   what: `${living(sites)} fibers of ${describeSite(nameOf(sites[0]!))} live`,
   why: `fibers of this site take up to ${
-    seconds(age / 1.25)
+    seconds(age / margin)
   } to end, and the run was not long enough to see older ones come and go`,
   wouldTake: `a run of ${seconds(age * 4)}`
 })
