@@ -110,9 +110,10 @@ export const render = (report: Report): string => {
   if (simplest === undefined) {
     return `nothing breaks this program: interrupted at ${interrupted} points${sample}${drift}`
   }
+  const order = simplest.plan.order._tag === "Fifo" ? "" : ", in another order of its tasks"
   const head = simplest.plan.points.length === 0
-    ? `this program breaks ${renderFault(simplest.plan) ?? "without any interruption"}`
-    : `interruption breaks this program in ${failures.length} of ${runs} runs${sample}`
+    ? `this program breaks ${renderFault(simplest.plan) ?? "without any interruption"}${order}`
+    : `interruption breaks this program in ${failures.length} of ${runs} runs${order}`
   return `${head}${drift}\n\n${renderRun(simplest, failures)}`
 }
 

@@ -162,7 +162,8 @@ const defects = (exit: Exit.Exit<unknown, unknown>, what: string): ReadonlyArray
         : []
     )
 
-export const firstLine = (cause: Cause.Cause<unknown>): string => Cause.pretty(cause).split("\n")[0]!.replace(/ \{$/, "")
+export const firstLine = (cause: Cause.Cause<unknown>): string =>
+  Cause.pretty(cause).split("\n")[0]!.replace(/ \{$/, "")
 
 const identifier = "~effect/Effect/identifier"
 const evaluate = "~effect/Effect/evaluate"

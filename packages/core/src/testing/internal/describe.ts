@@ -6,6 +6,7 @@ import type { Plan } from "../Point.ts"
 import { encodeToken } from "../Point.ts"
 import type { Lab, Outcome } from "./Lab.ts"
 import type { AnyFiber, Applied, Stage } from "./Stage.ts"
+import { renderPlace, standingAt } from "./standing.ts"
 
 export const describe = (lab: Lab, plan: Plan): Effect.Effect<{ readonly run: Run; readonly outcome: Outcome }> =>
   Effect.gen(function*() {
@@ -43,9 +44,13 @@ export const describe = (lab: Lab, plan: Plan): Effect.Effect<{ readonly run: Ru
 const played = (outcome: Outcome | Promise<Outcome>): Effect.Effect<Outcome> =>
   outcome instanceof Promise ? Effect.promise(() => outcome) : Effect.succeed(outcome)
 
-/** The functions and spans that a fiber is in. */
+/** The line at which a fiber stands, and the functions and spans that it is in. */
 const siteOf = (fiber: AnyFiber): ReadonlyArray<string> => {
   const sites = new FiberSites()
   const { chain, fork } = sites.get(sites.intern(fiber.cache, fiber.cache))
-  return (chain.length > 0 ? chain : fork === undefined ? [] : [fork]).map((frame) => renderFrame(frame, process.cwd()))
+  const place = standingAt(fiber)
+  return [
+    ...(place === undefined ? [] : [renderPlace(place)]),
+    ...(chain.length > 0 ? chain : fork === undefined ? [] : [fork]).map((frame) => renderFrame(frame, process.cwd()))
+  ]
 }

@@ -1,0 +1,91 @@
+import { assert, describe, expect, it } from "@effect/vitest"
+import { Effect, Semaphore } from "effect"
+import type { Ledger } from "../../src/testing/index.ts"
+import { InterruptLab, render, renderRun } from "../../src/testing/index.ts"
+import { wrong } from "./programs.ts"
+
+/** Lines of this file may move. */
+const still = (text: string): string => text.replaceAll(/((?:test|programs)\.ts):\d+(:\d+)?/g, "$1:…")
+
+const withTransaction = Effect.fn("withTransaction")(function*(ledger: Ledger) {
+  const lease = yield* ledger.open("transaction", { takes: "5 millis" })
+  yield* Effect.sleep("3 millis")
+  yield* ledger.close(lease)
+})
+
+describe("LabReport", () => {
+  it.effect("renders the simplest failure, with the others beside it", () =>
+    Effect.gen(function*() {
+      const { message } = yield* Effect.flip(InterruptLab.verify((ledger) => withTransaction(ledger)))
+      expect(still(message)).toMatchSnapshot()
+    }))
+
+  it.effect("renders where a subject was interrupted while another fiber ran", () =>
+    Effect.gen(function*() {
+      const report = yield* InterruptLab.explore(() =>
+        Effect.gen(function*() {
+          const semaphore = yield* Semaphore.make(1)
+          const user = Effect.andThen(semaphore.take(1), Effect.andThen(Effect.sleep(1), semaphore.release(1)))
+          yield* InterruptLab.subject(Effect.all([user, user], { concurrency: 2 }), { again: true })
+        })
+      )
+      const failure = report.failures.find(({ token }) => token.includes("/op="))!
+      expect(still(render(report))).toMatchSnapshot()
+      assert.include(failure.token, "lab1/op=")
+    }))
+
+  it.effect("renders interruptions before a task and while every fiber waits", () =>
+    Effect.gen(function*() {
+      const make = wrong["acquires uninterruptibly, with the finalizer outside"]!
+      const report = yield* InterruptLab.explore(make, { points: ["task", "idle"] })
+      const runs = yield* Effect.forEach(report.failures, ({ token }) => InterruptLab.replay(make, token))
+      expect(still(runs.map((run) => renderRun(run)).join("\n\n---\n\n"))).toMatchSnapshot()
+    }))
+
+  it.effect("renders what breaks without interruption, with an injected failure or without", () =>
+    Effect.gen(function*() {
+      const both = (ledger: Ledger) =>
+        Effect.acquireUseRelease(
+          Effect.all([ledger.open("a"), ledger.open("b")]),
+          () => Effect.void,
+          ([a, b]) => Effect.andThen(ledger.close(a), ledger.close(b))
+        )
+      const faulty = yield* InterruptLab.explore(both, { inject: ["failingAcquire"] })
+      const detached = yield* InterruptLab.explore(wrong["leaves a resource to a detached fiber"]!)
+      expect([faulty, detached].map((report) => still(render(report))).join("\n\n---\n\n")).toMatchSnapshot()
+    }))
+
+  it.effect("renders a random order, and a ledger that is too long", () =>
+    Effect.gen(function*() {
+      const make = (ledger: Ledger) =>
+        Effect.gen(function*() {
+          const order: Array<number> = []
+          yield* Effect.forEach(
+            Array.from({ length: 20 }, (_, i) => i),
+            (n) =>
+              Effect.andThen(
+                Effect.yieldNow,
+                Effect.sync(() => {
+                  order.push(n)
+                  ledger.note(`turn of ${n}`)
+                })
+              ),
+            { concurrency: "unbounded", discard: true }
+          )
+          if (order[0] !== 0) ledger.acquire("turn")
+        })
+      const report = yield* InterruptLab.explore(make, { order: "random", seed: 1 })
+      expect(still(render(report))).toMatchSnapshot()
+    }))
+
+  it.effect("renders in one line that nothing was found", () =>
+    Effect.gen(function*() {
+      const all = yield* InterruptLab.explore(() => Effect.sleep(1))
+      const some = yield* InterruptLab.explore(() => Effect.sleep(1), { budget: { runs: 3 }, seed: 8 })
+      assert.strictEqual(render(all), "nothing breaks this program: interrupted at 3 points")
+      assert.strictEqual(
+        render(some),
+        "nothing breaks this program: interrupted at 2 points, a sample of 4 runs with seed 8"
+      )
+    }))
+})
