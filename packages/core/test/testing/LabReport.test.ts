@@ -4,8 +4,9 @@ import type { Ledger } from "../../src/testing/index.ts"
 import { InterruptLab, render, renderRun } from "../../src/testing/index.ts"
 import { wrong } from "./programs.ts"
 
-/** Lines of this file may move. */
-const still = (text: string): string => text.replaceAll(/((?:test|programs)\.ts):\d+(:\d+)?/g, "$1:…")
+/** Lines of files may move. */
+const matches = (text: string): void =>
+  expect(text.replaceAll(/((?:test|programs)\.ts):\d+(:\d+)?/g, "$1:…")).toMatchSnapshot("rendering")
 
 const withTransaction = Effect.fn("withTransaction")(function*(ledger: Ledger) {
   const lease = yield* ledger.open("transaction", { takes: "5 millis" })
@@ -17,7 +18,7 @@ describe("LabReport", () => {
   it.effect("renders the simplest failure, with the others beside it", () =>
     Effect.gen(function*() {
       const { message } = yield* Effect.flip(InterruptLab.verify((ledger) => withTransaction(ledger)))
-      expect(still(message)).toMatchSnapshot()
+      matches(message)
     }))
 
   it.effect("renders where a subject was interrupted while another fiber ran", () =>
@@ -30,7 +31,7 @@ describe("LabReport", () => {
         })
       )
       const failure = report.failures.find(({ token }) => token.includes("/op="))!
-      expect(still(render(report))).toMatchSnapshot()
+      matches(render(report))
       assert.include(failure.token, "lab1/op=")
     }))
 
@@ -39,7 +40,7 @@ describe("LabReport", () => {
       const make = wrong["acquires uninterruptibly, with the finalizer outside"]!
       const report = yield* InterruptLab.explore(make, { points: ["task", "idle"] })
       const runs = yield* Effect.forEach(report.failures, ({ token }) => InterruptLab.replay(make, token))
-      expect(still(runs.map((run) => renderRun(run)).join("\n\n---\n\n"))).toMatchSnapshot()
+      matches(runs.map((run) => renderRun(run)).join("\n\n---\n\n"))
     }))
 
   it.effect("renders what breaks without interruption, with an injected failure or without", () =>
@@ -52,7 +53,7 @@ describe("LabReport", () => {
         )
       const faulty = yield* InterruptLab.explore(both, { inject: ["failingAcquire"] })
       const detached = yield* InterruptLab.explore(wrong["leaves a resource to a detached fiber"]!)
-      expect([faulty, detached].map((report) => still(render(report))).join("\n\n---\n\n")).toMatchSnapshot()
+      matches([faulty, detached].map((report) => render(report)).join("\n\n---\n\n"))
     }))
 
   it.effect("renders a random order, and a ledger that is too long", () =>
@@ -75,7 +76,7 @@ describe("LabReport", () => {
           if (order[0] !== 0) ledger.acquire("turn")
         })
       const report = yield* InterruptLab.explore(make, { order: "random", seed: 1 })
-      expect(still(render(report))).toMatchSnapshot()
+      matches(render(report))
     }))
 
   it.effect("renders in one line that nothing was found", () =>
