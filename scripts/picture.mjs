@@ -18,15 +18,17 @@ if (run.status !== 0) process.exit(run.status ?? 1)
 const colours = { 31: "#ff6b6b", 32: "#5bd68a", 33: "#f2c14e", 2: "#7d8590" }
 const escape = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
 const [width, height] = [8.4, 20]
+const colour = new RegExp(String.raw`(\u001b\[\d+m)`)
+const withoutColours = (line) => line.split(colour).filter((part) => !colour.test(part)).join("")
 
 /** One line with its colours as the spans of a text element; each span is placed by its column, so that no font can shift it. */
 const draw = (line, row) => {
   let column = 0
   let style = ""
   const spans = []
-  for (const part of line.split(/(\u001b\[\d+m)/)) {
-    const code = /\u001b\[(\d+)m/.exec(part)?.[1]
-    if (code !== undefined) {
+  for (const part of line.split(colour)) {
+    if (colour.test(part)) {
+      const code = part.slice(2, -1)
       style = code === "0" ? "" : code === "1" ? " font-weight=\"bold\"" : ` fill="${colours[code] ?? "#e6edf3"}"`
       continue
     }
@@ -39,7 +41,7 @@ const draw = (line, row) => {
 }
 
 const lines = run.stdout.trimEnd().split("\n")
-const columns = Math.max(...lines.map((line) => [...line.replaceAll(/\u001b\[\d+m/g, "")].length))
+const columns = Math.max(...lines.map((line) => [...withoutColours(line)].length))
 const svg = [
   `<svg xmlns="http://www.w3.org/2000/svg" width="${Math.ceil(columns * width + 32)}" height="${
     lines.length * height + 24
