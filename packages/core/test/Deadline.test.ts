@@ -376,27 +376,31 @@ describe("Deadline", () => {
               Effect.scoped(interpret(script, ledger, Infinity)).pipe(Effect.provide(Deadline.Deadline.layer())),
             { order, seed: script.length }
           ),
-        { arbitrary: { runs: 100 }, timeout: 30_000 }
+        { arbitrary: { runs: 100 }, timeout: 60_000 }
       )
     }
 
-    it.effect("with failing, dying and slow parts, interrupted twice", () =>
-      InterruptLab.verify((ledger) =>
-        Effect.scoped(interpret(
-          [
-            {
-              op: "within",
-              ms: 6,
-              body: [{ op: "use", ms: 3 }, { op: "reserve", ms: 2, body: [{ op: "use", ms: 9 }] }]
-            },
-            { op: "abandon", ms: 4, body: [{ op: "use", ms: 2 }, { op: "stubborn", ms: 9 }] }
-          ],
-          ledger,
-          Infinity
-        )).pipe(Effect.provide(Deadline.Deadline.layer())), {
-        inject: ["failingAcquire", "dyingRelease", "slowRelease"],
-        pairs: true,
-        budget: { runs: 4000 }
-      }))
+    it.effect(
+      "with failing, dying and slow parts, interrupted twice",
+      () =>
+        InterruptLab.verify((ledger) =>
+          Effect.scoped(interpret(
+            [
+              {
+                op: "within",
+                ms: 6,
+                body: [{ op: "use", ms: 3 }, { op: "reserve", ms: 2, body: [{ op: "use", ms: 9 }] }]
+              },
+              { op: "abandon", ms: 4, body: [{ op: "use", ms: 2 }, { op: "stubborn", ms: 9 }] }
+            ],
+            ledger,
+            Infinity
+          )).pipe(Effect.provide(Deadline.Deadline.layer())), {
+          inject: ["failingAcquire", "dyingRelease", "slowRelease"],
+          pairs: true,
+          budget: { runs: 4000 }
+        }),
+      60_000
+    )
   })
 })

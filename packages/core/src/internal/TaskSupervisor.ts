@@ -7,7 +7,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import type * as Schedule from "effect/Schedule"
-import type * as Scheduler from "effect/Scheduler"
+import { Condition } from "./Condition.ts"
 import { reportFailure, sayNow } from "./reportFailure.ts"
 import { WaitQueue } from "./WaitQueue.ts"
 
@@ -92,17 +92,15 @@ export class TaskSupervisor {
   running = 0
   closed = false
   readonly #clock: Clock.Clock
-  readonly #dispatcher: Scheduler.SchedulerDispatcher
-  readonly #quiet = new Set<() => void>()
+  readonly #quiet: Condition
   readonly #exempt = new WeakSet<Fiber.Fiber<unknown, unknown>>()
   #interrupting = false
-  #noticing = false
 
   constructor(options: SupervisorOptions, maker: Fiber.Fiber<unknown, unknown>) {
     this.options = options
     this.#clock = maker.getRef(Clock.Clock)
-    this.#dispatcher = maker.currentDispatcher
-    this.line = new WaitQueue(this.#dispatcher, () => this.closed || this.running < options.maxRunning)
+    this.#quiet = new Condition(maker.currentDispatcher)
+    this.line = new WaitQueue(maker.currentDispatcher, () => this.closed || this.running < options.maxRunning)
   }
 
   /** Whether a task can start now, before nobody who waits. */
@@ -141,7 +139,7 @@ export class TaskSupervisor {
       this.#ended(known, ended, fiber.context)
     })
     if (this.#interrupting && !this.#exempt.has(fiber)) fiber.interruptUnsafe(parent.id)
-    else if (this.#quiet.size > 0) this.notice()
+    else if (this.#quiet.isAwaited) this.notice()
     return task
   }
 
@@ -158,7 +156,7 @@ export class TaskSupervisor {
     }
     if (task.gate !== undefined) task.gate.resume?.()
     if (this.line.size > 0) this.line.wake()
-    if (this.#quiet.size > 0) this.notice()
+    if (this.#quiet.isAwaited) this.notice()
   }
 
   #failed(task: RunningTask<unknown, unknown>, cause: Cause.Cause<unknown>, context: Context.Context<never>): void {
@@ -227,7 +225,7 @@ export class TaskSupervisor {
     this.#interrupting = true
     if (self !== undefined) this.#exempt.add(self)
     let interrupted = 0
-    for (const { fiber } of [...this.suspended]) {
+    for (const { fiber } of this.suspended) {
       if (fiber === self) continue
       interrupted++
       fiber!.interruptUnsafe(self?.id)
@@ -237,26 +235,12 @@ export class TaskSupervisor {
 
   /** Waits until nothing runs and nobody waits for a place, but for the task that asks. */
   awaitQuiet(self: Fiber.Fiber<unknown, unknown>): Effect.Effect<void> {
-    return Effect.callback<void>((resume) => {
-      const check = () => {
-        if (!this.#isQuiet(self)) return
-        this.#quiet.delete(check)
-        resume(Effect.void)
-      }
-      this.#quiet.add(check)
-      check()
-      return Effect.sync(() => void this.#quiet.delete(check))
-    })
+    return this.#quiet.await(() => this.#isQuiet(self))
   }
 
   /** Looks, soon, whether somebody waited for what has just ended. */
   notice(): void {
-    if (this.#quiet.size === 0 || this.#noticing || this.running > 1) return
-    this.#noticing = true
-    this.#dispatcher.scheduleTask(() => {
-      this.#noticing = false
-      for (const check of [...this.#quiet]) check()
-    }, 0)
+    if (this.running <= 1) this.#quiet.notice()
   }
 
   #isQuiet(self: Fiber.Fiber<unknown, unknown>): boolean {

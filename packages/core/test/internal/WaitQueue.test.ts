@@ -126,7 +126,7 @@ describe("WaitQueue", () => {
           points: ["park", "task", "idle", "delivery"],
           budget: { runs: 300 }
         }),
-      { arbitrary: { runs: 50 }, timeout: 30_000 }
+      { arbitrary: { runs: 50 }, timeout: 60_000 }
     )
   }
 })

@@ -1,0 +1,40 @@
+/** Fibers that wait until something holds. All of them go on, as often as it has come to hold: nothing is used up by it. */
+import * as Effect from "effect/Effect"
+import type * as Scheduler from "effect/Scheduler"
+
+export class Condition {
+  readonly #dispatcher: Scheduler.SchedulerDispatcher
+  readonly #checks = new Set<() => void>()
+  #noticing = false
+
+  constructor(dispatcher: Scheduler.SchedulerDispatcher) {
+    this.#dispatcher = dispatcher
+  }
+
+  get isAwaited(): boolean {
+    return this.#checks.size > 0
+  }
+
+  await(holds: () => boolean): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      if (holds()) return resume(Effect.void)
+      const check = () => {
+        if (!holds()) return
+        this.#checks.delete(check)
+        resume(Effect.void)
+      }
+      this.#checks.add(check)
+      return Effect.sync(() => void this.#checks.delete(check))
+    })
+  }
+
+  /** Looks again, soon. */
+  notice(): void {
+    if (this.#noticing || this.#checks.size === 0) return
+    this.#noticing = true
+    this.#dispatcher.scheduleTask(() => {
+      this.#noticing = false
+      for (const check of this.#checks) check()
+    }, 0)
+  }
+}
