@@ -56,7 +56,8 @@ export const describeSite = ({ column, file, line, name }: Site): string => {
  */
 export const effectApi = (stack: ReadonlyArray<Place>): Place | undefined => {
   const own = stack.filter(({ file, name }) =>
-    name !== "" && file !== undefined && /[\\/]effect[\\/]dist[\\/](?!internal[\\/])/.test(file)
+    name !== "" && file !== undefined &&
+    /[\\/]effect[\\/]dist[\\/](?!internal[\\/]|(?:Scheduler|Fiber|Runtime|ManagedRuntime|Function)\.js)/.test(file)
   )
   const outermost = own.at(-1)
   return outermost === undefined ? undefined : { ...outermost, name: outermost.name.replace(/Unsafe$/, "") }

@@ -84,6 +84,9 @@ export const limits = {
   fall: 0.5,
   /** Of ten arrivals at any time, more than this share come within a fifth of the time once in 120 leaks; a burst has them all there. */
   atOnce: 2 / 3,
+  /** Where this share of the departures is one event, their number is a sample of one. */
+  lump: 0.8,
+  lumpyShare: 0.15,
   /** The beginning of a window is start-up. */
   warmUp: 0.1
 } as const
@@ -139,6 +142,8 @@ export const judge = (
     readonly steadyTraffic?: boolean | undefined
     /** Arrivals that are worth another look when none departs. Default 6. */
     readonly suspicious?: number | undefined
+    /** How much the program did between two moments, in any unit. Less work leaks less: that is no slowing down. */
+    readonly work?: ((from: number, to: number) => number) | undefined
   }
 ): Turnover => {
   const from = start + Math.max(age, limits.warmUp * (end - start))
@@ -155,6 +160,7 @@ export const judge = (
   const changes = new Float64Array(steps + 2)
   const step = (t: number) => Math.min(steps + 1, Math.max(0, Math.ceil((t - start) / stepMs)))
   const tenths = new Float64Array(10)
+  const departedAt = new Float64Array(steps + 2)
   let old = 0
   for (const { born, count, died } of lives) {
     const joins = born + age
@@ -166,6 +172,7 @@ export const judge = (
     if (died <= end) {
       const departed = part(died)
       if (departed !== undefined) departed.departures += count
+      if (died > cut) departedAt[step(died)]! += count
       changes[step(died)]! -= count
     } else old += count
   }
@@ -180,10 +187,15 @@ export const judge = (
     z,
     perSecond: end > cut ? net(late) / ((end - cut) / 1000) : 0
   }
-  return {
-    ...numbers,
-    ...decide({ early, third, last, late, z, fall: numbers.fall, atOnce: mostAtOnce(tenths), old }, options ?? {})
+  // What arrives in a part was born an age before.
+  const done = (a: number, b: number) => options?.work?.(a - age, b - age) ?? 1
+  const pace = {
+    late: paceOf(done(from, cut), done(cut, end)),
+    last: paceOf(done(cut, half), done(half, end))
   }
+  const lump = late.departures === 0 ? 0 : Math.max(...departedAt) / late.departures
+  const parts = { early, third, last, late, z, fall: numbers.fall, atOnce: mostAtOnce(tenths), lump, old, pace }
+  return { ...numbers, ...decide(parts, options ?? {}) }
 }
 
 /**
@@ -212,13 +224,17 @@ interface Parts {
   readonly z: number
   readonly fall: number
   readonly atOnce: number
+  /** The largest share of the late departures that happened at one moment. */
+  readonly lump: number
   readonly old: number
+  readonly pace: { readonly late: number; readonly last: number }
 }
 
 const decide = (
-  { atOnce, early, fall, last, late, third, z }: Parts,
+  parts: Parts,
   options: { readonly steadyTraffic?: boolean | undefined; readonly suspicious?: number | undefined }
 ): Pick<Turnover, "_tag" | "why"> => {
+  const { atOnce, early, fall, last, late, lump, third, z } = parts
   const steady = (why: string) => ({ _tag: "steady", why }) as const
   const unclear = (why: string) => ({ _tag: "unclear", why }) as const
   const rule = net(late) >= limits.share * late.arrivals
@@ -231,7 +247,7 @@ const decide = (
         : unclear("it has just stopped growing")
     }
     if (!stays || zOf(last) < limits.z / 2) return unclear("growth slows down at the end")
-    if (slowing(early, third, last, late)) return unclear("fewer and fewer stay: it may be filling up")
+    if (slowing(parts)) return unclear("fewer and fewer stay: it may be filling up")
     // It may lie across the middle of the late half, and so look like growth in both quarters.
     if (atOnce > limits.atOnce) return unclear("most of them came at once")
     if (fall > limits.fall) return unclear("something empties it now and then")
@@ -239,7 +255,7 @@ const decide = (
   }
   // A queue whose consumer is too slow loses its oldest all the time, and grows all the same.
   const behind = z >= limits.z && net(late) >= limits.behind * late.arrivals && zOf(third) >= 1 && zOf(last) >= 1
-  if (behind && !slowing(early, third, last, late) && fall <= limits.fall) {
+  if (behind && !slowing(parts) && fall <= limits.fall) {
     return options.steadyTraffic === true && z >= limits.behindZ && zOf(third) >= 2 && zOf(last) >= 2
       ? { _tag: "growing", why: "some go, and more arrive, though there is no more to do than before" }
       : unclear("more arrive than go, but many do go")
@@ -247,6 +263,9 @@ const decide = (
   const suspicious = options.suspicious ?? limits.suspiciousArrivals
   const few = z >= Math.min(limits.suspiciousZ, Math.sqrt(suspicious)) && late.arrivals >= suspicious
   if (few && rule && net(last) > 0 && fall <= limits.fall) return unclear("too few so far to tell growth from chance")
+  // Chunks of a long queue are let go one at a time: in between, and after, it says little how many went.
+  const lumpy = lump >= limits.lump && late.departures >= limits.arrivals && net(early) > 0 && fall <= limits.fall
+  if (lumpy && z >= 2 && net(late) >= limits.lumpyShare * late.arrivals) return unclear("what goes, goes in one lump")
   return steady(late.arrivals === 0 ? "nothing old arrives" : "as many go as arrive")
 }
 
@@ -269,15 +288,21 @@ const zOf = (flow: Flow): number => net(flow) / Math.sqrt(Math.max(1, flow.arriv
 
 // A container that fills with random keys takes in fewer and fewer new ones; a leak under steady load does not slow down. The two
 // halves of the window, equally long, tell best; the last two quarters tell of one that began to fill late.
-const slowing = (early: Flow, third: Flow, last: Flow, late: Flow): boolean =>
-  slower(early, late, 0.6) >= limits.slowerZ || slower(third, last, 0.7) >= limits.z
+const slowing = ({ early, last, late, pace, third }: Parts): boolean =>
+  slower(early, late, 0.6, pace.late) >= limits.slowerZ || slower(third, last, 0.7, pace.last) >= limits.z
 
-/** Standard deviations by which `after` lies below `before`, 0 when it is not below `ratio` of it. */
-const slower = (before: Flow, after: Flow, ratio: number): number =>
-  net(after) >= ratio * net(before)
+/** Standard deviations by which `after` lies below what `before` was, at its pace; 0 when it is not below `ratio` of that. */
+const slower = (before: Flow, after: Flow, ratio: number, pace: number): number =>
+  net(after) >= ratio * pace * net(before)
     ? 0
-    : (net(before) - net(after))
-      / Math.sqrt(Math.max(1, before.arrivals + before.departures + after.arrivals + after.departures))
+    : (pace * net(before) - net(after))
+      / Math.sqrt(Math.max(1, pace * (before.arrivals + before.departures) + after.arrivals + after.departures))
+
+/** Work later for work before, where it became less; so little that it may be chance is no measure. */
+const paceOf = (before: number, after: number): number =>
+  before < fewestWorks ? 1 : Math.min(1, Math.max(0.1, after / before))
+
+const fewestWorks = 20
 
 /** The largest share in two neighbours. */
 const mostAtOnce = (parts: Float64Array): number => {

@@ -13,7 +13,7 @@ import type { Life } from "../Lives.ts"
 import type { FiberSiteRecord, Observation } from "../Observation.ts"
 import { describeSite, siteOf } from "../Site.ts"
 import * as Turnover from "../Turnover.ts"
-import { trafficRises } from "./Traffic.ts"
+import { trafficRises, workOf } from "./Traffic.ts"
 
 const name = "FiberGrowth"
 
@@ -65,13 +65,13 @@ export const FiberGrowth: LeakRule = {
   name,
   check: (observation) => {
     const { window } = observation
-    const steadyTraffic = !trafficRises(observation)
+    const traffic: Traffic = { steadyTraffic: !trafficRises(observation), work: workOf(observation) }
     const growing: Array<Growing> = []
     const suspicions: Array<Suspicion> = []
     for (const sites of byFork(observation.sites.values())) {
       // What one function forks may run different things: each is judged alone, and all of them together.
       const judged = (sites.length > 1 ? [...sites.map((site) => [site]), sites] : [sites]).map((group) =>
-        judgeGroup(group, window, steadyTraffic)
+        judgeGroup(group, window, traffic)
       )
       const guilty = judged.filter(({ verdict }) => verdict?._tag === "growing")
       const alone = guilty.filter(({ group }) => group.length === 1)
@@ -90,6 +90,11 @@ export const FiberGrowth: LeakRule = {
       suspicions
     )
   }
+}
+
+interface Traffic {
+  readonly steadyTraffic: boolean
+  readonly work: (from: number, to: number) => number
 }
 
 /** Sites with the same fork, which leak together. */
@@ -124,7 +129,7 @@ const livesOf = function*(sites: ReadonlyArray<FiberSiteRecord>): Iterable<Life>
 const judgeGroup = (
   group: ReadonlyArray<FiberSiteRecord>,
   window: Turnover.Window,
-  steadyTraffic: boolean
+  traffic: Traffic
 ): {
   readonly group: ReadonlyArray<FiberSiteRecord>
   readonly verdict?: Turnover.Turnover
@@ -137,7 +142,7 @@ const judgeGroup = (
     const outlived = oldNow(group, window, Math.max(youngest, age / margin))
     return outlived > Turnover.limits.arrivals ? { group, suspicion: tooLong(group, age) } : { group }
   }
-  const verdict = Turnover.judge(livesOf(group), window, age, { steadyTraffic, suspicious })
+  const verdict = Turnover.judge(livesOf(group), window, age, { ...traffic, suspicious })
   return verdict._tag === "unclear"
     ? { group, verdict, suspicion: unclear(group, verdict, Turnover.lengthOf(window)) }
     : { group, verdict }

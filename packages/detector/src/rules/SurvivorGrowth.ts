@@ -13,7 +13,7 @@ import { survivors } from "../Lives.ts"
 import type { Observation } from "../Observation.ts"
 import { describeSite, effectApi, libraryName, siteOf } from "../Site.ts"
 import * as Turnover from "../Turnover.ts"
-import { trafficRises } from "./Traffic.ts"
+import { trafficRises, workOf } from "./Traffic.ts"
 
 const name = "SurvivorGrowth"
 
@@ -51,10 +51,19 @@ export const SurvivorGrowth: LeakRule = {
     const window = memoryWindow(observation)
     const age = Math.max(youngest, Turnover.lengthOf(window) / 6)
     const steadyTraffic = !trafficRises(observation)
+    const work = workOf(observation)
     const judged: Array<Judged> = []
     for (const site of allocations.sites.values()) {
       if (site.lives.living() < Turnover.limits.suspiciousArrivals) continue
-      judged.push({ site, turnover: Turnover.judge(site.lives.all(), window, age, { steadyTraffic }) })
+      judged.push({
+        site,
+        turnover: Turnover.judge(site.lives.all(), window, age, {
+          steadyTraffic,
+          work,
+          // A few more survivors somewhere in a whole program are its warm-up.
+          suspicious: site.scope === "whole" ? 2 * Turnover.limits.arrivals : undefined
+        })
+      })
     }
     judged.sort((a, b) => Turnover.net(b.turnover.late) - Turnover.net(a.turnover.late))
     const culprit = findCulprit(judged)

@@ -28,3 +28,21 @@ export const trafficRises = (observation: Observation): boolean => {
   const mean = rates.reduce((sum, rate) => sum + rate, 0) / rates.length
   return senSlope(rates, times) * (times.at(-1)! - times[0]!) > 0.25 * mean
 }
+
+/**
+ * How many fibers were started between two moments of the recording, in milliseconds: a measure of the work that was done.
+ *
+ * @since 0.1.0
+ * @category statistics
+ */
+export const workOf = (observation: Observation): (from: number, to: number) => number => {
+  const started = observation.series("fibers.started")
+  const at = (t: number): number => {
+    const after = started.findIndex((point) => point.t >= t)
+    if (after < 0) return started.at(-1)?.value ?? 0
+    const to = started[after]!
+    const from = started[after - 1] ?? { t: 0, value: 0 }
+    return to.t === from.t ? to.value : from.value + (to.value - from.value) * (t - from.t) / (to.t - from.t)
+  }
+  return (from, to) => at(to) - at(from)
+}
