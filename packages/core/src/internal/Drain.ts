@@ -117,6 +117,11 @@ export class Drain {
     this.wake()
   }
 
+  /** The fibers of the shutdown itself: those of the program are their children, or none of theirs. */
+  get fibers(): ReadonlySet<unknown> {
+    return new Set([this.fiber, ...this.#running.map(({ fiber }) => fiber)])
+  }
+
   /** Interrupts the course and all who run. */
   giveUp(): void {
     this.fiber?.interruptUnsafe()
@@ -145,6 +150,8 @@ export class Drain {
   }
 
   readonly course: Effect.Effect<void> = Effect.gen({ self: this }, function*() {
+    // Those who wait for the request get to know of it before anything ends.
+    yield* Effect.yieldNow
     while (this.now() < this.#delay.until) {
       if (this.#ready && this.now() >= this.#delay.flip) this.#ready = false
       yield* this.#sleepUntil(this.#ready ? this.#delay.flip : this.#delay.until)
