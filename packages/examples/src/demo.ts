@@ -46,11 +46,17 @@ const observe = Effect.fn("observe")(function*(folder: string, pattern: string, 
 
 const verdictStyle: Readonly<Record<Report["verdict"], keyof Style>> = { leak: "bad", ok: "good", undecided: "unsure" }
 
-const row = ({ pattern, report, variant }: Run): string => {
+const valuesOf = (report: Report, signal: string): ReadonlyArray<number> =>
+  report.signals[signal]?.points.map(([, value]) => value) ?? []
+
+const row = ({ pattern, report, variant }: Run, runs: ReadonlyArray<Run>): string => {
+  const pair = runs.filter((run) => run.pattern === pattern)
   const curve = (signal: string, render: (value: number) => string) => {
-    const values = report.signals[signal]?.points.map(([, value]) => value) ?? []
+    const values = valuesOf(report, signal)
+    // The leaky program and its fixed version share a scale.
+    const highest = Math.max(...pair.flatMap((run) => valuesOf(run.report, signal)))
     const range = values.length === 0 ? "" : `${render(values[0]!)} → ${render(values.at(-1)!)}`
-    return `${sparkline(values, 14, 0).padEnd(14)} ${range.padEnd(18)}`
+    return `${sparkline(values, 14, 0, highest).padEnd(14)} ${range.padEnd(18)}`
   }
   const site = report.findings.find(({ severity }) => severity !== "info")?.site
   const verdict = style[verdictStyle[report.verdict]](report.verdict.padEnd(9))
@@ -66,7 +72,7 @@ const table = (runs: ReadonlyArray<Run>): string =>
     style.faint(
       `${"program".padEnd(31)}${"live fibers".padEnd(34)}${"heap floor".padEnd(34)}${"verdict".padEnd(10)}guilty site`
     ),
-    ...runs.map(row)
+    ...runs.map((run) => row(run, runs))
   ].join("\n")
 
 const next = (): string => {

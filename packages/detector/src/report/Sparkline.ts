@@ -8,7 +8,7 @@ const blocks = "▁▂▃▄▅▆▇█"
 
 /**
  * Renders numbers as a line of at most `width` blocks. Several numbers that share a block show as their mean. The lowest block is
- * the lowest value, or 0 when `from` is 0.
+ * the lowest value unless `from` is given, the highest block the highest value unless `to` is.
  *
  * **Example**
  *
@@ -22,11 +22,11 @@ const blocks = "▁▂▃▄▅▆▇█"
  * @since 0.1.0
  * @category rendering
  */
-export const sparkline = (values: ReadonlyArray<number>, width: number, from?: number): string => {
+export const sparkline = (values: ReadonlyArray<number>, width: number, from?: number, to?: number): string => {
   const cells = resample(values, width)
   if (cells.length === 0) return ""
   const low = from ?? Math.min(...cells)
-  const span = Math.max(...cells) - low
+  const span = (to ?? Math.max(...cells)) - low
   return cells.map((value) =>
     blocks[span <= 0 ? 0 : Math.min(7, Math.max(0, Math.floor((value - low) / span * 7.999)))]
   ).join("")
