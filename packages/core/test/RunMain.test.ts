@@ -368,7 +368,7 @@ describe.concurrent("runMain, with a watchdog", { timeout: 60_000 }, () => {
   it("says who is stuck when it is a fiber and not the event loop", async () => {
     const ended = await end("readyAndHang", ["SIGTERM"], watched)
     assertEnded(ended, 143, ["up", "hanging"])
-    assert.match(ended.stderr, /the deadline has passed: [^]*main: Db\.close/)
+    assert.match(ended.stderr, /: ending after [^]*main: Db\.close/)
   })
 })
 

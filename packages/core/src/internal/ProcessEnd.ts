@@ -13,7 +13,7 @@ import type { EndReport, RunMainOptions } from "../RunMain.ts"
 import { prototypeOf } from "./FiberRuntime.ts"
 import { isSomewhere, liveRoots, renderTime, stuckFibers, where } from "./liveFibers.ts"
 import { openHandles } from "./openHandles.ts"
-import { renderEnd, renderReason } from "./renderEnd.ts"
+import { renderEnd, renderLeft, renderReason } from "./renderEnd.ts"
 import type { ShutdownControl } from "./shutdownControl.ts"
 import type { Watchdog } from "./Watchdog.ts"
 import { startWatchdog } from "./Watchdog.ts"
@@ -174,7 +174,7 @@ export class ProcessEnd {
   #shorten(ms: number): void {
     this.#setDeadline(ms)
     this.#control.drain.shorten(ms)
-    if (this.#interrupting) this.#interruptRoots()
+    if (this.#interrupting) this.#interruptOthers()
   }
 
   /** Everything that was to be done before is done. */
@@ -185,7 +185,7 @@ export class ProcessEnd {
       return
     }
     // One finalizer that hangs must not cost detached fibers theirs.
-    later(() => this.#interruptRoots(), (this.#deadlineAt - now()) / 2)
+    later(() => this.#interruptOthers(), (this.#deadlineAt - now()) / 2)
     this.#main!.interruptUnsafe(this.#main!.id)
   }
 
@@ -214,6 +214,15 @@ export class ProcessEnd {
     const roots = liveRoots(new Set([...this.#own, this.#main]))
     for (const root of roots) root.interruptUnsafe(this.#main!.id)
     return roots
+  }
+
+  /** Main does not end: perhaps it waits for one of the others, and they must have their turn anyway. */
+  #interruptOthers(): void {
+    if (this.#mainExit !== undefined) return
+    const others = stuckFibers(this.#main, new Set([...this.#own, this.#main]), true)
+    if (others.length === 0) return
+    this.#print(renderLeft("main does not end: interrupting what else is alive", others, openHandles(), process.cwd()))
+    this.#interruptRoots()
   }
 
   /** Interrupts what is alive besides the main fiber until nothing is, and exits. */

@@ -1,7 +1,7 @@
 /** What is said about the end of a process. */
 import * as Duration from "effect/Duration"
 import type { Reason } from "../GracefulShutdown.ts"
-import type { EndReport } from "../RunMain.ts"
+import type { EndReport, StuckFiber } from "../RunMain.ts"
 import { inBrackets, renderStuck, renderTime } from "./liveFibers.ts"
 
 export const renderReason = (reason: Reason): string => {
@@ -28,29 +28,22 @@ const why = {
 export const renderEnd = (report: EndReport, elapsedMs: number | undefined, base: string): string => {
   // A blocked event loop has not even begun.
   const after = elapsedMs === undefined ? "" : ` after ${renderTime(elapsedMs)}`
-  const lines = [
+  const unordered = report.participants.filter(({ outcome }) => outcome !== "ended")
+  return [
     report.forced === undefined
       ? `stopped${after}, exit code ${report.exitCode}`
-      : `${why[report.forced]}: ending${after}, exit code ${report.exitCode}`
-  ]
-  const list = (title: string, entries: ReadonlyArray<string>) => {
-    if (entries.length > 0) lines.push(`  ${title}`, ...entries.map((entry) => `    ${entry}`))
-  }
-  list(
-    "did not stop in order:",
-    report.participants.filter(({ outcome }) => outcome !== "ended").map(({ elapsed, name, outcome, site }) =>
-      `"${name}" ${words[outcome]} after ${renderTime(Duration.toMillis(elapsed))}${inBrackets(site, base)}`
-    )
-  )
-  list("not begun:", report.notStarted.map((name) => `"${name}"`))
-  list("held open:", report.held.map(({ label, site }) => `"${label}"${inBrackets(site, base)}`))
-  if (report.blockedAt !== undefined) list("the event loop is blocked at:", report.blockedAt.split("\n"))
-  list(
-    `${report.stuck.length} live ${report.stuck.length === 1 ? "fiber" : "fibers"}:`,
-    renderStuck(report.stuck, base)
-  )
-  list("open handles:", report.handles)
-  return lines.join("\n")
+      : `${why[report.forced]}: ending${after}, exit code ${report.exitCode}`,
+    ...section(
+      "did not stop in order:",
+      unordered.map(({ elapsed, name, outcome, site }) =>
+        `"${name}" ${words[outcome]} after ${renderTime(Duration.toMillis(elapsed))}${inBrackets(site, base)}`
+      )
+    ),
+    ...section("not begun:", report.notStarted.map((name) => `"${name}"`)),
+    ...section("held open:", report.held.map(({ label, site }) => `"${label}"${inBrackets(site, base)}`)),
+    ...section("the event loop is blocked at:", report.blockedAt?.split("\n") ?? []),
+    ...alive(report.stuck, report.handles, base)
+  ].join("\n")
 }
 
 const words = {
@@ -60,3 +53,19 @@ const words = {
   timedOut: "was interrupted",
   stuck: "does not heed its interruption"
 }
+
+/** What is alive, below a title. */
+export const renderLeft = (
+  title: string,
+  stuck: ReadonlyArray<StuckFiber>,
+  handles: ReadonlyArray<string>,
+  base: string
+): string => [title, ...alive(stuck, handles, base)].join("\n")
+
+const alive = (stuck: ReadonlyArray<StuckFiber>, handles: ReadonlyArray<string>, base: string) => [
+  ...section(`${stuck.length} live ${stuck.length === 1 ? "fiber" : "fibers"}:`, renderStuck(stuck, base)),
+  ...section("open handles:", handles)
+]
+
+const section = (title: string, entries: ReadonlyArray<string>): ReadonlyArray<string> =>
+  entries.length === 0 ? [] : [`  ${title}`, ...entries.map((entry) => `    ${entry}`)]
