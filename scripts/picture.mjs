@@ -1,7 +1,7 @@
-// Makes the picture at the top of the README from a real run: `node scripts/picture.mjs` runs the demo, colours and all, and draws what
+// Makes the picture at the top of the README, and the same as text below it, from a real run: `node scripts/picture.mjs` runs the demo, colours and all, and draws what
 // it printed as an SVG. Nothing in it is written by hand.
 import { spawnSync } from "node:child_process"
-import { mkdirSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
@@ -54,4 +54,11 @@ const svg = [
 ]
 mkdirSync(dirname(target), { recursive: true })
 writeFileSync(target, svg.join("\n") + "\n")
+
+const table = lines.map((line) => withoutColours(line).trimEnd())
+const first = table.findIndex((line) => line.startsWith("program"))
+const text = table.slice(first, table.indexOf("", first)).join("\n").replaceAll("\u202f", " ")
+const readme = join(root, "README.md")
+const capture = /(<!-- capture: npm start -->\s+```text\n)[^`]*(```)/
+writeFileSync(readme, readFileSync(readme, "utf8").replace(capture, (_, before, after) => `${before}${text}\n${after}`))
 console.log(run.stdout)

@@ -53,8 +53,8 @@ const row = ({ pattern, report, variant }: Run, runs: ReadonlyArray<Run>): strin
   const pair = runs.filter((run) => run.pattern === pattern)
   const curve = (signal: string, render: (value: number) => string) => {
     const values = valuesOf(report, signal)
-    // The leaky program and its fixed version share a scale.
-    const highest = Math.max(...pair.flatMap((run) => valuesOf(run.report, signal)))
+    // The leaky program and its fixed version share a scale, on which three fibers are few.
+    const highest = Math.max(signal === "fibers.live" ? 20 : 0, ...pair.flatMap((run) => valuesOf(run.report, signal)))
     const range = values.length === 0 ? "" : `${render(values[0]!)} → ${render(values.at(-1)!)}`
     return `${sparkline(values, 14, 0, highest).padEnd(14)} ${range.padEnd(18)}`
   }
