@@ -7,7 +7,7 @@
 import type { Fiber } from "effect"
 import type { FiberCensus } from "../packages/core/src/FiberCensus.ts"
 import type { Measurement } from "./harness.ts"
-import { benchmark, collectGarbage } from "./harness.ts"
+import { benchmark, collectGarbage, cpuTime } from "./harness.ts"
 import { median } from "./statistics.ts"
 
 const live = 100_000
@@ -23,10 +23,9 @@ const until = async (reached: () => boolean): Promise<void> => {
 
 /** Milliseconds of processor time that `seconds` of this process take, all of its threads together. */
 const cpuMs = async (seconds: number): Promise<number> => {
-  const before = process.cpuUsage()
+  const before = cpuTime()
   await pause(seconds * 1000)
-  const { system, user } = process.cpuUsage(before)
-  return (system + user) / 1000
+  return cpuTime() - before
 }
 
 /** Fibers that wait, forked at as many places as there are `sites`. */

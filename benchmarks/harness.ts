@@ -8,6 +8,9 @@
  * baseline; the result is the median over rounds, and its interval the bootstrap's. Rounds go on until the intervals are narrow
  * enough or the time is over. When the interval of the A/A control does not cover 1, nothing is called measured.
  *
+ * Numbers without a baseline have no such control. Instead each process spins before and after: when it got less than nine tenths of
+ * a core, its times are called unmeasurable too.
+ *
  * A benchmark is a file that ends with `await benchmark(import.meta.url, …)`; the harness runs the same file again as the processes.
  */
 import type { ChildProcess } from "node:child_process"
@@ -62,6 +65,15 @@ interface Row {
   readonly ratio: string
   readonly goal: string
   readonly verdict: string
+}
+
+/**
+ * Milliseconds of processor time that this process has taken, all of its threads together: for work that waits for nothing it says the
+ * same as a clock on a quiet machine, and leaves out the time for which others had the core on another.
+ */
+export const cpuTime = (): number => {
+  const { system, user } = process.cpuUsage()
+  return (system + user) / 1000
 }
 
 /** Collects all garbage, what only a second collection or a later job lets go included. Needs `--expose-gc`. */
@@ -175,15 +187,17 @@ const compare = async (comparison: Comparison, start: Start): Promise<ReadonlyAr
 const measure = async (measurement: Measurement, start: Start): Promise<ReadonlyArray<Row>> => {
   const { name, numbers, processes = 3 } = measurement
   const values = new Map<string, Array<number>>(Object.keys(numbers).map((number) => [number, []]))
+  let share = 1
   for (let i = 0; i < processes; i++) {
     const child = start("")
     try {
-      const taken = await child.ask("take") as Readonly<Record<string, number>>
+      const { coreShare, taken } = await child.ask("take") as Taken
+      share = Math.min(share, coreShare)
       for (const [number, list] of values) list.push(taken[number]!)
     } finally {
       await child.end()
     }
-    progress(`${name}: process ${i + 1} of ${processes}`)
+    progress(`${name}: process ${i + 1} of ${processes}, had at least ${(share * 100).toFixed(0)} % of a core`)
   }
   return Object.entries(numbers).map(([number, { goal, unit }]): Row => {
     const list = values.get(number)!
@@ -194,10 +208,23 @@ const measure = async (measurement: Measurement, start: Start): Promise<Readonly
       value: `${renderNumber(range.value)} ${unit}`,
       ratio: `${renderNumber(range.low)}–${renderNumber(range.high)}`,
       goal: goal === undefined ? "" : `≤ ${goal} ${unit}`,
-      verdict: goal === undefined ? "" : judge(range, goal)
+      verdict: goal === undefined
+        ? ""
+        : timeUnits.has(unit) && share < quietShare
+        ? "unmeasurable"
+        : judge(range, goal)
     }
   })
 }
+
+interface Taken {
+  readonly taken: Readonly<Record<string, number>>
+  /** What this process could have of a core, just before and just after. */
+  readonly coreShare: number
+}
+
+const quietShare = 0.9
+const timeUnits: ReadonlySet<string> = new Set(["ns", "ms", "s", "%"])
 
 const startChild = (url: string, index: number, variant: string, flags: ReadonlyArray<string> = []): Child => {
   const child: ChildProcess = fork(fileURLToPath(url), [childRole, String(index), variant], { execArgv: [...flags] })
@@ -239,7 +266,12 @@ const runChild = async (one: Comparison | Measurement, variant: string): Promise
       while (performance.now() < end) await repetition()
     },
     turn: async () => repetition(),
-    take: async () => ("take" in one ? one.take() : undefined)
+    take: async () => {
+      if (!("take" in one)) return undefined
+      const before = spin()
+      const taken = await one.take()
+      return { taken, coreShare: Math.min(before, spin()) } satisfies Taken
+    }
   }
   process.on("message", (message) => {
     const { request, warmupMs } = message as { request: keyof typeof answers; warmupMs: number }
@@ -251,6 +283,14 @@ const runChild = async (one: Comparison | Measurement, variant: string): Promise
       }
     )
   })
+}
+
+/** The share of a core that a process gets that wants one. */
+const spin = (): number => {
+  const start = performance.now()
+  const before = cpuTime()
+  while (performance.now() - start < 200);
+  return (cpuTime() - before) / (performance.now() - start)
 }
 
 // What is printed
