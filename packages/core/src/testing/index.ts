@@ -6,4 +6,5 @@
 export * as InterruptLab from "./InterruptLab.ts"
 export * from "./LabReport.ts"
 export * from "./Ledger.ts"
+export * from "./NoLeaks.ts"
 export * as Script from "./Script.ts"

@@ -37,7 +37,41 @@ const post = (method: string, params?: object): unknown => {
   return result
 }
 
-/** Where a suspended generator stands, or a function was written; `undefined` for what is not the program's own. */
+/** Pays for the first question, which makes V8 announce every script there is. */
+export const prepare = (): void => void placeOf((function*() {})())
+
+/**
+ * The call of the program that is nearest to the top of the stack, as the script has it: {@link original} maps it. `direct` is for a
+ * call that no run loop of a fiber stands between: an operation of the running fiber is not called from where its loop was entered.
+ */
+export const callPlace = (direct = false): Place | undefined => {
+  const { prepareStackTrace, stackTraceLimit } = Error
+  let place: Place | undefined
+  // A captured stack holds the receivers of its frames for as long as it is not read, so only the place is taken from it.
+  Error.stackTraceLimit = maxStack
+  Error.prepareStackTrace = (_, sites) => {
+    for (const site of sites) {
+      const file = site.getFileName()
+      if (direct && site.getFunctionName() === "runLoop") break
+      if (file === null || file === undefined || !isProgram(file)) continue
+      place = { file, line: site.getLineNumber() ?? 1, column: site.getColumnNumber() ?? 1 }
+      break
+    }
+    return ""
+  }
+  try {
+    void new Error().stack
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+    if (prepareStackTrace === undefined) Reflect.deleteProperty(Error, "prepareStackTrace")
+    else Error.prepareStackTrace = prepareStackTrace
+  }
+  return place
+}
+
+const maxStack = 24
+
+/** Where a suspended generator stands, or a function was written; `undefined` for what is not the program's own, and while it runs. */
 export const placeOf = (value: object): Place | undefined => {
   if (typeof value !== "function") return ask(value)
   const known = ofFunctions.get(value)
@@ -47,29 +81,42 @@ export const placeOf = (value: object): Place | undefined => {
   return place
 }
 
+/** What a generator is doing, `suspended` at an `await` too; `undefined` where nobody knows. */
+export type GeneratorState = "suspended" | "running" | "closed"
+
+export const generatorState = (generator: object): GeneratorState | undefined =>
+  properties(generator).find(({ name }) => name === "[[GeneratorState]]")?.value?.value as GeneratorState | undefined
+
+interface Property {
+  readonly name: string
+  readonly value?: { readonly value?: unknown }
+}
+
 const ask = (value: object): Place | undefined => {
+  const found = properties(value)
+  const location = found.find(({ name }) => name === "[[GeneratorLocation]]")
+    ?? found.find(({ name }) => name === "[[FunctionLocation]]")
+  return location?.value?.value === undefined ? undefined : mapped(location.value.value as Location)
+}
+
+/** What only V8 knows of a value. */
+const properties = (value: object): ReadonlyArray<Property> => {
   const scope = globalThis as { [slot]?: object }
   scope[slot] = value
   try {
-    const evaluated = post("Runtime.evaluate", { expression: expression, objectGroup: group }) as {
+    const { result } = post("Runtime.evaluate", { expression, objectGroup: group }) as {
       readonly result: { readonly objectId?: string }
     }
     const { internalProperties = [] } = post("Runtime.getProperties", {
-      objectId: evaluated.result.objectId,
+      objectId: result.objectId,
       ownProperties: true
-    }) as {
-      readonly internalProperties?: ReadonlyArray<
-        { readonly name: string; readonly value?: { readonly value?: Location } }
-      >
-    }
-    const location = internalProperties.find(({ name }) => name === "[[GeneratorLocation]]")
-      ?? internalProperties.find(({ name }) => name === "[[FunctionLocation]]")
-    return location?.value?.value === undefined ? undefined : mapped(location.value.value)
+    }) as { readonly internalProperties?: ReadonlyArray<Property> }
+    return internalProperties
   } catch {
-    return undefined
+    return []
   } finally {
     Reflect.deleteProperty(scope, slot)
-    post("Runtime.releaseObjectGroup", { objectGroup: group })
+    if (session !== undefined) post("Runtime.releaseObjectGroup", { objectGroup: group })
   }
 }
 
@@ -85,8 +132,8 @@ const mapped = ({ columnNumber = 0, lineNumber, scriptId }: Location): Place | u
   return url === undefined || !isProgram(url) ? undefined : original(url, lineNumber + 1, columnNumber + 1)
 }
 
-/** The program's own: not Node's, not a library's, not ours. */
-const isProgram = (url: string): boolean =>
+/** Whether a script is the program's own: not Node's, not a library's, not ours. */
+export const isProgram = (url: string): boolean =>
   url !== "" && !url.startsWith("node:") && !url.startsWith("evalmachine") && !/[\\/]node_modules[\\/]/.test(url)
   && !pathOf(url).startsWith(ours)
 
@@ -165,14 +212,17 @@ class CallSite {
   }
 }
 
-const original = (url: string, line: number, column: number): Place => {
+/** The place in the source for one in a script, both counted from 1. */
+export const original = (url: string, line: number, column: number): Place => {
   const plain = { file: pathOf(url), line, column }
-  const prepare = Error.prepareStackTrace
-  if (prepare === undefined) return plain
+  const { prepareStackTrace } = Error
+  if (prepareStackTrace === undefined) return plain
   // Some know their scripts by URL, others by path.
   for (const name of new Set([url, pathOf(url)])) {
     try {
-      const text = String(prepare(new Error("place"), [new CallSite(name, line, column) as unknown as NodeJS.CallSite]))
+      const text = String(
+        prepareStackTrace(new Error("place"), [new CallSite(name, line, column) as unknown as NodeJS.CallSite])
+      )
       const [, file, mappedLine, mappedColumn] =
         /((?:file:\/\/|\/|[A-Za-z]:[\\/])[^\n()]*?):(\d+):(\d+)\)?\s*$/.exec(text) ?? []
       const place = { file: pathOf(file ?? ""), line: Number(mappedLine), column: Number(mappedColumn) }

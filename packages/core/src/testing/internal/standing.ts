@@ -2,7 +2,7 @@
 import { relative } from "node:path"
 import type { RuntimeFiber } from "../../FiberCensus.ts"
 import type { Place } from "./places.ts"
-import { placeOf } from "./places.ts"
+import { callPlace, original, placeOf } from "./places.ts"
 
 const maxObjects = 60
 const maxDepth = 4
@@ -14,6 +14,12 @@ export const standingAt = (fiber: unknown): Place | undefined => {
     if (place !== undefined) return place
   }
   return undefined
+}
+
+/** The call of the program that is nearest to the top of the JavaScript stack; `direct`: within the operation of a fiber. */
+export const callingFrom = (direct = false): Place | undefined => {
+  const call = callPlace(direct)
+  return call === undefined ? undefined : original(call.file, call.line, call.column)
 }
 
 /** The functions and generators that a fiber's stack holds, nearest to its top first, a few levels into effects yet to be run. */

@@ -1,0 +1,126 @@
+/** Fibers that a test has started and that have not ended, with the line of their fork. */
+import * as Effect from "effect/Effect"
+import { createHook, executionAsyncResource } from "node:async_hooks"
+import { FiberSites, renderFrame } from "../../../FiberSite.ts"
+import type { FiberCache, RuntimeFiber } from "../../../internal/FiberRuntime.ts"
+import { hasEnded, isInterrupting, prototypeOf, watch } from "../../../internal/FiberRuntime.ts"
+import type { Place } from "../places.ts"
+import { prepare } from "../places.ts"
+import { renderPlace, standingAt } from "../standing.ts"
+import type { Leak, Sense, Watch } from "./Watch.ts"
+import { owner, runningFiber } from "./Watch.ts"
+
+interface Entry {
+  readonly fiber: WeakRef<RuntimeFiber>
+  readonly forkedAt: Place | undefined
+  readonly forked: FiberCache
+}
+
+interface Fibers {
+  readonly alive: Map<number, Entry>
+}
+
+const fibersOf = (watch: Watch): Fibers => watch.of(fibers, (): Fibers => ({ alive: new Map() }))
+
+/** The same resource is made for each fork and each suspension of a fiber. */
+const resourceType = "effect/Fiber"
+const forkPlaces = new WeakMap<object, Place>()
+const owners = new WeakMap<RuntimeFiber, Watch>()
+
+export const fibers: Sense = {
+  install: () => {
+    const prototype = prototypeOf(Effect.runFork(Effect.void))
+    if (prototype === undefined) {
+      throw new Error(
+        "noLeaks cannot see the fibers of this version of effect. It supports effect >= 4.0.0; if yours is newer than 4.1, "
+          + "look for a newer @fiberscope/core."
+      )
+    }
+    prepare()
+    // A fork that does not start its fiber at once keeps the place for when it starts.
+    const hook = createHook(
+      {
+        init: (_id, type, _trigger, resource) => {
+          if (type !== resourceType || runningFiber() === undefined) return
+          const place = owner()?.here("fiber")
+          if (place !== undefined) forkPlaces.set(resource, place)
+        },
+        trackPromises: false
+      } as Parameters<typeof createHook>[0]
+    )
+    hook.enable()
+    // Starts are nested: a fiber can start another one in its first run.
+    const starting: Array<Place | undefined> = []
+    const stop = watch(prototype, {
+      starting: () => {
+        const watch = owner()
+        starting.push(watch === undefined ? undefined : forkPlace(watch))
+      },
+      started: (fiber, forked) => {
+        const forkedAt = starting.pop()
+        const watch = owner()
+        if (watch === undefined || hasEnded(fiber)) return
+        owners.set(fiber, watch)
+        fibersOf(watch).alive.set(fiber.id, { fiber: new WeakRef(fiber), forkedAt, forked })
+      },
+      ended: (fiber) => {
+        const watch = owners.get(fiber)
+        if (watch !== undefined) fibersOf(watch).alive.delete(fiber.id)
+      }
+    })
+    return () => {
+      hook.disable()
+      stop()
+    }
+  },
+
+  left: (watch) => {
+    const leaks: Array<Leak> = []
+    const alive = leftAlive(watch)
+    for (const entry of fibersOf(watch).alive.values()) {
+      const fiber = entry.fiber.deref()
+      // A child ends with its parent.
+      if (fiber !== undefined && (hasEnded(fiber) || (fiber._parent !== undefined && alive.has(fiber._parent)))) {
+        continue
+      }
+      leaks.push({
+        kind: fiber === undefined ? "abandoned fiber" : "fiber",
+        what: fiber === undefined
+          ? "collected without ending, its finalizers will never run"
+          : `alive${isInterrupting(fiber) ? ", and does not heed its interruption" : ""}`,
+        ...siteOf(entry, fiber)
+      })
+    }
+    return leaks
+  }
+}
+
+/** The fibers that a test has left alive. */
+export const leftAlive = (watch: Watch): ReadonlySet<RuntimeFiber> =>
+  new Set(
+    [...fibersOf(watch).alive.values()].flatMap(({ fiber }) => {
+      const alive = fiber.deref()
+      return alive === undefined || hasEnded(alive) ? [] : [alive]
+    })
+  )
+
+const forkPlace = (watch: Watch): Place | undefined => {
+  // A fiber that runs now forks one that starts at once; else it was forked before, or not by a fiber.
+  const before = runningFiber() === undefined ? forkPlaces.get(executionAsyncResource()) : undefined
+  return before ?? watch.here("fiber")
+}
+
+const siteOf = ({ forked, forkedAt }: Entry, fiber: RuntimeFiber | undefined): Pick<Leak, "at" | "site"> => {
+  const sites = new FiberSites()
+  const { chain, fork } = sites.get(sites.intern(forked, forked))
+  const frames = chain.length > 0 ? chain : fork === undefined ? [] : [fork]
+  const waits = fiber === undefined ? undefined : standingAt(fiber)
+  return {
+    at: forkedAt ?? waits,
+    site: [
+      ...(forkedAt === undefined ? [] : [`forked at ${renderPlace(forkedAt)}`]),
+      ...frames.map((frame) => `forked in ${renderFrame(frame, process.cwd())}`),
+      ...(waits === undefined ? [] : [`waits at ${renderPlace(waits)}`])
+    ]
+  }
+}

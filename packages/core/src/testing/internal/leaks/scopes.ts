@@ -1,0 +1,68 @@
+/** Scopes that a test has opened and not closed, with the finalizers that have not run. */
+import * as Context from "effect/Context"
+import type * as Fiber from "effect/Fiber"
+import type * as Scheduler from "effect/Scheduler"
+import * as Scope from "effect/Scope"
+import type { Place } from "../places.ts"
+import { renderPlace } from "../standing.ts"
+import type { Leak, Sense, Watch } from "./Watch.ts"
+
+interface Scopes {
+  /** Scopes that fibers of the test were in, with the place where one first was. */
+  readonly seen: Map<Scope.Scope, Place | undefined>
+}
+
+const scopesOf = (watch: Watch): Scopes => watch.of(scopes, (): Scopes => ({ seen: new Map() }))
+
+const maxSeen = 1000
+
+/**
+ * A scheduler that does what another one does, and sees the scope that each fiber of the test is in. No other place of the runtime is
+ * passed by all of them.
+ */
+export const seeingScopes = (watch: Watch, inner: Scheduler.Scheduler): Scheduler.Scheduler => {
+  const { seen } = scopesOf(watch)
+  let last: unknown
+  return {
+    executionMode: inner.executionMode,
+    makeDispatcher: () => inner.makeDispatcher(),
+    shouldYield(fiber: Fiber.Fiber<unknown, unknown>) {
+      if (fiber.context !== last) {
+        last = fiber.context
+        const scope = Context.getOrUndefined(fiber.context, Scope.Scope as Context.Key<Scope.Scope, Scope.Scope>)
+        if (scope !== undefined && !seen.has(scope)) {
+          // Most scopes close soon.
+          if (seen.size > maxSeen) { for (const each of seen.keys()) if (!isOpen(each)) seen.delete(each) }
+          seen.set(scope, watch.here("finalizers"))
+        }
+      }
+      return inner.shouldYield(fiber)
+    }
+  }
+}
+
+export const scopes: Sense = {
+  install: () => () => {},
+
+  left: (watch) => {
+    const { seen } = scopesOf(watch)
+    const leaks: Array<Leak> = []
+    for (const [scope, place] of seen) {
+      // A scope within one that is open is one of its finalizers.
+      if (!isOpen(scope) || (scope.parent !== undefined && seen.has(scope.parent) && isOpen(scope.parent))) continue
+      const count = finalizers(scope)
+      leaks.push({
+        kind: "finalizers",
+        what: `${count} of a scope that was not closed`,
+        at: place,
+        site: place === undefined ? [] : [`used at ${renderPlace(place)}`]
+      })
+    }
+    return leaks
+  }
+}
+
+const isOpen = (scope: Scope.Scope): boolean => scope.state._tag === "Open"
+
+const finalizers = ({ state }: Scope.Scope): number =>
+  state._tag !== "Open" ? 0 : state.finalizer === undefined ? state.finalizers?.size ?? 0 : 1
