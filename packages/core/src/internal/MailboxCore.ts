@@ -115,6 +115,34 @@ export class MailboxCore<A> {
     if (this.senders.size > 0) this.senders.wake()
   }
 
+  /** The item that is handed out next. Only when there is one. */
+  get next(): A {
+    return this.#returned.size > 0 ? this.#returned.first.item : this.#queued.first
+  }
+
+  /** Hands out what there is, at most so much. Whoever takes a batch never gives it back. */
+  takeBatch(most: number): ReadonlyArray<A> {
+    const batch: Array<A> = []
+    while (batch.length < most && this.size > 0) {
+      batch.push(this.#returned.size > 0 ? this.#returned.shift().item : this.#queued.shift())
+    }
+    this.owned += batch.length
+    if (this.senders.size > 0) this.senders.wake()
+    return batch
+  }
+
+  /** A batch was dealt with, one way or the other. */
+  settleBatch(length: number, delivered: boolean): void {
+    this.owned -= length
+    this.counts[delivered ? "delivered" : "dropped"] += length
+    this.#settled()
+  }
+
+  /** Has everybody look again who waits for something about the mailbox. */
+  notice(): void {
+    this.#changed.notice()
+  }
+
   /** The item was dealt with. */
   finish(delivery: Delivery<A>): void {
     this.#release(delivery)
