@@ -13,7 +13,7 @@ import { benchmark } from "./harness.ts"
 const scripts = (count: number): ReadonlyArray<Script.Script> =>
   Effect.runSync(Arbitrary.sampleEffect(Arbitrary.schema(Script.Script), { count, seed: 42 }))
 
-type Operation = Parameters<typeof Script.toEffect<unknown, never>>[1][number]
+type Operation = Script.Operation<unknown, never>
 
 const correct = (ledger: Ledger): ReadonlyArray<Operation> => [
   (body) => Effect.acquireUseRelease(ledger.open("r"), () => body, (lease) => ledger.close(lease, { takes: 1 })),

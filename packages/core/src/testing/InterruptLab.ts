@@ -22,7 +22,7 @@
  * ```ts
  * import { assert, it } from "@effect/vitest"
  * import { Effect } from "effect"
- * import { InterruptLab } from "@fiberscope/core/testing"
+ * import { InterruptLab, render } from "@fiberscope/core/testing"
  *
  * it.effect("closes the connection, whenever it is interrupted", () =>
  *   InterruptLab.verify((ledger) =>
@@ -34,7 +34,7 @@
  *     const report = yield* InterruptLab.explore((ledger) =>
  *       Effect.flatMap(ledger.open("connection"), (lease) => Effect.ensuring(Effect.sleep("1 second"), ledger.close(lease)))
  *     )
- *     assert.include(report.failures[0]?.problems, "connection#1 was acquired and never released")
+ *     assert.include(render(report), "connection#1 was acquired and never released")
  *   }))
  * ```
  *
@@ -171,11 +171,11 @@ export const explore = <E, R>(
  *   { depth: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 4 })) },
  *   ({ depth }) =>
  *     InterruptLab.verify((ledger) => {
- *       let program: Effect.Effect<void, unknown> = Effect.sleep("1 second")
- *       for (let i = 0; i < depth; i++) {
- *         program = Effect.acquireUseRelease(ledger.open("a"), () => program, (lease) => ledger.close(lease))
- *       }
- *       return program
+ *       const nested = (n: number): Effect.Effect<void, unknown> =>
+ *         n === 0
+ *           ? Effect.sleep("1 second")
+ *           : Effect.acquireUseRelease(ledger.open("a"), () => nested(n - 1), (lease) => ledger.close(lease))
+ *       return nested(depth)
  *     })
  * )
  * ```

@@ -80,9 +80,14 @@ export const Script: Schema.Codec<Script> = Schema.Array(Schema.Union([
  */
 export type Failed = "the script fails"
 
-/** What is under test: an operation around a body. */
-type Operation<E, R> = (
-  body: Effect.Effect<void, E | Failed, R | Scope.Scope>
+/**
+ * What is under test: an operation around a body, which may fail.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Operation<E, R> = (
+  body: Effect.Effect<void, Failed, Scope.Scope>
 ) => Effect.Effect<unknown, E | Failed, R | Scope.Scope>
 
 /**
@@ -99,7 +104,9 @@ type Operation<E, R> = (
 export const toEffect = <E = never, R = never>(
   script: Script,
   operations: ReadonlyArray<Operation<E, R>>
-): Effect.Effect<void, E | Failed, R> => {
+): Effect.Effect<void, E | Failed, Exclude<R, Scope.Scope>> => {
+  // That a body may fail as an operation inside it does is not the operation's business.
+  const inside = (steps: Script) => all(steps) as Effect.Effect<void, Failed, Scope.Scope>
   const all = (steps: Script): Effect.Effect<void, E | Failed, R | Scope.Scope> =>
     Effect.gen(function*() {
       for (const step of steps) yield* one(step)
@@ -114,7 +121,7 @@ export const toEffect = <E = never, R = never>(
         return Effect.sleep(step.ms)
       case "use": {
         const operation = operations[step.n % operations.length]
-        return operation === undefined ? all(step.body) : Effect.scoped(operation(all(step.body)))
+        return operation === undefined ? all(step.body) : Effect.scoped(operation(inside(step.body)))
       }
       case "attempt":
         return Effect.ignore(all(step.body))
@@ -130,5 +137,5 @@ export const toEffect = <E = never, R = never>(
         return Effect.all([all(step.left), all(step.right)], { concurrency: 2 })
     }
   }
-  return Effect.scoped(all(script))
+  return Effect.scoped(all(script)) as Effect.Effect<void, E | Failed, Exclude<R, Scope.Scope>>
 }

@@ -169,14 +169,14 @@ export const wrong: Record<string, Program> = {
 export const operations = (
   ledger: Ledger,
   seeded: boolean
-): Parameters<typeof Script.toEffect<unknown, never>>[1] => [
+): ReadonlyArray<Script.Operation<unknown, never>> => [
   (body) => Effect.acquireUseRelease(ledger.open("r"), () => body, (lease) => ledger.close(lease, { takes: 1 })),
   (body) =>
     Effect.acquireUseRelease(ledger.open("r", { takes: 2 }), () => body, (lease) => ledger.close(lease, { takes: 1 })),
   (body) => Effect.andThen(ledger.resource("r", { opens: 2, closes: 1 }), body),
   ...(seeded
     ? [
-      (body: Effect.Effect<void, unknown, Scope.Scope>) =>
+      (body: Effect.Effect<void, Script.Failed, Scope.Scope>) =>
         Effect.flatMap(ledger.open("r"), (lease) => Effect.onExit(body, () => ledger.close(lease, { takes: 1 })))
     ]
     : [])

@@ -139,9 +139,14 @@ export class Lab {
     const broken = this.#options.invariant?.({ ledger, exit, interrupted: stage.applied.length > 0 })
     if (typeof broken === "string") out.push(broken)
     else if (broken !== undefined) out.push(...broken)
-    return out
+    return out.length <= maxProblems
+      ? out
+      : [...out.slice(0, maxProblems), `${out.length - maxProblems} more things are wrong`]
   }
 }
+
+/** Problems of a run that are told one by one. */
+const maxProblems = 20
 
 const neverEnded = (stage: Stage): string => {
   const fact = "the program never ended: everything waits, and nothing is due"
