@@ -26,7 +26,7 @@ const key = (copy: number, id: number): string => `${copy}/${id}`
 /** Live fibers as they are told about. `locate` asks the inspector for the places where they wait, which `waitingPlaces` explains. */
 export const stuckFibers = (
   main: unknown,
-  except: ReadonlySet<unknown>,
+  except: { readonly has: (fiber: RuntimeFiber) => boolean },
   locate: boolean
 ): ReadonlyArray<StuckFiber> => {
   const census = FiberCensus.get()

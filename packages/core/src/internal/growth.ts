@@ -1,0 +1,59 @@
+/** Whether memory grows with the number of cycles, or only warms up and wavers. */
+
+/** The floor of the heap after a cycle. */
+export interface Floor {
+  readonly cycle: number
+  readonly bytes: number
+}
+
+/** What became of the heap: the slope over the cycles after warm-up, and whether that is growth. */
+export interface Growth {
+  readonly bytesPerCycle: number
+  readonly grows: boolean
+}
+
+/** The fewest readings that can show a trend, after those of the warm-up. */
+const fewest = 8
+/** Caches fill in the first third, and in the first cycles. */
+const warmUp = 1 / 3
+const warmUpAtLeast = 8
+/** How many standard deviations a rise must be above chance. */
+const significant = 3
+/** Less than this over all readings is what collections leave or do not leave. */
+const noiseBytes = 64 * 1024
+
+/**
+ * The slope is Sen's, the median of those between all pairs (Sen 1968); whether it rises is the Mann–Kendall test. A heap that has
+ * filled a cache rises early and not late: it must rise in the later half by itself.
+ */
+export const growthOf = (floors: ReadonlyArray<Floor>): Growth | undefined => {
+  const judged = floors.slice(Math.max(Math.floor(floors.length * warmUp), warmUpAtLeast))
+  if (judged.length < fewest) return undefined
+  const bytesPerCycle = slope(judged)
+  const span = judged.at(-1)!.cycle - judged[0]!.cycle
+  const late = judged.slice(judged.length >> 1)
+  const grows = risesBy(judged) >= significant && bytesPerCycle * span > noiseBytes && slope(late) > bytesPerCycle / 2
+  return { bytesPerCycle, grows }
+}
+
+const slope = (floors: ReadonlyArray<Floor>): number => {
+  const slopes: Array<number> = []
+  pairs(floors, (a, b) => slopes.push((b.bytes - a.bytes) / (b.cycle - a.cycle)))
+  slopes.sort((a, b) => a - b)
+  const middle = slopes.length >> 1
+  return slopes.length % 2 === 1 ? slopes[middle]! : (slopes[middle - 1]! + slopes[middle]!) / 2
+}
+
+/** The Mann–Kendall statistic, in standard deviations. */
+const risesBy = (floors: ReadonlyArray<Floor>): number => {
+  let rises = 0
+  pairs(floors, (a, b) => rises += Math.sign(b.bytes - a.bytes))
+  const n = floors.length
+  return (rises - Math.sign(rises)) / Math.sqrt((n * (n - 1) * (2 * n + 5)) / 18)
+}
+
+const pairs = (floors: ReadonlyArray<Floor>, visit: (earlier: Floor, later: Floor) => void): void => {
+  floors.forEach((later, i) => {
+    for (const earlier of floors.slice(0, i)) visit(earlier, later)
+  })
+}

@@ -1,0 +1,149 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { createServer } from "node:net"
+import * as Application from "../src/Application.ts"
+import { GracefulShutdown } from "../src/GracefulShutdown.ts"
+import { instrument } from "../src/internal/instruments.ts"
+
+class Service extends Context.Service<Service, { readonly use: Effect.Effect<void> }>()("Service") {}
+
+/** A service with something of everything, which it gives back. */
+const healthy = Layer.effect(
+  Service,
+  Effect.gen(function*() {
+    const shutdown = yield* GracefulShutdown
+    yield* shutdown.phase("service", Effect.void)
+    yield* Effect.forkScoped(Effect.forever(Effect.sleep("10 seconds")))
+    yield* instrument({ module: "example", name: "healthy", gauges: { leases: () => 1 } })
+    yield* Effect.acquireRelease(
+      Effect.callback<ReturnType<typeof createServer>>((resume) => {
+        const server = createServer().listen(0, () => resume(Effect.succeed(server)))
+      }),
+      (server) => Effect.callback<void>((resume) => void server.close(() => resume(Effect.void)))
+    )
+    yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        const listener = () => {}
+        process.on("SIGUSR2", listener)
+        return listener
+      }),
+      (listener) => Effect.sync(() => process.off("SIGUSR2", listener))
+    )
+    return { use: Effect.sleep(1) }
+  })
+)
+
+const leaky = (make: Effect.Effect<unknown>) => Layer.merge(healthy, Layer.effectDiscard(make))
+
+const wait = Effect.fn("forgotten")(function*() {
+  return yield* Effect.never
+})
+
+/** What is left after the first cycle that is judged. */
+const left = <E, R>(layer: Layer.Layer<Service, E, R>, options?: { readonly cycles?: number }) =>
+  Effect.map(
+    Effect.flip(Application.run(layer, { cycles: 3, settle: 100, ...options })),
+    (error): ReadonlyArray<unknown> => error instanceof Application.NotAtRest ? [error.cycle, ...error.left] : [error]
+  )
+
+// it.live: handles close in real time, and garbage is collected in it.
+describe("Application.run", () => {
+  it.live("boots, works, stops, and is at rest", () =>
+    Effect.gen(function*() {
+      let worked = 0
+      const report = yield* Application.run(healthy, {
+        cycles: 5,
+        warmUp: 2,
+        work: Effect.flatMap(Service, ({ use }) => Effect.andThen(use, Effect.sync(() => worked++)))
+      })
+      assert.deepStrictEqual([worked, report], [7, { cycles: 5, heap: undefined }])
+    }))
+
+  it.live("sees a fiber, and says whose it is", () =>
+    Effect.gen(function*() {
+      const found = yield* left(leaky(Effect.forkDetach(wait(), { startImmediately: true })))
+      assert.lengthOf(found, 2)
+      assert.match(String(found[1]), /^live fiber #\d+: forgotten \(.*Application\.test\.ts:\d+\)/)
+    }))
+
+  it.live("sees a listener, a handle, and a lease that is not given back", () =>
+    Effect.gen(function*() {
+      const listener = Effect.sync(() => void process.on("SIGUSR2", () => {}))
+      assert.deepStrictEqual(yield* left(leaky(listener)), [1, "1 × listener of process for \"SIGUSR2\""])
+      process.removeAllListeners("SIGUSR2")
+
+      const open: Array<ReturnType<typeof createServer>> = []
+      const handle = Effect.sync(() => void open.push(createServer().listen(0)))
+      assert.deepStrictEqual(yield* left(leaky(handle)), [1, "1 × open handle TCPServerWrap"])
+      for (const server of open) server.close()
+
+      let count = 0
+      const lease = Effect.suspend(() =>
+        Scope.provide(
+          instrument({ module: "example", name: `lease ${count++}`, gauges: { leases: () => 1 } }),
+          Scope.makeUnsafe()
+        )
+      )
+      assert.deepStrictEqual(yield* left(leaky(lease)), [
+        1,
+        "1 × series of metrics fiberscope_example_leases{name=\"lease 1\"}",
+        "1 × gauge fiberscope_example_leases{name=\"lease 1\"}"
+      ])
+    }))
+
+  it.live("sees memory that is kept of each cycle, and not a cache that is full", () =>
+    Effect.gen(function*() {
+      const kept: Array<unknown> = []
+      const grows = Effect.sync(() => void kept.push(new Array(4000).fill(kept.length)))
+      const found = yield* left(leaky(grows), { cycles: 24 })
+      assert.match(String(found[1]), /^the heap grows by 3\d{4} bytes in each cycle, from /)
+
+      const cache: Array<unknown> = []
+      const fills = Effect.sync(() => void (cache.length < 8 && cache.push(new Array(40_000).fill(cache.length))))
+      const { heap } = yield* Application.run(leaky(fills), { cycles: 24 })
+      assert.isFalse(heap?.grows)
+    }), 60_000)
+
+  it.live("does not charge the service for what is made once", () =>
+    Effect.gen(function*() {
+      let once: (() => void) | undefined
+      const lazy = Effect.sync(() => {
+        if (once === undefined) process.on("SIGUSR2", once = () => {})
+      })
+      yield* Application.run(leaky(lazy), { cycles: 2, settle: 100 })
+      process.off("SIGUSR2", once!)
+    }))
+
+  it.live("waits for what is slow to be at rest", () =>
+    Application.run(leaky(Effect.forkDetach(Effect.sleep("200 millis"))), { cycles: 2, settle: "10 seconds" }))
+
+  it.live("says when the service does not stop in order", () =>
+    Effect.gen(function*() {
+      const stubborn = Layer.effectDiscard(Effect.gen(function*() {
+        const shutdown = yield* GracefulShutdown
+        yield* shutdown.phase("stubborn", Effect.never, { timeout: 10 })
+        yield* Effect.forkScoped(Effect.scoped(Effect.andThen(shutdown.holdOpen("film"), Effect.never)), {
+          startImmediately: true
+        })
+      }))
+      const error = yield* Effect.flip(Application.run(stubborn, { cycles: 1, deadline: 100 }))
+      assert.strictEqual(
+        error.message,
+        "The service did not stop in order in cycle 0:\n  \"stubborn\" timedOut\n  \"film\" held it open"
+      )
+    }))
+
+  it.live("fails as the layer or the work fails, and closes the layer", () =>
+    Effect.gen(function*() {
+      let open = 0
+      const counted = Layer.effectDiscard(
+        Effect.acquireRelease(Effect.sync(() => open++), () => Effect.sync(() => open--))
+      )
+      assert.strictEqual(yield* Effect.flip(Application.run(counted, { work: Effect.fail("work") })), "work")
+      const broken = Layer.provideMerge(Layer.effectDiscard(Effect.fail("boot")), counted)
+      assert.strictEqual(yield* Effect.flip(Application.run(broken)), "boot")
+      const exit = yield* Effect.exit(Effect.timeout(Application.run(counted, { work: Effect.never }), 20))
+      assert.isTrue(Exit.isFailure(exit))
+      assert.strictEqual(open, 0)
+    }))
+})
