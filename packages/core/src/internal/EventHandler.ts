@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import { unbounded } from "../Deadline.ts"
-import { reportFailure } from "./reportFailure.ts"
+import { reportFailure, sayNow } from "./reportFailure.ts"
 
 type Waiting = Effect.Effect<unknown, unknown, Scope.Scope>
 
@@ -96,6 +96,6 @@ export class EventHandler {
   #ended(exit: Exit.Exit<unknown, unknown>): void {
     if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return
     this.#options.onFailure()
-    Effect.runForkWith(this.#options.context)(reportFailure(exit.cause, this.#options.label))
+    sayNow(this.#options.context, reportFailure(exit.cause, this.#options.label))
   }
 }

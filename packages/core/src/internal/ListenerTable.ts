@@ -4,6 +4,7 @@ import type * as Fiber from "effect/Fiber"
 import type { FiberSite } from "../FiberSite.ts"
 import { renderSite } from "../FiberSite.ts"
 import { nameOfTarget } from "./eventTargets.ts"
+import { sayNow } from "./reportFailure.ts"
 import { siteOf } from "./siteOf.ts"
 
 /** One listener, from when it is added until it is removed. */
@@ -116,5 +117,5 @@ const renderSites = (listening: Iterable<Listening>): string =>
 
 /** In the words of whoever added the listener: with its loggers and annotations. */
 const warn = ({ fiber }: Listening, message: string): void => {
-  Effect.runForkWith(fiber.context)(Effect.logWarning(message))
+  sayNow(fiber.context, Effect.logWarning(message))
 }
