@@ -17,6 +17,7 @@
  *
  * @since 0.1.0
  */
+import type * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
@@ -31,6 +32,7 @@ import type * as Scope from "effect/Scope"
 import * as Deadline from "./Deadline.ts"
 import type { FiberSite } from "./FiberSite.ts"
 import { renderSite } from "./FiberSite.ts"
+import { takePart } from "./GracefulShutdown.ts"
 import type { Entry } from "./internal/BatchRunner.ts"
 import { BatchRunner } from "./internal/BatchRunner.ts"
 import { instrument } from "./internal/instruments.ts"
@@ -44,10 +46,10 @@ export interface BatchWorkerOptions<A, E = never, R = never> {
   /** In errors and logs, and the attribute `name` of the metrics. Default `"default"`. */
   readonly name?: string | undefined
   /** Writes a batch. Its success means that all items of the batch have arrived. */
-  readonly flush: (items: ReadonlyArray<A>) => Effect.Effect<unknown, E, R>
+  readonly flush: (items: Arr.NonEmptyReadonlyArray<A>) => Effect.Effect<unknown, E, R>
   /** Is handed, once, each batch that cannot be flushed: write it elsewhere, or say goodbye. It has `flushDeadline` for that. */
   readonly onGiveUp: (
-    items: ReadonlyArray<A>,
+    items: Arr.NonEmptyReadonlyArray<A>,
     cause: Cause.Cause<E | Deadline.DeadlineExceeded>
   ) => Effect.Effect<unknown, never, R>
   /** The most items in a batch. Default 100. */
@@ -62,7 +64,7 @@ export interface BatchWorkerOptions<A, E = never, R = never> {
   readonly retry?: Schedule.Schedule<unknown, E | Deadline.DeadlineExceeded> | undefined
   /** The time of one attempt, after which it is interrupted, and left behind if it does not heed that. Default 5 seconds. */
   readonly flushDeadline?: Duration.Input | undefined
-  /** How long the end of the scope may take. Default 10 seconds. */
+  /** How long the end of the scope may take. Default 10 seconds. In a shutdown, the phase `flush` drains it before. */
   readonly drainDeadline?: Duration.Input | undefined
 }
 
@@ -321,6 +323,13 @@ export const make = <A, E = never, R = never>(
               return Effect.logError(`"${name}" has ended, and ${what} of ${items} items still runs, for ${where}`)
             }, { discard: true })
         )
+    )
+
+    yield* takePart(
+      `batch worker ${name}`,
+      Effect.flatMap(Deadline.remaining, (left) =>
+        drain({ deadline: left })),
+      { order: "flush" }
     )
 
     return {

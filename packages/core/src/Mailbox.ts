@@ -24,6 +24,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import { takePart } from "./GracefulShutdown.ts"
 import { instrument } from "./internal/instruments.ts"
 import type { Delivery } from "./internal/MailboxCore.ts"
 import { emptyDelivery, MailboxCore } from "./internal/MailboxCore.ts"
@@ -147,7 +148,8 @@ export interface Mailbox<in out A> {
 }
 
 /**
- * Makes a mailbox. When the scope closes it drops what is left, through `onDrop`.
+ * Makes a mailbox. When the scope closes it drops what is left, through `onDrop`. In the phase `work` of a shutdown it closes and waits
+ * until it is drained, for 10 seconds at most.
  *
  * **Example**
  *
@@ -305,6 +307,8 @@ export const make = <A>(options: MailboxOptions<A>): Effect.Effect<Mailbox<A>, n
         ? worker(f)
         : Effect.forEach(Array.from({ length: concurrency }), () => worker(f), { concurrency, discard: true })
 
+    const drained = core.until(() => core.size === 0 && core.owned === 0)
+
     return Effect.as(
       Effect.andThen(
         instrument({
@@ -318,7 +322,13 @@ export const make = <A>(options: MailboxOptions<A>): Effect.Effect<Mailbox<A>, n
             redelivered: () => counts.redelivered
           }
         }),
-        Effect.addFinalizer(() => Effect.sync(() => void core.closeNow()))
+        Effect.andThen(
+          Effect.addFinalizer(() => Effect.sync(() => void core.closeNow())),
+          // Receivers may be gone already: then what is left is dropped with the scope, and nobody waits for long.
+          takePart(`mailbox ${name}`, Effect.andThen(Effect.sync(() => core.close()), drained), {
+            timeout: "10 seconds"
+          })
+        )
       ),
       {
         send,
@@ -327,7 +337,7 @@ export const make = <A>(options: MailboxOptions<A>): Effect.Effect<Mailbox<A>, n
         run,
         close: Effect.sync(() => core.close()),
         closeNow: Effect.sync(() => core.closeNow()),
-        awaitDrained: core.until(() => core.size === 0 && core.owned === 0),
+        awaitDrained: drained,
         size: Effect.sync(() => core.size),
         counts: Effect.sync((): MailboxCounts => ({ ...counts, owned: core.owned, size: core.size }))
       }

@@ -29,6 +29,7 @@ import type * as Scope from "effect/Scope"
 import * as Deadline from "./Deadline.ts"
 import type { FiberSite } from "./FiberSite.ts"
 import { renderSite } from "./FiberSite.ts"
+import { takePart } from "./GracefulShutdown.ts"
 import { instrument } from "./internal/instruments.ts"
 import { sitesOf } from "./internal/sitesOf.ts"
 import type { Gate } from "./internal/TaskSupervisor.ts"
@@ -128,7 +129,7 @@ export interface TaskManagerOptions {
   readonly restart?: Schedule.Schedule<unknown, Cause.Cause<unknown>> | undefined
   /** How many of the last failures are kept. Default 64. */
   readonly keepFailures?: number | undefined
-  /** How long tasks may end by themselves when the scope closes. Default 0. */
+  /** How long tasks may end by themselves when the scope closes. Default 0, and 5 seconds in the phase `work` of a shutdown. */
   readonly closeGrace?: Duration.Input | undefined
   /** How long the scope waits for its tasks at most; what is still alive then is named in the log. Default 10 seconds. */
   readonly closeDeadline?: Duration.Input | undefined
@@ -440,7 +441,17 @@ export const make = (options: TaskManagerOptions): Effect.Effect<TaskManager["Se
             restarted: () => counts.restarted
           }
         }),
-        Effect.addFinalizer(() => Effect.asVoid(finalizer))
+        Effect.andThen(
+          Effect.addFinalizer(() => Effect.asVoid(finalizer)),
+          takePart(
+            `tasks of ${name}`,
+            Effect.flatMap(Deadline.remaining, (left) => {
+              const half = Duration.toMillis(left) / 2
+              const grace = Math.min(half, Duration.toMillis(options.closeGrace ?? "5 seconds"))
+              return stop({ grace, deadline: left })
+            })
+          )
+        )
       ),
       TaskManager.of({
         spawn,

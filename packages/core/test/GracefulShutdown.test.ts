@@ -17,8 +17,11 @@ import {
   References
 } from "effect"
 import { TestClock } from "effect/testing"
+import * as BatchWorker from "../src/BatchWorker.ts"
 import * as Deadline from "../src/Deadline.ts"
 import * as GracefulShutdown from "../src/GracefulShutdown.ts"
+import * as Mailbox from "../src/Mailbox.ts"
+import * as TaskManager from "../src/TaskManager.ts"
 import { InterruptLab } from "../src/testing/index.ts"
 
 type Service = GracefulShutdown.GracefulShutdown["Service"]
@@ -505,6 +508,58 @@ describe("GracefulShutdown.launch", () => {
         yield* TestClock.adjust("1 second")
         assert.isTrue(yield* shutdown.isReady)
         yield* Fiber.interrupt(fiber)
+      }).pipe(Effect.provideService(GracefulShutdown.GracefulShutdown, shutdown))
+    ))
+})
+
+describe("modules in a shutdown", () => {
+  it.effect("finish what they took, in the order in which they need each other, and take no more", () =>
+    within((shutdown) =>
+      Effect.gen(function*() {
+        const { lines, note } = diary()
+        const batch = yield* BatchWorker.make<number>({
+          name: "ledger",
+          flush: (items) => note(`flush ${items.join(" ")}`),
+          onGiveUp: () => note("gave up"),
+          maxWait: "1 minute"
+        })
+        const mailbox = yield* Mailbox.make<number>({ name: "orders", capacity: 10, onDrop: () => lines.push("drop") })
+        const tasks = yield* TaskManager.make({ name: "workers", maxRunning: 10 })
+        const handle = (item: number) =>
+          Effect.andThen(Effect.sleep("1 second"), Effect.andThen(note(`handled ${item}`), batch.offer(item)))
+        yield* tasks.spawn("orders", mailbox.run(handle))
+        yield* tasks.spawn("poll", Effect.never)
+        for (const item of [1, 2, 3]) yield* mailbox.send(item)
+        yield* shutdown.request("test")
+        const drained = yield* Effect.forkChild(shutdown.awaitDrained, { startImmediately: true })
+        yield* TestClock.adjust("10 seconds")
+        assert.deepStrictEqual(lines, ["1 handled 1", "2 handled 2", "3 handled 3", "5 flush 1 2 3"])
+        assert.deepStrictEqual(outcomes(yield* Fiber.join(drained)), [
+          "mailbox orders ended after 3s",
+          "tasks of workers ended after 5s",
+          "batch worker ledger ended after 0"
+        ])
+        assert.strictEqual((yield* Effect.flip(mailbox.send(4)))._tag, "MailboxClosed")
+        assert.strictEqual((yield* Effect.flip(tasks.spawn("late", Effect.void)))._tag, "TaskManagerClosed")
+        assert.strictEqual((yield* Effect.flip(batch.offer(4)))._tag, "BatchWorkerClosed")
+      }).pipe(Effect.provideService(GracefulShutdown.GracefulShutdown, shutdown))
+    ))
+
+  it.effect("hold it up for no longer than they may", () =>
+    within((shutdown) =>
+      Effect.gen(function*() {
+        const mailbox = yield* Mailbox.make<number>({ name: "nobody", capacity: 10 })
+        yield* mailbox.send(1)
+        const tasks = yield* TaskManager.make({ name: "stubborn", maxRunning: 10 })
+        yield* tasks.spawn("stuck", Effect.uninterruptible(Effect.sleep("1 hour")))
+        yield* shutdown.request("test")
+        const drained = yield* Effect.forkChild(shutdown.awaitDrained, { startImmediately: true })
+        yield* TestClock.adjust("25 seconds")
+        assert.deepStrictEqual(outcomes(yield* Fiber.join(drained)), [
+          "mailbox nobody timedOut after 10s",
+          "tasks of stubborn timedOut after 22s 500ms"
+        ])
+        yield* TestClock.adjust("1 hour")
       }).pipe(Effect.provideService(GracefulShutdown.GracefulShutdown, shutdown))
     ))
 })
