@@ -29,6 +29,7 @@ import * as Scope from "effect/Scope"
 import * as Deadline from "./Deadline.ts"
 import type { FiberSite } from "./FiberSite.ts"
 import { renderSite } from "./FiberSite.ts"
+import { takePart } from "./GracefulShutdown.ts"
 import { closingOrder } from "./internal/closingOrder.ts"
 import { instrument } from "./internal/instruments.ts"
 import { reportFailure, sayNow } from "./internal/reportFailure.ts"
@@ -100,7 +101,7 @@ export interface ResourceRegistryOptions {
   readonly name?: string | undefined
   /** How long a release may take. Default 5 seconds. */
   readonly closeTimeout?: Duration.Input | undefined
-  /** How long the end of the layer may take. Default 30 seconds. */
+  /** How long the end of the layer may take. Default 30 seconds. In a shutdown, its phase `resources` closes everything before. */
   readonly closeDeadline?: Duration.Input | undefined
   /**
    * `sequential` (the default) closes in the reverse order of registration, as a scope does. `parallel` closes all of a phase at once,
@@ -402,6 +403,7 @@ export const make = (
       })
 
     yield* Effect.addFinalizer(() => closeAll(closeDeadline))
+    yield* takePart(`resources ${name}`, Effect.flatMap(Deadline.remaining, closeAll), { order: "resources" })
 
     return ResourceRegistry.of({
       register,

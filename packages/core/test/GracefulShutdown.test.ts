@@ -21,6 +21,7 @@ import * as BatchWorker from "../src/BatchWorker.ts"
 import * as Deadline from "../src/Deadline.ts"
 import * as GracefulShutdown from "../src/GracefulShutdown.ts"
 import * as Mailbox from "../src/Mailbox.ts"
+import * as ResourceRegistry from "../src/ResourceRegistry.ts"
 import * as TaskManager from "../src/TaskManager.ts"
 import { InterruptLab } from "../src/testing/index.ts"
 
@@ -517,6 +518,8 @@ describe("modules in a shutdown", () => {
     within((shutdown) =>
       Effect.gen(function*() {
         const { lines, note } = diary()
+        const resources = yield* ResourceRegistry.make()
+        yield* resources.register("database", Effect.void, () => note("closed the database"))
         const batch = yield* BatchWorker.make<number>({
           name: "ledger",
           flush: (items) => note(`flush ${items.join(" ")}`),
@@ -533,11 +536,18 @@ describe("modules in a shutdown", () => {
         yield* shutdown.request("test")
         const drained = yield* Effect.forkChild(shutdown.awaitDrained, { startImmediately: true })
         yield* TestClock.adjust("10 seconds")
-        assert.deepStrictEqual(lines, ["1 handled 1", "2 handled 2", "3 handled 3", "5 flush 1 2 3"])
+        assert.deepStrictEqual(lines, [
+          "1 handled 1",
+          "2 handled 2",
+          "3 handled 3",
+          "5 flush 1 2 3",
+          "5 closed the database"
+        ])
         assert.deepStrictEqual(outcomes(yield* Fiber.join(drained)), [
           "mailbox orders ended after 3s",
           "tasks of workers ended after 5s",
-          "batch worker ledger ended after 0"
+          "batch worker ledger ended after 0",
+          "resources default ended after 0"
         ])
         assert.strictEqual((yield* Effect.flip(mailbox.send(4)))._tag, "MailboxClosed")
         assert.strictEqual((yield* Effect.flip(tasks.spawn("late", Effect.void)))._tag, "TaskManagerClosed")
@@ -548,6 +558,8 @@ describe("modules in a shutdown", () => {
   it.effect("hold it up for no longer than they may", () =>
     within((shutdown) =>
       Effect.gen(function*() {
+        const resources = yield* ResourceRegistry.make({ closeTimeout: "1 hour" })
+        yield* resources.register("database", Effect.void, () => Effect.never)
         const mailbox = yield* Mailbox.make<number>({ name: "nobody", capacity: 10 })
         yield* mailbox.send(1)
         const tasks = yield* TaskManager.make({ name: "stubborn", maxRunning: 10 })
@@ -557,7 +569,8 @@ describe("modules in a shutdown", () => {
         yield* TestClock.adjust("25 seconds")
         assert.deepStrictEqual(outcomes(yield* Fiber.join(drained)), [
           "mailbox nobody timedOut after 10s",
-          "tasks of stubborn timedOut after 22s 500ms"
+          "tasks of stubborn timedOut after 20s",
+          "resources default timedOut after 2s 500ms"
         ])
         yield* TestClock.adjust("1 hour")
       }).pipe(Effect.provideService(GracefulShutdown.GracefulShutdown, shutdown))
