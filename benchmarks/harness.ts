@@ -9,7 +9,7 @@
  * enough or the time is over. When the interval of the A/A control does not cover 1, nothing is called measured.
  *
  * Numbers without a baseline have no such control. Instead each process spins before and after: when it got less than nine tenths of
- * a core, its times are called unmeasurable too.
+ * a core, what it read from the clock is called unmeasurable too.
  *
  * A benchmark is a file that ends with `await benchmark(import.meta.url, …)`; the harness runs the same file again as the processes.
  */
@@ -210,7 +210,7 @@ const measure = async (measurement: Measurement, start: Start): Promise<Readonly
       goal: goal === undefined ? "" : `≤ ${goal} ${unit}`,
       verdict: goal === undefined
         ? ""
-        : timeUnits.has(unit) && share < quietShare
+        : clockUnits.has(unit) && share < quietShare
         ? "unmeasurable"
         : judge(range, goal)
     }
@@ -224,7 +224,8 @@ interface Taken {
 }
 
 const quietShare = 0.9
-const timeUnits: ReadonlySet<string> = new Set(["ns", "ms", "s", "%"])
+// Of processor time one has what one had.
+const clockUnits: ReadonlySet<string> = new Set(["ns", "ms", "s", "% of time"])
 
 const startChild = (url: string, index: number, variant: string, flags: ReadonlyArray<string> = []): Child => {
   const child: ChildProcess = fork(fileURLToPath(url), [childRole, String(index), variant], { execArgv: [...flags] })
