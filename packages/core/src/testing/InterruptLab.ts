@@ -54,6 +54,7 @@ import type { ExplorationOptions, Explored, PointKind } from "./internal/explora
 import * as Exploration from "./internal/exploration.ts"
 import type { Finished } from "./internal/Lab.ts"
 import { baseContext, firstLine, Lab, millis } from "./internal/Lab.ts"
+import { pointTo } from "./internal/places.ts"
 import type { Progress } from "./internal/play.ts"
 import { LabIsBlind, play } from "./internal/play.ts"
 import { CurrentStage } from "./internal/Stage.ts"
@@ -191,7 +192,9 @@ export const verify = <E, R>(
     explore(make, options),
     (report) =>
       report.failures.length > 0
-        ? Effect.fail(new NotInterruptSafe({ report }))
+        ? Effect.fail(
+          pointTo(new NotInterruptSafe({ report }), report.simplest?.interruptions.map(({ at }) => at) ?? [])
+        )
         : report.sampled === undefined && report.unreached === 0
         ? Effect.succeed(report)
         : Effect.as(Effect.logInfo(`InterruptLab: ${render(report)}`), report)

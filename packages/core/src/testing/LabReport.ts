@@ -4,9 +4,12 @@
  * @since 0.1.0
  */
 import type * as Exit from "effect/Exit"
+import type { Place } from "./internal/places.ts"
 import type { LedgerEvent } from "./Ledger.ts"
 import type { Plan, Point } from "./Point.ts"
 import { renderPoint } from "./Point.ts"
+
+export type { Place } from "./internal/places.ts"
 
 /**
  * One operation of Effect's run loop: `name` is what Effect calls it, `fiber` is `root`, `subject 1`, `fiber 1`, ....
@@ -33,7 +36,9 @@ export interface Interruption {
   readonly op: number
   /** Virtual time, in milliseconds. */
   readonly ms: number
-  /** Where `fiber` stood: the line of its `yield*`, or the functions and spans around it; empty when the program has neither. */
+  /** Where `fiber` stood: the line of its `yield*`; `undefined` when it has none. */
+  readonly at: Place | undefined
+  /** The same in words, with the functions and spans around it. */
   readonly site: ReadonlyArray<string>
 }
 
@@ -169,8 +174,9 @@ const renderOperations = (operations: ReadonlyArray<Operation>, { op, point }: I
   return parked ? lines : [...lines, "    → (here)"]
 }
 
+/** The points of other failures; with several orders of tasks one point may fail in many. */
 const renderOthers = (others: ReadonlyArray<Failure>): string =>
-  elide(others.map(({ plan }) => renderPoint(plan.points[0]!)), 8).join(", ")
+  elide([...new Set(others.map(({ plan }) => renderPoint(plan.points[0]!)))], 8).join(", ")
 
 const renderFault = ({ fault }: Plan): string | undefined => {
   switch (fault?.kind) {

@@ -58,9 +58,9 @@ import { resources } from "./internal/leaks/resources.ts"
 import { scopes, seeingScopes } from "./internal/leaks/scopes.ts"
 import type { Leak } from "./internal/leaks/Watch.ts"
 import { see, unwatched, Watch, watched, watchSuite } from "./internal/leaks/Watch.ts"
+import { pointTo } from "./internal/places.ts"
 
 export type { Leak, LeakKind } from "./internal/leaks/Watch.ts"
-export type { Place } from "./internal/places.ts"
 
 /**
  * What is not a leak, and why. The reason is for whoever wonders later.
@@ -98,16 +98,7 @@ export class LeaksFound extends Data.TaggedError("LeaksFound")<{ readonly leaks:
   }
 }
 
-/** Test runners show the lines that a stack names: those of the leaks, and not of the one who found them. */
-const found = (leaks: ReadonlyArray<Leak>): LeaksFound => {
-  const error = new LeaksFound({ leaks })
-  const places = leaks.flatMap(({ at }) => at === undefined ? [] : [at])
-  error.stack = [
-    `LeaksFound: ${error.message}`,
-    ...places.map(({ column, file, line }) => `    at ${file}:${line}:${column}`)
-  ].join("\n")
-  return error
-}
+const found = (leaks: ReadonlyArray<Leak>): LeaksFound => pointTo(new LeaksFound({ leaks }), leaks.map(({ at }) => at))
 
 /**
  * What is never reported.

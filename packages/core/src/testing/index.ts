@@ -5,6 +5,7 @@
  */
 export * as InterruptLab from "./InterruptLab.ts"
 export * from "./LabReport.ts"
+export * as Laws from "./Laws.ts"
 export * from "./Ledger.ts"
 export * from "./NoLeaks.ts"
 export * as Script from "./Script.ts"

@@ -11,7 +11,7 @@ import { renderPlace, standingAt } from "./standing.ts"
 export const describe = (lab: Lab, plan: Plan): Effect.Effect<{ readonly run: Run; readonly outcome: Outcome }> =>
   Effect.gen(function*() {
     const undisturbed = yield* played(lab.play({ ...plan, points: [] }, { operations: true }))
-    const sites = new Map<Applied, ReadonlyArray<string>>()
+    const sites = new Map<Applied, Pick<Interruption, "at" | "site">>()
     const names = new Map<Applied, readonly [fiber: string, victim: string]>()
     const onApply = (applied: Applied, stage: Stage) => {
       sites.set(applied, siteOf(applied.fiber))
@@ -25,7 +25,7 @@ export const describe = (lab: Lab, plan: Plan): Effect.Effect<{ readonly run: Ru
       victim: names.get(applied)![1],
       op: applied.op,
       ms: applied.ms,
-      site: sites.get(applied)!
+      ...sites.get(applied)!
     }))
     const run: Run = {
       token: encodeToken(plan, stage.applied[0]?.trace),
@@ -45,12 +45,16 @@ const played = (outcome: Outcome | Promise<Outcome>): Effect.Effect<Outcome> =>
   outcome instanceof Promise ? Effect.promise(() => outcome) : Effect.succeed(outcome)
 
 /** The line at which a fiber stands, and the functions and spans that it is in. */
-const siteOf = (fiber: AnyFiber): ReadonlyArray<string> => {
+const siteOf = (fiber: AnyFiber): Pick<Interruption, "at" | "site"> => {
   const sites = new FiberSites()
   const { chain, fork } = sites.get(sites.intern(fiber.cache, fiber.cache))
-  const place = standingAt(fiber)
-  return [
-    ...(place === undefined ? [] : [renderPlace(place)]),
-    ...(chain.length > 0 ? chain : fork === undefined ? [] : [fork]).map((frame) => renderFrame(frame, process.cwd()))
-  ]
+  const at = standingAt(fiber)
+  const frames = chain.length > 0 ? chain : fork === undefined ? [] : [fork]
+  return {
+    at,
+    site: [
+      ...(at === undefined ? [] : [renderPlace(at)]),
+      ...frames.map((frame) => renderFrame(frame, process.cwd()))
+    ]
+  }
 }

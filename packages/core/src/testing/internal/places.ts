@@ -233,3 +233,13 @@ export const original = (url: string, line: number, column: number): Place => {
   }
   return plain
 }
+
+/** Gives an error the stack of what it reports: test runners show the lines that it names, which are not those of its making. */
+export const pointTo = <E extends Error>(error: E, places: ReadonlyArray<Place | undefined>): E => {
+  const known = places.filter((place) => place !== undefined)
+  error.stack = [
+    `${error.name}: ${error.message}`,
+    ...known.map(({ column, file, line }) => `    at ${file}:${line}:${column}`)
+  ].join("\n")
+  return error
+}
