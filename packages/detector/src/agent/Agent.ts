@@ -24,6 +24,8 @@ import { waitingPlaces } from "./WaitingPlaces.ts"
 export interface Agent {
   /** Takes the readings of an interval. */
   readonly tick: () => void
+  /** Says what happened so far, without a reading, before the first interval is over. */
+  readonly early: () => void
   /** Says what happened since the last interval, without a reading that would make the program wait. */
   readonly flush: () => void
   readonly answer: (request: Request) => void
@@ -85,7 +87,7 @@ export const startAgent = (
     return [{ t: now, bytes, forced: true, external: process.memoryUsage().external }]
   }
 
-  const tick = (reading: "due" | "now" | "never"): void => {
+  const tick = (reading: "due" | "now" | "early" | "never"): void => {
     if (stopped) return
     const now = census.now()
     const final = reading === "never"
@@ -131,6 +133,7 @@ export const startAgent = (
 
   return {
     tick: () => probes.run("tick", () => tick("due"), undefined),
+    early: () => probes.run("tick", () => tick("early"), undefined),
     flush: () => probes.run("tick", () => tick("never"), undefined),
     answer,
     stop: () => {

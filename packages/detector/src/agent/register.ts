@@ -20,6 +20,9 @@ import type { AgentOptions } from "./Protocol.ts"
 // Taken at load: the program may replace the globals.
 const setTimer = setInterval
 const clearTimer = clearInterval
+const setLater = setTimeout
+
+const earlyMs = [50, 200]
 
 const register = (socket: string, options: AgentOptions): void => {
   const census = get()
@@ -93,6 +96,8 @@ const register = (socket: string, options: AgentOptions): void => {
       const started = agent = startAgent(census, options, to.send, lines)
       timer = setTimer(started.tick, options.intervalMs)
       timer.unref()
+      // Some processes, those of test runners for one, are killed before a first interval is over.
+      for (const ms of earlyMs) setLater(() => !over && started.early(), ms).unref()
     }
     return true
   }

@@ -27,12 +27,15 @@ const screen = async (
   rows: number,
   until: (text: string) => boolean,
   env = "",
-  then?: (session: string) => Promise<string>
+  then?: (session: string) => Promise<string>,
+  program = "leaks.mjs"
 ): Promise<string> => {
-  const session = `s${columns}x${rows}${env.length}`
-  const command = `PATH=${
+  const session = `s${columns}x${rows}${env.length}${program.length}`
+  const command = `trap : INT; PATH=${
     dirname(process.execPath)
-  }:$PATH ${env} ${process.execPath} ${main} run --for 20s -- ${process.execPath} ${fixture("leaks.mjs")}; sleep 20`
+  }:$PATH ${env} ${process.execPath} ${main} run --for 20s -- ${process.execPath} ${
+    fixture("leaks.mjs")
+  }; sleep 20; sleep 20; sleep 20; sleep 20`
   tmux("new-session", "-d", "-s", session, "-x", String(columns), "-y", String(rows), command)
   try {
     for (let i = 0; i < 150; i++) {
@@ -90,6 +93,24 @@ describe.skipIf(missing !== undefined).concurrent("the live view", { timeout: 60
       return tmux("capture-pane", "-p", "-t", session)
     })
     assert.strictEqual(dumb.trim(), "serving")
+  })
+
+  it("ends with the report when Ctrl-C is pressed, which the program gets once, and with a kill at the third", async () => {
+    const run = (name: string, ...presses: ReadonlyArray<string>) =>
+      screen(90, 30, (text) => /live fibers/.test(text), "", async (session) => {
+        for (const expected of presses) {
+          tmux("send-keys", "-t", session, "C-c")
+          for (let i = 0; i < 100 && !tmux("capture-pane", "-p", "-t", session).includes(expected); i++) await wait(100)
+        }
+        return tmux("capture-pane", "-p", "-S", "-200", "-t", session)
+      }, name)
+    const [polite, stubborn] = await Promise.all([
+      run("leaks.mjs", "fiberscope  "),
+      run("interrupted.mjs", "SIGINT 1", "SIGINT 2", "node ")
+    ])
+    assert.match(polite, /^fiberscope {2}UNDECIDED/m)
+    assert.notInclude(stubborn, "SIGINT 3")
+    assert.match(stubborn, /^fiberscope {2}UNDECIDED/m)
   })
 
   it("looks like this", async () => {

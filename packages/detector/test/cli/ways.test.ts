@@ -1,6 +1,6 @@
 /** Any way to start a program, and programs that make it hard: each is observed, and goes on as if nobody looked. */
 import { assert, describe, it } from "@effect/vitest"
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import process from "node:process"
@@ -52,6 +52,23 @@ describe.concurrent("fiberscope run", { timeout: 60_000 }, () => {
     assert.strictEqual(run.code, 0, run.stderr)
     assert.isAtLeast(startedIn(run)!, fibers)
   })
+
+  it("observes vitest, which runs tests in workers or children of its own", async () => {
+    const root = fileURLToPath(new URL("../fixtures/vitest", import.meta.url))
+    const vitest = fileURLToPath(new URL("../../../../node_modules/vitest/vitest.mjs", import.meta.url))
+    const run = await fiberscope([process.execPath, vitest, "run", "--root", root])
+    assert.strictEqual(run.code, 0, run.stdout.toString() + run.stderr)
+    assert.isAtLeast(startedIn(run)!, fibers)
+  })
+
+  it("names a node that is too old for the agent", () =>
+    // Node 18 and older end with 9 at an option that they do not allow in NODE_OPTIONS.
+    inProject({ "old-node": "#!/bin/sh\nexit 9\n" }, async (folder) => {
+      chmodSync(join(folder, "old-node"), 0o755)
+      const run = await fiberscope([join(folder, "old-node"), "app.mjs"])
+      assert.strictEqual(run.code, 9)
+      assert.match(run.stderr.replaceAll(/\s+/g, " "), /may be older than 20/)
+    }))
 
   it("observes under the permission model, and says what it may not do", async () => {
     const root = fileURLToPath(new URL("../../../..", import.meta.url))
