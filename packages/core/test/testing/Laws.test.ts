@@ -3,8 +3,11 @@ import { Deferred, Effect, Pool, Queue, Scope, Semaphore } from "effect"
 import type { InjectedFailure, Lease, Ledger } from "../../src/testing/index.ts"
 import { Laws } from "../../src/testing/index.ts"
 
+/** Milliseconds, for tests of some ten thousand runs on a machine that does other things too. */
+const patient = 60_000
+
 const passes = (laws: ReadonlyArray<Laws.Law>): void => {
-  for (const { check, name } of laws) it.effect(name, () => check)
+  for (const { check, name } of laws) it.effect(name, () => check, patient)
 }
 
 /** The names of the laws that do not hold. */
@@ -138,7 +141,7 @@ describe("Laws", () => {
           "closes the rest when an acquisition fails",
           "closes the rest when a release dies"
         ])
-      }))
+      }), patient)
   })
 
   describe("a pool", () => {
@@ -160,7 +163,7 @@ describe("Laws", () => {
         )
         assert.include(yield* broken(pool("wakes the dead")), "passes on the turn of a waiter who is interrupted")
         assert.include(yield* broken(pool("keeps the permit")), "goes on when an acquisition fails")
-      }))
+      }), patient)
   })
 
   describe("a queue", () => {
@@ -181,6 +184,6 @@ describe("Laws", () => {
           "takes nothing from a producer that is no longer there"
         )
         assert.include(yield* broken(queue("last in, first out")), "keeps the order of its items")
-      }))
+      }), patient)
   })
 })

@@ -209,7 +209,7 @@ describe("noLeaks", () => {
       const flaky = Effect.suspend(() => ++runs === 4 ? Effect.fail("the fourth time") : Effect.void)
       assert.strictEqual(yield* Effect.flip(noLeaks(flaky, { repeat: 10 })), "the fourth time")
       assert.strictEqual(runs, 4)
-    }))
+    }), 20_000)
 
   it.live("stops the test that is interrupted", () =>
     Effect.gen(function*() {

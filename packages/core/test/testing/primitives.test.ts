@@ -8,6 +8,6 @@ describe("Effect's own primitives survive every interruption:", () => {
       const report = await examine(each, { points: ["park", "task", "idle", "delivery"] })
       assert.strictEqual(report.failures.length, 0, render(report))
       assert.isAbove(report.points.park, 0)
-    })
+    }, 60_000)
   }
 })
