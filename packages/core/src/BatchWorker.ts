@@ -60,8 +60,8 @@ export interface BatchWorkerOptions<A, E = never, R = never> {
   readonly capacity?: number | undefined
   /** Flushes that run at a time. Default 1: batches arrive in order. */
   readonly concurrency?: number | undefined
-  /** When a flush that failed is tried again. A defect is not, and neither is one that was left behind. Default: never. */
-  readonly retry?: Schedule.Schedule<unknown, E | Deadline.DeadlineExceeded> | undefined
+  /** When a flush that failed, or died, is tried again. One that was left behind is not. Default: never. */
+  readonly retry?: Schedule.Schedule<unknown, Cause.Cause<E | Deadline.DeadlineExceeded>> | undefined
   /** The time of one attempt, after which it is interrupted, and left behind if it does not heed that. Default 5 seconds. */
   readonly flushDeadline?: Duration.Input | undefined
   /** How long the end of the scope may take. Default 10 seconds. In a shutdown, the phase `flush` drains it before. */

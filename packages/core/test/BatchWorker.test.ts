@@ -51,6 +51,9 @@ const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) => {
   )
 }
 
+/** The slow tier tries more programs, and more points of each. */
+const effort = process.env["FIBERSCOPE_SLOW"] === undefined ? 1 : 20
+
 describe("BatchWorker", () => {
   it.effect("flushes when a batch is full, and when its oldest item has waited long enough", () =>
     Effect.gen(function*() {
@@ -289,6 +292,22 @@ describe("BatchWorker", () => {
         assert.include(lines, "\"no time\" lost 1 items: it had no time to flush them or to give them up")
       }))
 
+    it.effect("waits for who is being told", () =>
+      Effect.gen(function*() {
+        const gaveUp: Array<ReadonlyArray<number>> = []
+        const { worker: batches } = yield* worker({
+          flush: () => Effect.fail("down"),
+          onGiveUp: (items) => Effect.andThen(Effect.sleep("1 second"), Effect.sync(() => gaveUp.push(items)))
+        })
+        yield* batches.offer(1)
+        const drain = yield* Effect.forkChild(batches.drain(), { startImmediately: true })
+        yield* TestClock.adjust("999 millis")
+        assert.isUndefined(drain.pollUnsafe())
+        yield* TestClock.adjust("1 millis")
+        assert.deepInclude(yield* Fiber.join(drain), { flushed: 0, gaveUp: 1, stuck: [] })
+        assert.deepStrictEqual(gaveUp, [[1]])
+      }))
+
     it.effect("is what the end of the scope does", () =>
       Effect.gen(function*() {
         const { lines } = yield* logged(Effect.gen(function*() {
@@ -480,9 +499,9 @@ describe("BatchWorker", () => {
             return InterruptLab.verify((ledger) => {
               books = new Books()
               return Effect.scoped(interpret(script, ledger, books))
-            }, { order, seed: script.steps.length, budget: { runs: 150 }, invariant: () => books.problems(script) })
+            }, { order, seed: script.steps.length, budget: { runs: 100 }, invariant: () => books.problems(script) })
           }),
-        { arbitrary: { runs: 50 }, timeout: 60_000 }
+        { arbitrary: { runs: 30 * effort }, timeout: 60_000 }
       )
     }
 
@@ -537,7 +556,7 @@ describe("BatchWorker", () => {
           order: "random",
           orders: 2,
           inject: ["failingAcquire", "slowRelease"],
-          budget: { runs: 1500 },
+          budget: { runs: 600 * effort },
           invariant: () => books.problems(script)
         })
       }), 60_000)

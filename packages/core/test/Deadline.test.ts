@@ -35,6 +35,9 @@ const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) => {
   )
 }
 
+/** The slow tier tries more programs, and more points of each. */
+const effort = process.env["FIBERSCOPE_SLOW"] === undefined ? 1 : 20
+
 describe("Deadline", () => {
   it.effect("interrupts at the deadline, runs the finalizers, and says what it knows", () =>
     Effect.gen(function*() {
@@ -376,7 +379,7 @@ describe("Deadline", () => {
               Effect.scoped(interpret(script, ledger, Infinity)).pipe(Effect.provide(Deadline.Deadline.layer())),
             { order, seed: script.length }
           ),
-        { arbitrary: { runs: 100 }, timeout: 60_000 }
+        { arbitrary: { runs: 30 * effort }, timeout: 60_000 }
       )
     }
 
@@ -398,7 +401,7 @@ describe("Deadline", () => {
           )).pipe(Effect.provide(Deadline.Deadline.layer())), {
           inject: ["failingAcquire", "dyingRelease", "slowRelease"],
           pairs: true,
-          budget: { runs: 4000 }
+          budget: { runs: 600 * effort }
         }),
       60_000
     )

@@ -56,6 +56,9 @@ const metric = (id: string, name: string) =>
     (all) => all.find((one) => one.id === `fiberscope_taskmanager_${id}` && one.attributes?.["name"] === name)?.state
   )
 
+/** The slow tier tries more programs, and more points of each. */
+const effort = process.env["FIBERSCOPE_SLOW"] === undefined ? 1 : 20
+
 describe("TaskManager", () => {
   it.effect("runs a task in the context of the caller, and gives its result", () =>
     Effect.gen(function*() {
@@ -576,9 +579,9 @@ describe("TaskManager", () => {
           InterruptLab.verify((ledger) => interpret(script, ledger), {
             order,
             seed: script.steps.length,
-            budget: { runs: 150 }
+            budget: { runs: 100 }
           }),
-        { arbitrary: { runs: 50 }, timeout: 60_000 }
+        { arbitrary: { runs: 30 * effort }, timeout: 60_000 }
       )
     }
 
@@ -623,7 +626,7 @@ describe("TaskManager", () => {
           inject: ["failingAcquire", "dyingRelease", "slowRelease"],
           order: "random",
           orders: 3,
-          budget: { runs: 1000 }
+          budget: { runs: 600 * effort }
         }
       ), 60_000)
   })

@@ -1,4 +1,5 @@
 /** The state behind a batch worker: what is queued, which batches are under way, and what became of them. */
+import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
@@ -7,7 +8,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Schedule from "effect/Schedule"
-import type { Deadline, DeadlineExceeded } from "../Deadline.ts"
+import type { Deadline } from "../Deadline.ts"
+import { DeadlineExceeded } from "../Deadline.ts"
 import { MailboxCore } from "./MailboxCore.ts"
 import { reportFailure, sayNow } from "./reportFailure.ts"
 
@@ -22,10 +24,12 @@ export interface Entry<A> {
 
 /** A batch from the moment it is taken out of the queue. It is settled once: flushed, or given up. */
 interface Batch<A> {
-  readonly entries: ReadonlyArray<Entry<A>>
+  readonly entries: Arr.NonEmptyReadonlyArray<Entry<A>>
   /** The number of its first item, in the order of acceptance. */
   readonly first: number
   flushed: boolean
+  /** Somebody sees to its end. */
+  claimed: boolean
   settled: boolean
 }
 
@@ -42,10 +46,13 @@ export interface RunnerOptions<A, E> {
   readonly maxSize: number
   readonly maxWait: number
   readonly capacity: number
-  readonly flush: (items: ReadonlyArray<A>) => Effect.Effect<unknown, E>
-  readonly retry: Schedule.Schedule<unknown, E | DeadlineExceeded> | undefined
+  readonly flush: (items: Arr.NonEmptyReadonlyArray<A>) => Effect.Effect<unknown, E>
+  readonly retry: Schedule.Schedule<unknown, Cause.Cause<E | DeadlineExceeded>> | undefined
   readonly flushDeadline: Duration.Input
-  readonly onGiveUp: (items: ReadonlyArray<A>, cause: Cause.Cause<E | DeadlineExceeded>) => Effect.Effect<unknown>
+  readonly onGiveUp: (
+    items: Arr.NonEmptyReadonlyArray<A>,
+    cause: Cause.Cause<E | DeadlineExceeded>
+  ) => Effect.Effect<unknown>
 }
 
 export class BatchRunner<A, E> {
@@ -121,8 +128,14 @@ export class BatchRunner<A, E> {
 
   #take(): Batch<A> | undefined {
     const entries = this.core.takeBatch(this.options.maxSize)
-    if (entries.length === 0) return undefined
-    const batch: Batch<A> = { entries, first: this.#taken, flushed: false, settled: false }
+    if (!Arr.isReadonlyArrayNonEmpty(entries)) return undefined
+    const batch: Batch<A> = {
+      entries,
+      first: this.#taken,
+      flushed: false,
+      claimed: false,
+      settled: false
+    }
     this.#taken += entries.length
     this.#underWay.add(batch)
     return batch
@@ -130,7 +143,7 @@ export class BatchRunner<A, E> {
 
   #attempts(batch: Batch<A>): Effect.Effect<void, E | DeadlineExceeded> {
     const { flush, flushDeadline, name, retry } = this.options
-    const items = batch.entries.map(({ item }) => item)
+    const items = Arr.map(batch.entries, ({ item }) => item)
     let attempts = 0
     const once = this.#call("flush", items.length, () => {
       this.counts.flushes++
@@ -139,18 +152,17 @@ export class BatchRunner<A, E> {
       return Effect.onExitPrimitive(flush(items), (exit) => {
         if (Exit.isFailure(exit)) return undefined
         batch.flushed = true
-        return batch.settled
+        return batch.claimed
           ? Effect.logWarning(`"${name}" flushed ${items.length} items after they had been given up`)
           : undefined
       })
     })
-    const attempt: Effect.Effect<void, E | DeadlineExceeded> = Effect.asVoid(
-      this.#deadline.abandon(once, flushDeadline, `flush of ${name}`)
-    )
+    const attempt = Effect.asVoid(this.#deadline.abandon(once, flushDeadline, `flush of ${name}`))
     if (retry === undefined) return attempt
-    // An attempt that was left behind may still succeed: another one beside it would flush twice.
-    const again = (error: E | DeadlineExceeded) => !batch.settled && !isOrphaned(error)
-    return Effect.asVoid(Effect.retry(attempt, { schedule: retry, while: again }))
+    return Effect.sandbox(attempt).pipe(
+      Effect.retry({ schedule: retry, while: (cause) => !batch.claimed && isRetryable(cause) }),
+      Effect.catch(Effect.failCause)
+    )
   }
 
   /** Runs the user's code, and knows that it runs. */
@@ -166,14 +178,17 @@ export class BatchRunner<A, E> {
   /** Hands a batch to `onGiveUp`, unless somebody else has settled it. */
   #giveUp(batch: Batch<A>, cause: Cause.Cause<E | DeadlineExceeded>): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const items = batch.entries.map(({ item }) => item)
+      const items = Arr.map(batch.entries, ({ item }) => item)
       const { flushDeadline, name, onGiveUp } = this.options
-      if (!this.#settle(batch, Exit.fail(cause))) return Effect.void
+      if (batch.claimed) return Effect.void
+      batch.claimed = true
+      const end = Effect.sync(() => this.#settle(batch, Exit.fail(cause)))
       const handOver = this.#call("onGiveUp", items.length, () => onGiveUp(items, cause))
       return Effect.matchCauseEffect(this.#deadline.abandon(handOver, flushDeadline, `onGiveUp of ${name}`), {
-        onSuccess: () => Effect.void,
+        onSuccess: () => end,
         onFailure: (failure) => {
-          this.counts.lost += items.length
+          // Who had no time to wait for it may have counted it already.
+          if (this.#settle(batch, Exit.fail(cause))) this.counts.lost += items.length
           return Effect.andThen(
             Effect.logError(`"${name}" lost ${items.length} items: neither flush nor onGiveUp succeeded`),
             reportFailure(failure, `onGiveUp of ${name}`)
@@ -185,6 +200,7 @@ export class BatchRunner<A, E> {
 
   #settle(batch: Batch<A>, exit: Exit.Exit<void, Cause.Cause<unknown>>): boolean {
     if (batch.settled) return false
+    batch.claimed = true
     batch.settled = true
     this.#underWay.delete(batch)
     this.core.settleBatch(batch.entries.length, Exit.isSuccess(exit))
@@ -245,6 +261,12 @@ export class BatchRunner<A, E> {
   }
 }
 
-const isOrphaned = (error: unknown): boolean =>
-  typeof error === "object" && error !== null && "_tag" in error && error._tag === "DeadlineExceeded"
-  && "orphaned" in error && error.orphaned === true
+/**
+ * A defect is tried again like a failure: a rollback on a connection that is gone makes one. What was left behind is not, because it may
+ * still succeed, and another attempt beside it would flush twice.
+ */
+const isRetryable = (cause: Cause.Cause<unknown>): boolean =>
+  !Cause.hasInterruptsOnly(cause)
+  && !cause.reasons.some((reason) =>
+    Cause.isFailReason(reason) && reason.error instanceof DeadlineExceeded && reason.error.orphaned
+  )

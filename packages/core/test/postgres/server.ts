@@ -1,0 +1,44 @@
+/** A PostgreSQL server of the test's own: a directory, a socket in it, and nothing of the machine's. */
+import { execFileSync, spawnSync } from "node:child_process"
+import { chownSync, mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+export interface Server {
+  /** Where its socket is. */
+  readonly directory: string
+  /** Starts it, and waits until it takes connections. */
+  readonly start: () => void
+  /** `fast` aborts what runs; `immediate` is a crash, after which it recovers from its log. */
+  readonly stop: (mode: "fast" | "immediate") => void
+  readonly remove: () => void
+}
+
+/** PostgreSQL refuses to run as root: there it gets the ids of a user without any rights. */
+const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : undefined
+
+const run = (cwd: string, command: string, args: ReadonlyArray<string>): void => {
+  execFileSync(command, args, { cwd, stdio: ["ignore", "ignore", "pipe"], ...nobody })
+}
+
+/** A server that is initialised and does not run yet; else the reason why there is none. */
+export const makeServer = (): Server | string => {
+  const found = spawnSync("postgres", ["--version"], { encoding: "utf8", ...nobody })
+  if (found.status !== 0) return "there is no postgres on the PATH"
+  const directory = mkdtempSync(join(tmpdir(), "fiberscope-pg-"))
+  if (nobody !== undefined) chownSync(directory, nobody.uid, nobody.gid)
+  const data = join(directory, "data")
+  try {
+    run(directory, "initdb", ["-D", data, "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8"])
+  } catch (error) {
+    rmSync(directory, { recursive: true, force: true })
+    return `initdb does not work here: ${String(error).split("\n")[0]}`
+  }
+  const options = `-k ${directory} -c listen_addresses='' -c max_connections=20`
+  return {
+    directory,
+    start: () => run(directory, "pg_ctl", ["-D", data, "-w", "-l", join(directory, "log"), "-o", options, "start"]),
+    stop: (mode) => run(directory, "pg_ctl", ["-D", data, "-w", "-m", mode, "stop"]),
+    remove: () => rmSync(directory, { recursive: true, force: true })
+  }
+}
