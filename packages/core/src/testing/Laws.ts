@@ -158,14 +158,15 @@ export const pool = <E>(
 }
 
 /**
- * What the laws of a queue are about. `clear` takes out what is left, without waiting.
+ * What the laws of a queue are about. `receive` waits for an item and hands it to `f`; `clear` takes out what is left, and does not
+ * wait.
  *
  * @since 0.1.0
  * @category models
  */
 export interface QueueUnderTest {
   readonly offer: (item: number) => Effect.Effect<unknown, unknown>
-  readonly take: Effect.Effect<number, unknown>
+  readonly receive: (f: (item: number) => Effect.Effect<void>) => Effect.Effect<unknown, unknown>
   readonly clear: Effect.Effect<Iterable<number>, unknown>
 }
 
@@ -174,7 +175,26 @@ export interface QueueUnderTest {
  *
  * **Details**
  *
- * The consumer takes interruptibly and notes what it took uninterruptibly, as a consumer that must not lose an item has to.
+ * A queue that has `take` receives without a loss when it takes interruptibly and handles uninterruptibly, in one
+ * `Effect.uninterruptibleMask`.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { it } from "@effect/vitest"
+ * import { Effect, Queue } from "effect"
+ * import { Laws } from "@fiberscope/core/testing"
+ *
+ * const laws = Laws.queue((capacity) =>
+ *   Effect.map(Queue.bounded<number>(capacity), (queue) => ({
+ *     offer: (item) => Queue.offer(queue, item),
+ *     receive: (f) => Effect.uninterruptibleMask((restore) => Effect.flatMap(restore(Queue.take(queue)), f)),
+ *     clear: Queue.clear(queue)
+ *   }))
+ * )
+ *
+ * for (const { check, name } of laws) it.effect(`a queue ${name}`, () => check)
+ * ```
  *
  * @since 0.1.0
  * @category laws
@@ -185,10 +205,8 @@ export const queue = <E>(
 ): ReadonlyArray<Law> => {
   const capacity = 2
   const items = [1, 2, 3, 4]
-  const received = (ledger: Ledger, { take }: QueueUnderTest) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(restore(take), (item) => Effect.sync(() => ledger.delivered(item)))
-    )
+  const received = (ledger: Ledger, { receive }: QueueUnderTest) =>
+    receive((item) => Effect.sync(() => ledger.delivered(item)))
   const offered = (ledger: Ledger, { offer }: QueueUnderTest) => (item: number) =>
     Effect.uninterruptible(Effect.andThen(offer(item), Effect.sync(() => ledger.offered(item))))
   const remaining = (ledger: Ledger, { clear }: QueueUnderTest) =>
@@ -219,7 +237,7 @@ export const queue = <E>(
   const waiting = over((ledger, queue) =>
     Effect.gen(function*() {
       // Nothing comes while it waits, so whatever comes later is there for others.
-      yield* InterruptLab.subject(Effect.timeoutOption(queue.take, 5))
+      yield* InterruptLab.subject(Effect.timeoutOption(queue.receive(() => Effect.void), 5))
       yield* offered(ledger, queue)(1)
       yield* received(ledger, queue)
     })
@@ -243,7 +261,12 @@ export const queue = <E>(
       const taken: Array<number> = []
       ledger.always("items come out in the order they went in", () => taken.every((item, i) => item === items[i]))
       yield* Effect.sleep(1)
-      yield* Effect.forEach(items, () => Effect.map(queue.take, (item) => taken.push(item)))
+      yield* Effect.forEach(items, () =>
+        queue.receive((item) =>
+          Effect.sync(() => {
+            taken.push(item)
+          })
+        ))
       yield* Fiber.join(producer)
     })
   )

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Pool, Queue, Scope, Semaphore } from "effect"
+import * as Mailbox from "../../src/Mailbox.ts"
 import type { InjectedFailure, Lease, Ledger } from "../../src/testing/index.ts"
 import { Laws } from "../../src/testing/index.ts"
 
@@ -116,7 +117,9 @@ const queue = (flaw?: QueueFlaw): ReadonlyArray<Laws.Law> =>
           wake(takers)
           return Effect.void
         })
-      return { offer: push, take, clear: Effect.sync(() => items.splice(0)) }
+      const receive = (f: (item: number) => Effect.Effect<void>) =>
+        Effect.uninterruptibleMask((restore) => Effect.flatMap(restore(take), f))
+      return { offer: push, receive, clear: Effect.sync(() => items.splice(0)) }
     })
   )
 
@@ -170,10 +173,32 @@ describe("Laws", () => {
     passes(Laws.queue((capacity) =>
       Effect.map(Queue.bounded<number>(capacity), (queue): Laws.QueueUnderTest => ({
         offer: (item) => Queue.offer(queue, item),
-        take: Queue.take(queue),
+        receive: (f) => Effect.uninterruptibleMask((restore) => Effect.flatMap(restore(Queue.take(queue)), f)),
         clear: Queue.clear(queue)
       }))
     ))
+
+    describe("that is a Mailbox", () => {
+      passes(
+        Laws.queue((capacity) =>
+          Effect.map(Mailbox.make<number>({ capacity }), (mailbox): Laws.QueueUnderTest => ({
+            offer: mailbox.send,
+            receive: mailbox.receive,
+            clear: Effect.gen(function*() {
+              const left: Array<number> = []
+              while ((yield* mailbox.size) > 0) {
+                yield* mailbox.receive((item) =>
+                  Effect.sync(() => {
+                    left.push(item)
+                  })
+                )
+              }
+              return left
+            })
+          }))
+        )
+      )
+    })
 
     it.effect("keeps its laws in its simplest form, and breaks them with any flaw", () =>
       Effect.gen(function*() {
