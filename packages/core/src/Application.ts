@@ -23,7 +23,7 @@ import type * as Scope from "effect/Scope"
 import type { GracefulShutdownOptions, ShutdownReport } from "./GracefulShutdown.ts"
 import { GracefulShutdown, make } from "./GracefulShutdown.ts"
 import type { Floor, Growth } from "./internal/growth.ts"
-import { growthOf } from "./internal/growth.ts"
+import { fewestFloors, growthOf } from "./internal/growth.ts"
 import { heapFloor, restOf, settled, watchRest } from "./internal/rest.ts"
 
 /**
@@ -31,7 +31,7 @@ import { heapFloor, restOf, settled, watchRest } from "./internal/rest.ts"
  * @category models
  */
 export interface RunOptions<E, R> extends GracefulShutdownOptions {
-  /** How often the service is booted and stopped. Default 10; at least 1. Growth of the heap is judged from 16 on. */
+  /** How often the service is booted and stopped. Default 10; at least 1. Growth of the heap is judged from 20 on. */
   readonly cycles?: number | undefined
   /** What the service does in each cycle. Default: nothing. */
   readonly work?: Effect.Effect<unknown, E, R> | undefined
@@ -96,7 +96,7 @@ export class NotStopped extends Data.TaggedError("NotStopped")<{
  * **Gotchas**
  *
  * It sees the whole process: run nothing beside it. Under a test clock nothing settles by itself: use `it.live`. A heap that grows by
- * less than about 64 KB over all cycles is not told from noise; more cycles see less of a leak in each.
+ * less than about 0.5 % over all cycles is not told from noise; more cycles see less of a leak in each.
  *
  * **Example**
  *
@@ -147,10 +147,11 @@ export const run: {
         if (report.held.length > 0 || report.participants.some(({ outcome }) => outcome !== "ended")) {
           return yield* new NotStopped({ cycle: i, report })
         }
-        const left = yield* settled(rest, settle)
+        // What is made once never settles.
+        const left = yield* settled(rest, i < 1 ? Math.min(settle, warmUpSettle) : settle)
         if (i < 1) rest = yield* restOf
         else if (left.length > 0) return yield* new NotAtRest({ cycle: i, left })
-        else if (i % every === 0) floors.push({ cycle: i, bytes: yield* heapFloor })
+        else if (cycles >= fewestFloors && i % every === 0) floors.push({ cycle: i, bytes: yield* heapFloor })
       }
       const heap = growthOf(floors)
       if (heap?.grows === true) {
@@ -164,6 +165,8 @@ export const run: {
       return report
     }).pipe(Effect.scoped)
 )
+
+const warmUpSettle = 500
 
 /** How often the heap is looked at: a full collection takes longer than many a cycle. */
 const mostFloors = 40

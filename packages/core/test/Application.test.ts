@@ -4,6 +4,7 @@ import { createServer } from "node:net"
 import * as Application from "../src/Application.ts"
 import { GracefulShutdown } from "../src/GracefulShutdown.ts"
 import { instrument } from "../src/internal/instruments.ts"
+import { everything, Orders } from "./support/everything.ts"
 
 class Service extends Context.Service<Service, { readonly use: Effect.Effect<void> }>()("Service") {}
 
@@ -95,12 +96,12 @@ describe("Application.run", () => {
     Effect.gen(function*() {
       const kept: Array<unknown> = []
       const grows = Effect.sync(() => void kept.push(new Array(4000).fill(kept.length)))
-      const found = yield* left(leaky(grows), { cycles: 24 })
+      const found = yield* left(leaky(grows), { cycles: 20 })
       assert.match(String(found[1]), /^the heap grows by 3\d{4} bytes in each cycle, from /)
 
       const cache: Array<unknown> = []
       const fills = Effect.sync(() => void (cache.length < 8 && cache.push(new Array(40_000).fill(cache.length))))
-      const { heap } = yield* Application.run(leaky(fills), { cycles: 24 })
+      const { heap } = yield* Application.run(leaky(fills), { cycles: 20 })
       assert.isFalse(heap?.grows)
     }), 60_000)
 
@@ -146,4 +147,30 @@ describe("Application.run", () => {
       assert.isTrue(Exit.isFailure(exit))
       assert.strictEqual(open, 0)
     }))
+})
+
+/** `npm run test:slow` takes its time. */
+const cycles = process.env["SLOW"] === undefined ? 10 : 1000
+
+describe("a service of every module", () => {
+  it.live(`loses no order and is at rest after each of ${cycles} lives`, () =>
+    Effect.gen(function*() {
+      let lives = 0
+      const orders = 8
+      const work = Effect.gen(function*() {
+        const { place, written } = yield* Orders
+        assert.strictEqual(yield* place(orders), orders)
+        // What was accepted is written in the phases of the shutdown: looked at when all of them are over.
+        yield* Effect.addFinalizer(() =>
+          Effect.sync(() => {
+            lives++
+            assert.deepStrictEqual([...written].sort(), Array.from({ length: orders }, (_, i) => i))
+          })
+        )
+      })
+      const report = yield* Application.run(everything, { cycles, work, settle: "10 seconds" })
+      assert.strictEqual(lives, cycles + 1)
+      assert.notStrictEqual(report.heap?.grows, true)
+      yield* Effect.logInfo(`${cycles} lives: ${Math.round(report.heap?.bytesPerCycle ?? 0)} bytes each`)
+    }), 1_200_000)
 })

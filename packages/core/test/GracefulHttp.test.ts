@@ -20,7 +20,7 @@ const counts = (stdout: string) => /accepted (\d+), answered (\d+)/.exec(stdout)
 
 const total = ({ outcomes }: Load) => [...outcomes.values()].reduce((sum, count) => sum + count, 0)
 
-describe.concurrent("an HTTP server that is stopped", { timeout: 120_000 }, () => {
+describe.concurrent("an HTTP server that is stopped", { timeout: slow ? 900_000 : 120_000 }, () => {
   it("answers all that it has accepted, under load on kept connections", async () => {
     const server = await serve({ preStopDelay: 500, deadline: 10_000 })
     const clients = load(server.port, "/work", 40, 20)

@@ -16,23 +16,28 @@ export interface Growth {
 const fewest = 8
 /** Caches fill in the first third, and in the first cycles. */
 const warmUp = 1 / 3
-const warmUpAtLeast = 8
+const warmUpAtLeast = 12
+/** How many readings it takes to judge. */
+export const fewestFloors = fewest + warmUpAtLeast
 /** How many standard deviations a rise must be above chance. */
 const significant = 3
-/** Less than this over all readings is what collections leave or do not leave. */
+/** Less than this over all readings is what collections leave or do not leave; in a large heap, that part of it. */
 const noiseBytes = 64 * 1024
+const noisePart = 0.005
 
 /**
- * The slope is Sen's, the median of those between all pairs (Sen 1968); whether it rises is the Mann–Kendall test. A heap that has
- * filled a cache rises early and not late: it must rise in the later half by itself.
+ * The slope is Sen's, the median of those between all pairs (Sen 1968); whether it rises is the Mann–Kendall test. What warms up rises
+ * less and less: a leak rises in the last third at least half as fast as in the first.
  */
 export const growthOf = (floors: ReadonlyArray<Floor>): Growth | undefined => {
   const judged = floors.slice(Math.max(Math.floor(floors.length * warmUp), warmUpAtLeast))
   if (judged.length < fewest) return undefined
   const bytesPerCycle = slope(judged)
-  const span = judged.at(-1)!.cycle - judged[0]!.cycle
-  const late = judged.slice(judged.length >> 1)
-  const grows = risesBy(judged) >= significant && bytesPerCycle * span > noiseBytes && slope(late) > bytesPerCycle / 2
+  const [first, last] = [judged[0]!, judged.at(-1)!]
+  const noise = Math.max(noiseBytes, first.bytes * noisePart)
+  const third = Math.ceil(judged.length / 3)
+  const goesOn = slope(judged.slice(-third)) > slope(judged.slice(0, third)) / 2
+  const grows = risesBy(judged) >= significant && bytesPerCycle * (last.cycle - first.cycle) > noise && goesOn
   return { bytesPerCycle, grows }
 }
 

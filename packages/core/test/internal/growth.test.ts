@@ -25,6 +25,7 @@ describe("growthOf", () => {
       const healthy of [
         () => 0,
         (cycle: number) => 2e6 * (1 - Math.exp(-cycle / 4)),
+        (cycle: number) => 2e6 * (1 - Math.exp(-cycle / 10)),
         (cycle: number) => cycle > 30 ? 1e6 : 0,
         (cycle: number) => Math.min(cycle, 20) * 1e5,
         (cycle: number) => -8 * kilobyte * cycle,
@@ -34,7 +35,7 @@ describe("growthOf", () => {
   })
 
   it("does not judge a few cycles", () => {
-    assert.isUndefined(growthOf(floors(15, (cycle) => 1e6 * cycle)))
-    assert.isTrue(growthOf(floors(16, (cycle) => 1e6 * cycle))?.grows)
+    assert.isUndefined(growthOf(floors(19, (cycle) => 1e6 * cycle)))
+    assert.isTrue(growthOf(floors(20, (cycle) => 1e6 * cycle))?.grows)
   })
 })
