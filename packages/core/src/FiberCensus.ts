@@ -132,8 +132,8 @@ export interface FiberCensus {
   /** Abandoned fibers of a site; constant time. */
   readonly abandonedAt: (site: number) => number
   readonly dump: () => ReadonlyArray<FiberInfo>
-  /** The same with the fibers themselves; not to be kept. */
-  readonly fibers: () => ReadonlyArray<readonly [RuntimeFiber, FiberInfo]>
+  /** The same with the fibers themselves, at most so many; not to be kept. */
+  readonly fibers: (most?: number) => ReadonlyArray<readonly [RuntimeFiber, FiberInfo]>
   /** At most `most` live fibers of a site themselves, spread over all of them; not to be kept. */
   readonly fibersAt: (site: number, most: number) => ReadonlyArray<RuntimeFiber>
   /** Tenures what is older than a second and looks for abandoned fibers; runs by itself once a second. */
@@ -293,11 +293,12 @@ class Census implements FiberCensus {
 
   readonly dump = (): ReadonlyArray<FiberInfo> => this.fibers().map(([, info]) => info)
 
-  readonly fibers = (): ReadonlyArray<readonly [RuntimeFiber, FiberInfo]> => {
+  readonly fibers = (most = Infinity): ReadonlyArray<readonly [RuntimeFiber, FiberInfo]> => {
     const now = this.now()
     const out: Array<readonly [RuntimeFiber, FiberInfo]> = []
     for (const { copy, table } of this.#copies) {
       for (const { fiber, id, parent, site, start } of table.entries()) {
+        if (out.length >= most) return out
         out.push([fiber, {
           id,
           copy,

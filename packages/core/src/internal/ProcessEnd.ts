@@ -108,6 +108,8 @@ export class ProcessEnd {
   readonly #onSignal = (signal: NodeJS.Signals): void => {
     const at = now()
     this.#watchdog?.heard()
+    // The terminal has written ^C into the line.
+    if (signal === "SIGINT" && isatty(2)) this.#print("")
     if (this.#firstSignal === undefined) {
       this.#firstSignal = { signal, at }
       // Somebody who presses Ctrl-C is no load balancer.

@@ -8,6 +8,8 @@ import type { StuckFiber, WaitingPlace } from "../RunMain.ts"
 import { waitingPlaces } from "./waitingPlaces.ts"
 
 const maxPlaces = 50
+/** A process with a million fibers must end in time too: only so many of them are told about. */
+const maxFibers = 20_000
 const maxLines = 20
 
 /** Live fibers that nobody interrupts when they end: those without a parent that lives. */
@@ -31,7 +33,7 @@ export const stuckFibers = (
 ): ReadonlyArray<StuckFiber> => {
   const census = FiberCensus.get()
   // A fiber that waits for its children is not what the others wait for.
-  const all = census.fibers().filter(([fiber]) => !except.has(fiber))
+  const all = census.fibers(maxFibers).filter(([fiber]) => !except.has(fiber))
   const parents = new Set(all.map(([, { copy, parent }]) => key(copy, parent ?? 0)))
   const leaves = all.filter(([, { copy, id }]) => !parents.has(key(copy, id))).sort((a, b) =>
     rank(main, a) - rank(main, b)
@@ -47,6 +49,13 @@ export const stuckFibers = (
     interruptible: info.interruptible,
     interrupting: info.interrupting
   }))
+}
+
+/** `3 live fibers`, `20000 of 300000 live fibers`. */
+export const renderCount = (told: number): string => {
+  const { live } = FiberCensus.get().counts()
+  const all = live > maxFibers ? `${told} of ${live}` : `${told}`
+  return `${all} live ${all === "1" ? "fiber" : "fibers"}`
 }
 
 /** The main fiber first, then those that do not heed their interruption, then the oldest. */

@@ -2,7 +2,7 @@
 import * as Duration from "effect/Duration"
 import type { Reason } from "../GracefulShutdown.ts"
 import type { EndReport, StuckFiber } from "../RunMain.ts"
-import { inBrackets, renderStuck, renderTime } from "./liveFibers.ts"
+import { inBrackets, renderCount, renderStuck, renderTime } from "./liveFibers.ts"
 
 export const renderReason = (reason: Reason): string => {
   switch (reason._tag) {
@@ -63,7 +63,7 @@ export const renderLeft = (
 ): string => [title, ...alive(stuck, handles, base)].join("\n")
 
 const alive = (stuck: ReadonlyArray<StuckFiber>, handles: ReadonlyArray<string>, base: string) => [
-  ...section(`${stuck.length} live ${stuck.length === 1 ? "fiber" : "fibers"}:`, renderStuck(stuck, base)),
+  ...section(`${renderCount(stuck.length)}:`, renderStuck(stuck, base)),
   ...section("open handles:", handles)
 ]
 
