@@ -95,8 +95,11 @@ export interface ExploreOptions {
   readonly inject?: ReadonlyArray<FaultKind> | undefined
   /** What must hold at the end of each run: it answers with what is wrong. */
   readonly invariant?: ((finished: Finished) => string | ReadonlyArray<string> | undefined) | undefined
-  /** The program waits for ever unless it is interrupted, as a server does. */
-  readonly endless?: boolean | undefined
+  /**
+   * The program goes on for ever unless it is interrupted, as a server does: it is interrupted when nothing is due any more, or after
+   * this much virtual time. `true` stands for 1 minute.
+   */
+  readonly endless?: boolean | Duration.Input | undefined
   /** Virtual time that fibers may outlive the program. Default 1 minute. */
   readonly grace?: Duration.Input | undefined
   /** `async` only: real time to wait for promises before virtual time moves. Default 0, which is two turns of the event loop. */
@@ -314,7 +317,11 @@ const withLab = <E, R, A, E2>(
       invariant: options.invariant,
       maxOps: options.maxOps ?? 200_000,
       grace: millis(options.grace ?? "1 minute"),
-      endless: options.endless ?? false,
+      endless: options.endless === true
+        ? 60_000
+        : options.endless === undefined || options.endless === false
+        ? undefined
+        : millis(options.endless),
       deliveries: kinds.has("delivery"),
       settle: options.settle === undefined ? 0 : millis(options.settle)
     })

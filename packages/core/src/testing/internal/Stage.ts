@@ -42,8 +42,8 @@ export interface StageOptions {
   readonly maxOps: number
   /** Milliseconds of virtual time that fibers may outlive the root. */
   readonly grace: number
-  /** A program that is meant to wait for ever is interrupted when it does, as a shutdown would. */
-  readonly endless: boolean
+  /** A program that is meant to go on for ever is interrupted at this time, or as soon as nothing is due any more. */
+  readonly endless: number | undefined
   /** Parks fibers also where the result of an asynchronous operation is delivered. */
   readonly deliveries: boolean
   /** Real milliseconds that the asynchronous driver waits before it moves the clock. */
@@ -67,7 +67,6 @@ export class Stage implements Scheduler.Scheduler, Random.Random {
   /** Why the run cannot be trusted: the runtime no longer does what the lab relies on. */
   blind: string | undefined
   exhausted = false
-  deadlocked = false
   readonly thrown: Array<unknown> = []
   /** Called as each point is carried out; for reports. */
   onApply: ((applied: Applied, stage: Stage) => void) | undefined
@@ -88,6 +87,7 @@ export class Stage implements Scheduler.Scheduler, Random.Random {
   #parking: AnyFiber | undefined
   #pending: { readonly dispatcher: Dispatcher; readonly victim: AnyFiber } | undefined
   #closed = false
+  #isShutDown = false
   #close: (() => boolean) | undefined
   #endedAt = -1
   // The subjects: the parts of the program that are interrupted, where that is not all of it.
@@ -308,15 +308,20 @@ export class Stage implements Scheduler.Scheduler, Random.Random {
   #tick(): boolean {
     if (this.clock.pending === 0) return this.#deadlock()
     if (this.#endedAt >= 0 && this.clock.due - this.#endedAt > this.#options.grace) return false
+    if (this.clock.due > (this.#options.endless ?? Infinity) && this.#shutDown()) return true
     this.clock.tick(this.#choose)
     return true
   }
 
   #deadlock(): boolean {
     if (this.#closed || this.root?.pollUnsafe() !== undefined) return false
-    const first = !this.deadlocked
-    this.deadlocked = true
-    if (!first || !this.#options.endless || this.applied.length > 0) return false
+    return this.#options.endless !== undefined && this.#shutDown()
+  }
+
+  /** Interrupts a program that would go on for ever, once, and if no point of the plan has. */
+  #shutDown(): boolean {
+    if (this.#isShutDown || this.applied.length > 0) return false
+    this.#isShutDown = true
     const victims = this.#victims().filter((victim) => victim.pollUnsafe() === undefined)
     for (const victim of victims) victim.interruptUnsafe()
     return victims.length > 0

@@ -40,7 +40,7 @@ const play = (
     invariant: undefined,
     maxOps: 1000,
     grace: 0,
-    endless: false,
+    endless: undefined,
     deliveries: false,
     settle: 0
   })

@@ -15,7 +15,7 @@ const lab = (make: (ledger: Ledger) => Effect.Effect<unknown, unknown>) =>
     invariant: undefined,
     maxOps: 10_000,
     grace: 60_000,
-    endless: false,
+    endless: undefined,
     deliveries: false,
     settle: 0
   })

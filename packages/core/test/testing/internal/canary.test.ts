@@ -19,7 +19,7 @@ describe("canary", () => {
   it("dies when a fiber that is told to yield goes on", () => {
     const stage = new Stage(
       { driver: "virtual", points: [{ _tag: "Park", op: 2 }], order: { _tag: "Fifo" }, seed: 0, fault: undefined },
-      { maxOps: 100, grace: 0, endless: false, deliveries: false, settle: 0 }
+      { maxOps: 100, grace: 0, endless: undefined, deliveries: false, settle: 0 }
     )
     const fiber = Effect.runFork(Effect.never)
     stage.shouldYield(fiber)

@@ -8,13 +8,16 @@ export interface Case {
   readonly name: string
   readonly make: (ledger: Ledger) => Effect.Effect<unknown, unknown, Scope.Scope>
   readonly options?: InterruptLab.ExploreOptions
+  /** Where it is written down that this case fails with the version of Effect that the workspace pins. */
+  readonly finding?: string
 }
 
 export const one = (
   name: string,
   make: Case["make"],
-  options: InterruptLab.ExploreOptions = {}
-): Case => ({ name, make, options })
+  options: InterruptLab.ExploreOptions = {},
+  finding?: string
+): Case => ({ name, make, options, ...(finding === undefined ? {} : { finding }) })
 
 /**
  * Three users of something shared: one that holds it when the subject comes, the subject, which is interrupted, and one that queues

@@ -46,6 +46,24 @@ export const coordination: ReadonlyArray<Case> = [
       )
   ),
   one(
+    "PartitionedSemaphore.withPermits, free",
+    () =>
+      Effect.flatMap(
+        PartitionedSemaphore.make<string>({ permits: 1 }),
+        (semaphore) => InterruptLab.subject(semaphore.withPermits("k", 1)(Effect.void), { again: true })
+      ),
+    {},
+    "docs/findings/partitioned-semaphore.md"
+  ),
+  one(
+    "Semaphore.withPermits, free",
+    () =>
+      Effect.flatMap(
+        Semaphore.make(1),
+        (semaphore) => InterruptLab.subject(semaphore.withPermits(1)(Effect.void), { again: true })
+      )
+  ),
+  one(
     "PartitionedSemaphore.withPermits, two of three",
     () =>
       Effect.flatMap(

@@ -112,7 +112,7 @@ const forkPlace = (watch: Watch): Place | undefined => {
 
 const siteOf = ({ forked, forkedAt }: Entry, fiber: RuntimeFiber | undefined): Pick<Leak, "at" | "site"> => {
   const sites = new FiberSites()
-  const { chain, fork } = sites.get(sites.intern(forked, forked))
+  const { chain, fork, runs } = sites.get(sites.intern(forked, fiber?.cache ?? forked))
   const frames = chain.length > 0 ? chain : fork === undefined ? [] : [fork]
   const waits = fiber === undefined ? undefined : standingAt(fiber)
   return {
@@ -120,6 +120,7 @@ const siteOf = ({ forked, forkedAt }: Entry, fiber: RuntimeFiber | undefined): P
     site: [
       ...(forkedAt === undefined ? [] : [`forked at ${renderPlace(forkedAt)}`]),
       ...frames.map((frame) => `forked in ${renderFrame(frame, process.cwd())}`),
+      ...(runs === undefined ? [] : [`runs ${renderFrame(runs, process.cwd())}`]),
       ...(waits === undefined ? [] : [`waits at ${renderPlace(waits)}`])
     ]
   }
