@@ -391,11 +391,11 @@ export const make = (options: TaskManagerOptions): Effect.Effect<TaskManager["Se
           if (grace > 0) yield* quietWithin(grace)
           const interrupted = supervisor.interruptAll(self)
           yield* quietWithin(deadline - elapsed())
-          const left = [...suspended].filter(({ fiber }) => fiber !== self)
+          const left = suspended.toArray().filter(({ fiber }) => fiber !== self)
           const sites = sitesOf(left.map(({ fiber, forked }) => ({ fiber: fiber!, forked })))
           const time = clock.currentTimeMillisUnsafe()
           const stuck = left.map((task, i): StuckTask => {
-            task.stuck = true
+            task.become("stuck", true)
             const { fiber, id, label, start } = task
             return { id, label, age: Duration.millis(time - start), fiber: fiber!.id, site: sites[i]! }
           })
@@ -410,7 +410,7 @@ export const make = (options: TaskManagerOptions): Effect.Effect<TaskManager["Se
 
     const tasks = Effect.withFiberSucceed((fiber): ReadonlyArray<TaskInfo> => {
       const time = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
-      return [...suspended].map(({ id, label, start }) => ({ id, label, age: Duration.millis(time - start) }))
+      return suspended.toArray().map(({ id, label, start }) => ({ id, label, age: Duration.millis(time - start) }))
     })
 
     const finalizer = Effect.flatMap(
@@ -431,7 +431,7 @@ export const make = (options: TaskManagerOptions): Effect.Effect<TaskManager["Se
           gauges: {
             running: () => supervisor.running,
             pending: () => line.size,
-            stuck: () => [...suspended].filter((task) => task.stuck).length
+            stuck: () => suspended.toArray().filter(({ special }) => special?.stuck === true).length
           },
           counters: {
             spawned: () => counts.spawned,

@@ -329,6 +329,24 @@ describe("TaskManager", () => {
         yield* TestClock.adjust("2 hours")
       }))
 
+    it.effect("interrupts all, also when one of them ends others", () =>
+      Effect.gen(function*() {
+        const tasks = yield* manager({ maxRunning: 4 })
+        const victims: Array<{ readonly interrupt: Effect.Effect<void> }> = []
+        yield* tasks.spawn(
+          "first",
+          Effect.onInterrupt(
+            Effect.never,
+            () => Effect.forEach(victims, ({ interrupt }) => interrupt, { discard: true })
+          )
+        )
+        for (const label of ["second", "third"]) victims.push(yield* tasks.spawn(label, Effect.never))
+        yield* tasks.spawn("fourth", Effect.never)
+        const report = yield* tasks.stop({ grace: 0 })
+        assert.deepInclude(report, { stuck: [] })
+        assert.deepStrictEqual(yield* tasks.tasks, [])
+      }))
+
     it.effect("keeps within the deadline around", () =>
       Effect.gen(function*() {
         const tasks = yield* manager()

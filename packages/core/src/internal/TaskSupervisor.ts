@@ -41,7 +41,18 @@ export interface SupervisorOptions {
   readonly keepFailures: number
 }
 
-/** A task from its start on. What a handle can do is on the prototype, because there may be many handles. */
+/** What few tasks need. */
+interface Special {
+  readonly gate: Gate | undefined
+  /** Its failure was told already, by the attempt that failed. */
+  told: boolean
+  stuck: boolean
+}
+
+/**
+ * A task from its start on. There may be hundreds of thousands of them: what a handle can do is on the prototype, and they are linked in
+ * a list, which costs less than a place in a set.
+ */
 export class RunningTask<A, E> {
   readonly id: number
   readonly label: string
@@ -49,19 +60,23 @@ export class RunningTask<A, E> {
   fiber: Fiber.Fiber<A, E> | undefined
   /** The context of whoever spawned it, for the site. */
   readonly forked: Fiber.Fiber.Cache
-  readonly gate: Gate | undefined
   /** When it was suspended first, in milliseconds of the Unix epoch. */
   start = 0
-  /** Its failure was told already, by the attempt that failed. */
-  told = false
-  stuck = false
+  special: Special | undefined
+  previous: RunningTask<unknown, unknown> | undefined = undefined
+  next: RunningTask<unknown, unknown> | undefined = undefined
 
   constructor(id: number, label: string, forked: Fiber.Fiber.Cache, gate: Gate | undefined) {
     this.id = id
     this.label = label
     this.fiber = undefined
     this.forked = forked
-    this.gate = gate
+    this.special = gate === undefined ? undefined : { gate, told: false, stuck: false }
+  }
+
+  become(what: "told" | "stuck", is: boolean): void {
+    this.special ??= { gate: undefined, told: false, stuck: false }
+    this.special[what] = is
   }
 
   get await(): Effect.Effect<Exit.Exit<A, E>> {
@@ -81,10 +96,51 @@ export class RunningTask<A, E> {
 const maxDepth = 32
 let depth = 0
 
+/** Tasks in the order of their start. */
+class TaskList {
+  #first: RunningTask<unknown, unknown> | undefined
+  #last: RunningTask<unknown, unknown> | undefined
+
+  size = 0
+
+  add(task: RunningTask<unknown, unknown>): void {
+    this.size++
+    if (this.#last === undefined) this.#first = task
+    else {
+      this.#last.next = task
+      task.previous = this.#last
+    }
+    this.#last = task
+  }
+
+  /** Whoever keeps the handle of a task that has ended keeps nothing else. */
+  delete(task: RunningTask<unknown, unknown>): void {
+    this.size--
+    const { next, previous } = task
+    if (previous === undefined) this.#first = next
+    else previous.next = next
+    if (next === undefined) this.#last = previous
+    else next.previous = previous
+    task.previous = undefined
+    task.next = undefined
+  }
+
+  /** Only when there is one. */
+  get first(): RunningTask<unknown, unknown> {
+    return this.#first!
+  }
+
+  toArray(): ReadonlyArray<RunningTask<unknown, unknown>> {
+    const tasks: Array<RunningTask<unknown, unknown>> = []
+    for (let task = this.#first; task !== undefined; task = task.next) tasks.push(task)
+    return tasks
+  }
+}
+
 export class TaskSupervisor {
   readonly options: SupervisorOptions
   /** The tasks that were suspended at least once. Those in the first, synchronous part of their run are only counted. */
-  readonly suspended = new Set<RunningTask<unknown, unknown>>()
+  readonly suspended = new TaskList()
   readonly line: WaitQueue
   readonly stopping = Latch.makeUnsafe()
   readonly failures: Array<Failure> = []
@@ -150,20 +206,24 @@ export class TaskSupervisor {
   ): void {
     this.running--
     if (exit._tag === "Failure") this.#failed(task, exit.cause, context)
-    if (task.stuck) {
-      const { name } = this.options
-      sayNow(context, Effect.logWarning(`Task "${task.label}" of "${name}", which was stuck, has ended`))
-    }
-    if (task.gate !== undefined) task.gate.resume?.()
+    if (task.special !== undefined) this.#special(task, context)
     if (this.line.size > 0) this.line.wake()
     if (this.#quiet.isAwaited) this.notice()
   }
 
+  #special(task: RunningTask<unknown, unknown>, context: Context.Context<never>): void {
+    const { gate, stuck } = task.special!
+    if (stuck) {
+      sayNow(context, Effect.logWarning(`Task "${task.label}" of "${this.options.name}", which was stuck, has ended`))
+    }
+    gate?.resume?.()
+  }
+
   #failed(task: RunningTask<unknown, unknown>, cause: Cause.Cause<unknown>, context: Context.Context<never>): void {
     if (Cause.hasInterruptsOnly(cause)) this.counts.interrupted++
-    else if (task.gate?.ready === false && task.gate.watched) this.counts.failed++
+    else if (task.special?.gate?.ready === false && task.special.gate.watched) this.counts.failed++
     else {
-      if (!task.told) sayNow(context, this.#told(task, cause))
+      if (task.special?.told !== true) sayNow(context, this.#told(task, cause))
       if (this.options.onFailure === "failFast") this.#failFast()
     }
   }
@@ -192,12 +252,12 @@ export class TaskSupervisor {
     const attempt = Effect.onExitPrimitive(
       Effect.suspend(() => {
         if (attempts++ > 0) this.counts.restarted++
-        task.told = false
+        task.become("told", false)
         return effect
       }),
       (exit) => {
         if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return undefined
-        task.told = true
+        task.become("told", true)
         return this.#told(task, exit.cause)
       }
     )
@@ -225,7 +285,8 @@ export class TaskSupervisor {
     this.#interrupting = true
     if (self !== undefined) this.#exempt.add(self)
     let interrupted = 0
-    for (const { fiber } of this.suspended) {
+    // Not while walking the list: a task that is interrupted may end others.
+    for (const { fiber } of this.suspended.toArray()) {
       if (fiber === self) continue
       interrupted++
       fiber!.interruptUnsafe(self?.id)
@@ -247,7 +308,6 @@ export class TaskSupervisor {
     if (this.line.size > 0 || this.running > 1) return false
     if (this.running === 0) return true
     // Whose first part it is that runs now nobody can say: it will be looked at again when that is over.
-    for (const { fiber } of this.suspended) return fiber === self
-    return false
+    return this.suspended.size === 1 && this.suspended.first.fiber === self
   }
 }

@@ -1,0 +1,68 @@
+/**
+ * Does a million things that end, over some forty seconds, for the detector to watch: `node program.ts <tasks|messages|batches|leak>`.
+ * `leak` keeps what has ended, as a control.
+ */
+import type { Scope } from "effect"
+import { Effect } from "effect"
+import * as BatchWorker from "../../src/BatchWorker.ts"
+import * as Mailbox from "../../src/Mailbox.ts"
+import * as TaskManager from "../../src/TaskManager.ts"
+
+const thousands = 1000
+const everyMs = 38
+
+/** Calls for a thousand at a time, at a steady rate. */
+const steadily = <E>(thousand: Effect.Effect<unknown, E>) =>
+  Effect.gen(function*() {
+    const { performance } = globalThis
+    const start = performance.now()
+    for (let i = 1; i <= thousands; i++) {
+      yield* thousand
+      yield* Effect.sleep(Math.max(start + i * everyMs - performance.now(), 1))
+    }
+  })
+
+const times = <E>(effect: Effect.Effect<unknown, E>) =>
+  Effect.gen(function*() {
+    for (let i = 0; i < 1000; i++) yield* effect
+  })
+
+/** Some end at once, some after a while, some fail. */
+const tasks = (keep: (task: unknown) => void) =>
+  Effect.gen(function*() {
+    const manager = yield* TaskManager.make({ name: "ended", maxRunning: 100, onFailure: "ignore" })
+    let n = 0
+    const work = Effect.suspend(() => ++n % 3 === 0 ? Effect.fail("no") : n % 3 === 1 ? Effect.yieldNow : Effect.void)
+    yield* steadily(times(Effect.map(manager.spawn("task", work), keep)))
+    yield* manager.awaitIdle
+    yield* Effect.log(`${(yield* manager.failures).length} failures kept`)
+  })
+
+const messages = Effect.gen(function*() {
+  const mailbox = yield* Mailbox.make<object>({ capacity: 100, maxDeliveries: 1, onDrop: () => {} })
+  let n = 0
+  const handle = (_: object) => ++n % 10 === 0 ? Effect.fail("no") : Effect.void
+  yield* steadily(times(Effect.andThen(mailbox.send({ text: "a message" }), Effect.exit(mailbox.receive(handle)))))
+  yield* Effect.log(yield* mailbox.counts)
+})
+
+const batches = Effect.gen(function*() {
+  let n = 0
+  const worker = yield* BatchWorker.make<object, string>({
+    maxSize: 1,
+    flush: () => ++n % 10 === 0 ? Effect.fail("down") : Effect.void,
+    onGiveUp: () => Effect.void
+  })
+  yield* steadily(Effect.andThen(times(worker.offer({ text: "an item" })), worker.flushNow))
+  yield* Effect.log(yield* worker.counts)
+})
+
+const kept: Array<unknown> = []
+const programs: Readonly<Record<string, Effect.Effect<void, unknown, Scope.Scope>>> = {
+  tasks: tasks(() => {}),
+  messages,
+  batches,
+  leak: tasks((task) => kept.push(task))
+}
+
+Effect.runFork(Effect.scoped(programs[process.argv[2]!]!))
