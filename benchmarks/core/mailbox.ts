@@ -13,7 +13,7 @@ const timed = (program: Effect.Effect<void>): Prepare => () => async () => {
 }
 
 /** What a handler does at least: one operation. */
-const handle = (_: number) => Effect.void
+const handle = () => Effect.void
 
 const capacity = 100
 
