@@ -41,7 +41,7 @@ const tasks = (keep: (task: unknown) => void) =>
 const messages = Effect.gen(function*() {
   const mailbox = yield* Mailbox.make<object>({ capacity: 100, maxDeliveries: 1, onDrop: () => {} })
   let n = 0
-  const handle = (_: object) => ++n % 10 === 0 ? Effect.fail("no") : Effect.void
+  const handle = () => ++n % 10 === 0 ? Effect.fail("no") : Effect.void
   yield* steadily(times(Effect.andThen(mailbox.send({ text: "a message" }), Effect.exit(mailbox.receive(handle)))))
   yield* Effect.log(yield* mailbox.counts)
 })
