@@ -111,7 +111,8 @@ describe("FiberCensus", () => {
     await Effect.runPromise(Effect.gen(function*() {
       for (let i = 0; i < 50; i++) yield* Effect.forkIn(Effect.never, scope)
       yield* Effect.yieldNow
-      yield* Effect.sleep(1)
+      // A timer may fire before the scheduler's turn; what was forked before this starts before it.
+      yield* Effect.yieldNow
     }))
     const counts = census.counts()
     assert.strictEqual(counts.live, 50)
@@ -131,7 +132,8 @@ describe("FiberCensus", () => {
       const byFn = yield* handle()
       const bySpan = yield* Effect.withSpan(Effect.forkDetach(Effect.never), "checkout")
       const bare = yield* Effect.forkDetach(Effect.never)
-      yield* Effect.sleep(1)
+      // A timer may fire before the scheduler's turn; what was forked before this starts before it.
+      yield* Effect.yieldNow
       return { byFn, bySpan, bare }
     }))
     const site = (fiber: Fiber.Fiber<unknown>): FiberSite => census.dump().find(({ id }) => id === fiber.id)!.site

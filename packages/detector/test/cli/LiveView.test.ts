@@ -105,8 +105,8 @@ describe.skipIf(missing !== undefined).concurrent("the live view", { timeout: 60
         return tmux("capture-pane", "-p", "-S", "-200", "-t", session)
       }, name)
     const [polite, stubborn] = await Promise.all([
-      run("leaks.mjs", "fiberscope  "),
-      run("interrupted.mjs", "SIGINT 1", "SIGINT 2", "node ")
+      run("leaks.mjs", "UNDECIDED"),
+      run("interrupted.mjs", "SIGINT 1", "SIGINT 2", "UNDECIDED")
     ])
     assert.match(polite, /^fiberscope {2}UNDECIDED/m)
     assert.notInclude(stubborn, "SIGINT 3")
