@@ -48,7 +48,7 @@ const install = async (name) => {
 const modulesOf = (name) =>
   globSync("**/*.js", { cwd: join(installed(name), "dist") })
     .map((file) => file.slice(0, -".js".length))
-    .filter((module) => !module.startsWith("internal/"))
+    .filter((module) => !/(^|\/)internal\//.test(module))
     .map((module) => ({ "testing/index": "testing", "agent/register": "agent" })[module] ?? module)
     .sort()
 

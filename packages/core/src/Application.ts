@@ -100,12 +100,12 @@ export class NotStopped extends Data.TaggedError("NotStopped")<{
  *
  * **Example**
  *
- * ```ts
+ * ```ts no-run it waits for the whole process to come to rest, beside which nothing else may run
  * import { Effect, Layer } from "effect"
  * import * as Application from "@fiberscope/core/Application"
  *
  * const Ticker = Layer.effectDiscard(Effect.forkScoped(Effect.forever(Effect.sleep("1 second"))))
- * const Leaky = Layer.effectDiscard(Effect.forkDetach(Effect.forever(Effect.sleep("1 second"))))
+ * const Leaky = Layer.effectDiscard(Effect.forkDetach(Effect.never))
  *
  * const program = Effect.gen(function*() {
  *   const { cycles } = yield* Application.run(Ticker, { cycles: 3 })
