@@ -144,20 +144,22 @@ const compare = async (comparison: Comparison, start: Start): Promise<ReadonlyAr
     const began = performance.now()
     // The order rotates, so that no variant is always the one after a certain other.
     const order = labels.map((_, i) => labels[(i + rounds) % labels.length]!)
-    const children = new Map(order.map((label) => [label, start(label === control ? baseline : label)]))
-    try {
-      await Promise.all([...children.values()].map((child) => child.ask("prepare")))
-      for (const child of children.values()) await child.ask("warm", warmupMs)
-      const taken = new Map<string, Array<number>>(labels.map((label) => [label, []]))
-      for (let turn = 0; turn < turns; turn++) {
-        for (const label of turn % 2 === 0 ? order : order.toReversed()) {
-          taken.get(label)!.push(await children.get(label)!.ask("turn") as number)
+    await unlessKilled(async () => {
+      const children = new Map(order.map((label) => [label, start(label === control ? baseline : label)]))
+      try {
+        await Promise.all([...children.values()].map((child) => child.ask("prepare")))
+        for (const child of children.values()) await child.ask("warm", warmupMs)
+        const taken = new Map<string, Array<number>>(labels.map((label) => [label, []]))
+        for (let turn = 0; turn < turns; turn++) {
+          for (const label of turn % 2 === 0 ? order : order.toReversed()) {
+            taken.get(label)!.push(await children.get(label)!.ask("turn") as number)
+          }
         }
+        for (const label of labels) values.get(label)!.push(firstDecile(taken.get(label)!))
+      } finally {
+        await Promise.all([...children.values()].map((child) => child.end()))
       }
-      for (const label of labels) values.get(label)!.push(firstDecile(taken.get(label)!))
-    } finally {
-      await Promise.all([...children.values()].map((child) => child.end()))
-    }
+    })
     rounds++
     longest = Math.max(longest, performance.now() - began)
     progress(
@@ -189,14 +191,16 @@ const measure = async (measurement: Measurement, start: Start): Promise<Readonly
   const values = new Map<string, Array<number>>(Object.keys(numbers).map((number) => [number, []]))
   let share = 1
   for (let i = 0; i < processes; i++) {
-    const child = start("")
-    try {
-      const { coreShare, taken } = await child.ask("take") as Taken
-      share = Math.min(share, coreShare)
-      for (const [number, list] of values) list.push(taken[number]!)
-    } finally {
-      await child.end()
-    }
+    await unlessKilled(async () => {
+      const child = start("")
+      try {
+        const { coreShare, taken } = await child.ask("take") as Taken
+        share = Math.min(share, coreShare)
+        for (const [number, list] of values) list.push(taken[number]!)
+      } finally {
+        await child.end()
+      }
+    })
     progress(`${name}: process ${i + 1} of ${processes}, had at least ${(share * 100).toFixed(0)} % of a core`)
   }
   return Object.entries(numbers).map(([number, { goal, unit }]): Row => {
@@ -217,6 +221,19 @@ const measure = async (measurement: Measurement, start: Start): Promise<Readonly
   })
 }
 
+const killed = Symbol()
+
+/** On a machine that others use too, a process may be killed for reasons of theirs: that is repeated, a failure is not. */
+const unlessKilled = async (run: () => Promise<void>, attempts = 5): Promise<void> => {
+  try {
+    await run()
+  } catch (error) {
+    if (attempts === 1 || !(error instanceof Error) || error.cause !== killed) throw error
+    progress(`${error.message}; again`)
+    await unlessKilled(run, attempts - 1)
+  }
+}
+
 interface Taken {
   readonly taken: Readonly<Record<string, number>>
   /** What this process could have of a core, just before and just after. */
@@ -229,25 +246,22 @@ const clockUnits: ReadonlySet<string> = new Set(["ns", "ms", "s", "% of time"])
 
 const startChild = (url: string, index: number, variant: string, flags: ReadonlyArray<string> = []): Child => {
   const child: ChildProcess = fork(fileURLToPath(url), [childRole, String(index), variant], { execArgv: [...flags] })
+  const ended = once(child, "exit")
+  const failed = async (request: string): Promise<never> => {
+    const [code, signal] = await ended
+    const message = `the process of ${variant} ended with ${signal ?? code} when it was asked to ${request}`
+    throw new Error(message, { cause: signal === null ? undefined : killed })
+  }
   return {
-    ask: (request, warmupMs) =>
-      new Promise((resolve, reject) => {
-        const settle = (answer: unknown): void => {
-          child.off("exit", exited)
-          resolve(answer)
-        }
-        const exited = (code: number | null, signal: string | null): void => {
-          child.off("message", settle)
-          reject(new Error(`the process of ${variant} ended with ${signal ?? code} when it was asked to ${request}`))
-        }
-        child.once("message", settle)
-        child.once("exit", exited)
-        child.send({ request, warmupMs })
-      }),
+    ask: (request, warmupMs) => {
+      // That a process cannot be asked any more is told by its end.
+      child.send({ request, warmupMs }, () => {})
+      return Promise.race([once(child, "message").then(([answer]) => answer as unknown), failed(request)])
+    },
     end: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return
       child.kill("SIGKILL")
-      await once(child, "exit")
+      await ended
     }
   }
 }
