@@ -50,7 +50,7 @@ export interface WatchdogData {
 /** Where the thread finds {@link WatchdogOptions} `onBlocked` in the main thread. */
 export const blockedKey = "@fiberscope/core/Watchdog/blocked"
 
-const stopPatienceMs = 200
+const stopPatienceMs = 1000
 
 export const startWatchdog = (options: WatchdogOptions): Watchdog => {
   const { debounceMs, deadlineMs, force, signals } = options

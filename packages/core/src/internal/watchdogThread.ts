@@ -16,9 +16,16 @@ const askMs = 1000
 const answerMs = 250
 /** One that is alive is left so much time to end by itself. */
 const aliveMs = 600
-/** How long the main thread may take to be paused, and then to say its last words. */
+/**
+ * How long the main thread may take to be paused. One that is running but gets little of a busy machine has until it has had so much
+ * processor time; one that uses none is not running JavaScript.
+ */
 const pauseMs = 600
-const lastWordsMs = 1000
+const pauseCpuMs = 300
+const idleCpuMs = 6
+const pauseAtMostMs = 5000
+/** How long it may take to say its last words. */
+const lastWordsMs = 2000
 /** How long the main thread may take to hear a signal. */
 const hearMs = 300
 const maxFrames = 12
@@ -130,11 +137,18 @@ const inspect = (): void => {
 const end = (): void => {
   if (ending) return
   ending = true
-  const impatient = setTimeout(() => kill("the event loop is blocked, and not by JavaScript"), pauseMs)
+  const began = now()
+  const cpuBefore = cpuMs()
+  const impatient = setInterval(() => {
+    const waited = now() - began
+    const used = cpuMs() - cpuBefore
+    const starved = used > idleCpuMs && used < pauseCpuMs && waited < pauseAtMostMs
+    if (waited >= pauseMs && !starved) kill("the event loop is blocked, and not by JavaScript")
+  }, 50)
   try {
     inspect()
     session!.on("Debugger.paused", ({ params }) => {
-      clearTimeout(impatient)
+      clearInterval(impatient)
       setTimeout(() => kill("the process does not exit"), lastWordsMs)
       const frames = params.callFrames as ReadonlyArray<CallFrame>
       const own = frames.filter(isProgram)
@@ -148,6 +162,11 @@ const end = (): void => {
   } catch {
     kill("the event loop is blocked, and there is no inspector to ask where")
   }
+}
+
+const cpuMs = (): number => {
+  const { system, user } = process.cpuUsage()
+  return (system + user) / 1000
 }
 
 const kill = (why: string): void => {
