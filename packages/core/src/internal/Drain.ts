@@ -150,8 +150,6 @@ export class Drain {
   }
 
   readonly course: Effect.Effect<void> = Effect.gen({ self: this }, function*() {
-    // Those who wait for the request get to know of it before anything ends.
-    yield* Effect.yieldNow
     while (this.now() < this.#delay.until) {
       if (this.#ready && this.now() >= this.#delay.flip) this.#ready = false
       yield* this.#sleepUntil(this.#ready ? this.#delay.flip : this.#delay.until)
