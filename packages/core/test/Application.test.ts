@@ -150,7 +150,7 @@ describe("Application.run", () => {
 })
 
 /** `npm run test:slow` takes its time. */
-const cycles = process.env["SLOW"] === undefined ? 10 : 1000
+const cycles = process.env["FIBERSCOPE_SLOW"] === undefined ? 10 : 1000
 
 describe("a service of every module", () => {
   it.live(`loses no order and is at rest after each of ${cycles} lives`, () =>

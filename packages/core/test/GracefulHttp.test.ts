@@ -6,7 +6,7 @@ import type { Running } from "./support/Process.ts"
 import { fixture, pass, start } from "./support/Process.ts"
 
 /** `npm run test:slow` takes its time. */
-const slow = process.env["SLOW"] !== undefined
+const slow = process.env["FIBERSCOPE_SLOW"] !== undefined
 const restarts = slow ? 20 : 2
 
 const serve = async (options: Readonly<Record<string, unknown>>): Promise<Running & { readonly port: number }> => {
