@@ -32,6 +32,7 @@ import { renderSite } from "./FiberSite.ts"
 import { takePart } from "./GracefulShutdown.ts"
 import { closingOrder } from "./internal/closingOrder.ts"
 import { instrument } from "./internal/instruments.ts"
+import { isDue } from "./internal/isDue.ts"
 import { reportFailure, sayNow } from "./internal/reportFailure.ts"
 import { siteOf } from "./internal/siteOf.ts"
 
@@ -196,8 +197,8 @@ interface Entry {
   cause: Cause.Cause<unknown> | undefined
 }
 
-/** The part of a deadline in which no order is kept any more. */
-const lastCall = 0.2
+/** The part of a deadline in which the order is kept. */
+const orderly = 0.8
 
 /**
  * Makes the registry in a scope, with whose end it closes everything.
@@ -317,13 +318,14 @@ export const make = (
     const settle = (entry: Entry, until: number, last: number): Effect.Effect<void> =>
       Effect.suspend(() => {
         if (isClosed(entry)) return Effect.void
-        const left = Math.min(limitOf(entry), until) - now()
-        if (left > 0) {
+        const at = Math.min(limitOf(entry), until)
+        if (!isDue(at, now())) {
           // Timers fire up to a millisecond early: it looks again.
-          return Effect.andThen(Effect.raceFirst(entry.ended.await, Effect.sleep(left)), settle(entry, until, last))
+          const sleep = Effect.sleep(at - now())
+          return Effect.andThen(Effect.raceFirst(entry.ended.await, sleep), settle(entry, until, last))
         }
         return Effect.sync(() => {
-          if (now() >= Math.min(limitOf(entry), last)) giveUp(entry)
+          if (isDue(Math.min(limitOf(entry), last), now())) giveUp(entry)
         })
       })
 
@@ -380,10 +382,10 @@ export const make = (
         const start = now()
         const around = Duration.toMillis(yield* Deadline.remaining)
         const last = start + Math.min(Duration.toMillis(Duration.fromInputUnsafe(deadline)), around)
-        const until = last - (last - start) * lastCall
+        const until = start + (last - start) * orderly
         const waves = closingOrder([...entries], strategy)
         for (const wave of waves) {
-          if (now() >= until) break
+          if (isDue(until, now())) break
           for (const entry of wave) begin(entry, Exit.void)
           yield* settleAll(wave, until, last)
         }

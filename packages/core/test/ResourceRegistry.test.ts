@@ -276,6 +276,18 @@ describe("ResourceRegistry", () => {
         yield* TestClock.adjust("1 day")
       }).pipe(Effect.scoped, withRegistry))
 
+    it.effect("ends at a limit that is a sum the clock cannot show", () =>
+      Effect.gen(function*() {
+        const registry = yield* ResourceRegistry
+        // 0.1 + 0.2 is more than 0.3.
+        yield* TestClock.adjust("100 micros")
+        yield* tool("a", [], stubborn("1 day"), { closeTimeout: "200 micros" })
+        const fiber = yield* start(registry.closeAll())
+        yield* TestClock.adjust("200 micros")
+        assert.isDefined(fiber.pollUnsafe())
+        yield* TestClock.adjust("1 day")
+      }).pipe(Effect.scoped, withRegistry))
+
     it.effect("opens nothing from then on, and closes at once what was being opened", () =>
       Effect.gen(function*() {
         const events: Array<string> = []
