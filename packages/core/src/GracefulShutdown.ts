@@ -27,8 +27,10 @@ import * as Fiber from "effect/Fiber"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import { CurrentStackFrame } from "effect/References"
 import * as Scope from "effect/Scope"
 import type { FiberSite } from "./FiberSite.ts"
+import { calledFrom } from "./internal/calledFrom.ts"
 import { makeControl } from "./internal/shutdownControl.ts"
 
 /**
@@ -291,8 +293,9 @@ export const inPhase: {
   <A, E, R>(self: Layer.Layer<A, E, R>, name: string, options?: PhaseOptions): Layer.Layer<A, E, R>
 } = dual(
   (args) => Layer.isLayer(args[0]),
-  <A, E, R>(self: Layer.Layer<A, E, R>, name: string, options?: PhaseOptions): Layer.Layer<A, E, R> =>
-    Layer.effectContext(Effect.gen(function*() {
+  <A, E, R>(self: Layer.Layer<A, E, R>, name: string, options?: PhaseOptions): Layer.Layer<A, E, R> => {
+    const frame = calledFrom(`inPhase ${name}`)
+    const build = Effect.gen(function*() {
       const inner = Scope.makeUnsafe()
       let closing: Fiber.Fiber<void> | undefined
       // Whoever comes second waits for the first: a scope that is being closed counts as closed.
@@ -306,5 +309,7 @@ export const inPhase: {
       )
       yield* takePart(name, close, { order: "intake", ...options })
       return context
-    }))
+    })
+    return Layer.effectContext(Effect.updateService(build, CurrentStackFrame, frame))
+  }
 )

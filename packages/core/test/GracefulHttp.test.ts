@@ -63,7 +63,7 @@ describe.concurrent("an HTTP server that is stopped", { timeout: slow ? 900_000 
     await clients.stop()
     assert.strictEqual(ended.code, 143)
     assert.isBelow(ended.ms, 2000 + ended.startMs)
-    assert.match(ended.stderr, /"http" was interrupted after/)
+    assert.match(ended.stderr, /"http" was interrupted after .* \(inPhase http \(\S+server\.ts:\d+\)\)\n/)
     assert.match(ended.stderr, new RegExp(`open handles:[^]*socket 127.0.0.1:${server.port} → 127.0.0.1:\\d+`))
   })
 

@@ -144,6 +144,32 @@ describe("GracefulShutdown", () => {
         assert.deepStrictEqual(lines, ["4 http"])
       }), { preStopDelay: "1 minute", deadline: "8 seconds" }))
 
+  it.effect("goes on serving for five seconds in Kubernetes, and for none elsewhere", () =>
+    Effect.gen(function*() {
+      const variable = "KUBERNETES_SERVICE_HOST"
+      const before = process.env[variable]
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          if (before === undefined) Reflect.deleteProperty(process.env, variable)
+          else process.env[variable] = before
+        })
+      )
+      const statuses = Effect.gen(function*() {
+        const shutdown = yield* GracefulShutdown.make()
+        yield* shutdown.request("test")
+        const seen: Array<string> = []
+        for (const wait of [0, 4900, 100]) {
+          yield* TestClock.adjust(wait)
+          seen.push((yield* shutdown.state).status)
+        }
+        return seen
+      })
+      process.env[variable] = "10.0.0.1"
+      assert.deepStrictEqual(yield* statuses, ["delaying", "delaying", "drained"])
+      Reflect.deleteProperty(process.env, variable)
+      assert.deepStrictEqual(yield* statuses, ["drained", "drained", "drained"])
+    }))
+
   it.effect("is not ready while it starts up, and delays nothing then", () =>
     within((shutdown) =>
       Effect.gen(function*() {
@@ -217,6 +243,19 @@ describe("GracefulShutdown", () => {
         assert.deepStrictEqual(logs, ["Warn: \"cron\" did not stop within 1s and was interrupted"])
       })
     ))
+
+  it.effect("says who was interrupted when a phase that comes in late takes of its time", () =>
+    within((shutdown) =>
+      Effect.gen(function*() {
+        const [, logs] = yield* logged(Effect.gen(function*() {
+          yield* shutdown.phase("consumer", Effect.never)
+          yield* shutdown.request("test")
+          yield* TestClock.adjust("2 seconds")
+          yield* shutdown.phase("flush", Effect.void, { order: "flush" })
+          yield* TestClock.adjust("7 seconds")
+        }))
+        assert.deepStrictEqual(logs, ["Warn: \"consumer\" did not stop within 8s and was interrupted"])
+      }), { deadline: "10 seconds" }))
 
   it.effect("leaves behind what does not heed its interruption, says so, and goes on", () =>
     within((shutdown) =>
@@ -466,7 +505,9 @@ describe("GracefulShutdown.inPhase", () => {
         const fiber = yield* launched(server(note).pipe(GracefulShutdown.inPhase("server", { timeout: "1 millis" })))
         yield* shutdown.request("test")
         yield* TestClock.adjust("500 millis")
-        yield* shutdown.awaitDrained
+        const [closed] = (yield* shutdown.awaitDrained).participants
+        assert.deepStrictEqual([closed?.outcome, closed?.site.fork?.name], ["timedOut", "inPhase server"])
+        assert.match(String(closed?.site.fork?.file), /GracefulShutdown\.test\.ts$/)
         const ended = yield* Effect.forkChild(Effect.andThen(Fiber.interrupt(fiber), note("ended")))
         yield* TestClock.adjust("500 millis")
         yield* Fiber.join(ended)

@@ -196,9 +196,10 @@ export class Drain {
     if (running.told === undefined) {
       const until = Math.min(start + timeout, limit)
       if (now < until) return until
-      running.told = now
       fiber.interruptUnsafe()
+      // One that heeds it at once has been told about by now.
       if (running.outcome !== "running") return Infinity
+      running.told = now
       sayNow(
         running.participant.context,
         Effect.logWarning(`"${name}" did not stop within ${rounded(now - start)} and is interrupted`)
