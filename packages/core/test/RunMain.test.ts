@@ -73,6 +73,25 @@ describe.concurrent("runMain, after a signal", { timeout: 60_000 }, () => {
     )
   })
 
+  it("exits at once at a second signal during a finalizer, and names it", async () => {
+    const ended = await end("hang", ["SIGTERM", later, "SIGTERM"], { deadline: 20_000 })
+    assertEnded(ended, 143, ["up", "hanging"], later)
+    assert.match(
+      ended.stderr,
+      new RegExp(`a second signal: .*\n  1 live fiber:\n    main: Db\\.close \\(${file}:\\d+\\)`)
+    )
+  })
+
+  it("ends at the deadline of the first signal, however many come that it was told not to heed", async () => {
+    const ended = await end("hang", ["SIGTERM", later, "SIGTERM", 50, "SIGINT", 50, "SIGHUP"], {
+      secondSignal: "ignore",
+      deadline: 1200
+    })
+    assertEnded(ended, 143, ["up", "hanging"], 1200)
+    assert.match(ended.stderr, /the deadline has passed: .*, exit code 143\n/)
+    assert.include(ended.stderr, "SIGHUP: waiting for main in Db.close")
+  })
+
   it("heeds no second signal when it is told so", async () => {
     const ended = await end("slow", ["SIGTERM", later, "SIGTERM"], { secondSignal: "ignore", deadline: 5000 })
     assertEnded(ended, 143, ["up", "finalized slowly"])
@@ -149,6 +168,12 @@ describe.concurrent("runMain, after a signal", { timeout: 60_000 }, () => {
   it("runs what a start-up has acquired so far, without a delay", async () => {
     const ended = await end("starting", ["SIGTERM"], { preStopDelay: 10_000, deadline: 20_000 })
     assertEnded(ended, 143, ["up", "finalized"], 1000)
+  })
+
+  it("ends at the deadline when a start-up hangs that must not be interrupted, and says where", async () => {
+    const ended = await end("startingHangs", ["SIGTERM"], { preStopDelay: 10_000 })
+    assertEnded(ended, 143, ["up"])
+    assert.match(ended.stderr, new RegExp(`main: Db\\.open \\(${file}:\\d+\\), waits at ${file}:\\d+:\\d+`))
   })
 
   it("cleans up detached fibers of a main that has ended", async () => {
@@ -372,9 +397,20 @@ describe.concurrent("runMain, with a watchdog", { timeout: 60_000 }, () => {
   })
 })
 
-const canUnshare = spawnSync("unshare", ["--pid", "--fork", "true"]).status === 0
-const canScript = spawnSync("script", ["-qec", "true", "/dev/null"]).status === 0 // Skipped where the system does not let the tests make a namespace of processes.
-;(canUnshare ? describe.concurrent : describe.skip)("runMain, as process 1", { timeout: 60_000 }, () => {
+/** Why a command does not run here; undefined where it does. What is skipped for it says so. */
+const missing = (what: string, command: string, args: ReadonlyArray<string>): string | undefined => {
+  const { error, status, stderr } = spawnSync(command, args, { encoding: "utf8" })
+  if (status === 0) return undefined
+  const why = `${what} is not tried: ${error?.message ?? stderr.trim()}`
+  // eslint-disable-next-line no-console
+  console.log(why)
+  return why
+}
+
+const noNamespace = missing("process 1", "unshare", ["--pid", "--fork", "true"])
+const noTerminal = missing("a terminal", "script", ["-qec", "true", "/dev/null"])
+
+describe.skipIf(noNamespace !== undefined).concurrent("runMain, as process 1", { timeout: 60_000 }, () => {
   const firstProcess = async (mode: string, options: Options) => {
     const command = [process.execPath, fixture("shutdown/app.ts"), mode, JSON.stringify(options)]
     const running = start(["unshare", "--pid", "--fork", ...command])
@@ -394,8 +430,9 @@ const canScript = spawnSync("script", ["-qec", "true", "/dev/null"]).status === 
   it("ends at the deadline", async () => {
     assertEnded(await firstProcess("hang", { exitCode: "reraise" }), 143, ["up", "hanging"])
   })
-}) // Skipped where there is no `script`, which gives a program a terminal.
-;(canScript ? describe.concurrent : describe.skip)("runMain, in a terminal", { timeout: 60_000 }, () => {
+})
+
+describe.skipIf(noTerminal !== undefined).concurrent("runMain, in a terminal", { timeout: 60_000 }, () => {
   const interrupt = "\x03"
   const inTerminal = (mode: string, options: Options) => {
     const command = `'${process.execPath}' '${fixture("shutdown/app.ts")}' ${mode} '${JSON.stringify(options)}'`
