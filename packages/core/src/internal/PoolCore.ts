@@ -194,9 +194,10 @@ export class PoolCore<A, E> {
     }
   }
 
-  /** Closes what somebody holds. */
+  /** Closes what somebody holds, and what is being checked and does not heed that it need not be any more. */
   revoke(): void {
     for (const slot of this.slots) {
+      if (slot.state === "checking") this.#checkIsOverdue(slot)
       if (slot.state !== "leased") continue
       this.leased--
       // For the line that is said when it comes back.

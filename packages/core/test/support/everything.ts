@@ -5,6 +5,7 @@ import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
 import { EventEmitter } from "node:events"
 import { createServer } from "node:http"
 import * as BatchWorker from "../../src/BatchWorker.ts"
+import * as ConnectionPool from "../../src/ConnectionPool.ts"
 import * as Deadline from "../../src/Deadline.ts"
 import { GracefulShutdown, inPhase } from "../../src/GracefulShutdown.ts"
 import * as Health from "../../src/Health.ts"
@@ -38,8 +39,13 @@ const InboxLive = Layer.effect(
     const written: Array<number> = []
     yield* resources.register("ledger", Effect.succeed({ open: true }), () => Effect.sleep(1))
     yield* listeners.on(bus, "order", () => Effect.yieldNow)
-    const batches = yield* BatchWorker.make<number>({
-      flush: (items) => Effect.sync(() => void written.push(...items)),
+    const connect = Effect.acquireRelease(
+      Effect.sync(() => ({ write: (items: ReadonlyArray<number>) => Effect.sync(() => void written.push(...items)) })),
+      () => Effect.sleep(1)
+    )
+    const database = yield* ConnectionPool.make({ acquire: connect, max: 2, min: 1 })
+    const batches = yield* BatchWorker.make<number, ConnectionPool.LeaseError>({
+      flush: (items) => database.use(({ write }) => write(items)),
       onGiveUp: () => Effect.void,
       maxWait: "1 minute"
     })

@@ -1,0 +1,117 @@
+import { describe, it } from "@effect/vitest"
+import { Cause, Effect, Schema } from "effect"
+import * as ConnectionPool from "../../src/ConnectionPool.ts"
+import type { Lease, Ledger } from "../../src/testing/index.ts"
+import { InterruptLab, Laws, Script } from "../../src/testing/index.ts"
+
+describe("ConnectionPool", () => {
+  describe("keeps the laws of a pool", () => {
+    const laws = Laws.pool(({ acquire, size }) => ConnectionPool.make({ acquire, max: size }))
+    for (const { check, name } of laws) it.effect(name, () => check)
+    const validating = Laws.pool(({ acquire, size }) =>
+      ConnectionPool.make({ acquire, max: size, validateAfterIdle: 0, validate: () => Effect.sleep(1) })
+    )
+    for (const { check, name } of validating) it.effect(`${name} (with validation)`, () => check)
+  })
+
+  describe("for random programs, interrupted at every point", () => {
+    const max = 2
+
+    /** A pool over the ledger, watched: who it says holds connections, how many there are, and who shares one. */
+    const program = (ledger: Ledger, script: Script.Script, flaky: boolean) =>
+      Effect.gen(function*() {
+        const inUse = new Map<Lease, number>()
+        let shared = false
+        let broken = 0
+        let lentBroken = false
+        const pool = yield* ConnectionPool.make({
+          acquire: ledger.resource("connection", { opens: 2, closes: 2 }),
+          max,
+          min: 1,
+          acquireTimeout: 8,
+          maxWaiters: 3,
+          leakThreshold: 5,
+          validateAfterIdle: 2,
+          validateTimeout: 3,
+          maxLifetime: 30,
+          idleTimeout: 15,
+          closeGrace: 60_000,
+          validate: (lease) =>
+            Effect.andThen(
+              Effect.sleep(flaky ? 1 : 0),
+              Effect.suspend(() => flaky && ++broken % 3 === 0 ? Effect.fail(dead.add(lease)) : Effect.void)
+            ),
+          isFatal: (cause) => Cause.hasFails(cause)
+        })
+        const dead = new Set<Lease>()
+        ledger.always("open connections: at most max", () => ledger.held.length <= max)
+        ledger.always("a connection has one user at a time", () => !shared)
+        ledger.always("no connection is lent that has failed its validation", () => !lentBroken)
+        ledger.always("holders are those who hold", () => {
+          const holders = Effect.runSync(pool.holders)
+          return inUse.size <= holders.length
+            && [...inUse.values()].every((fiber) => holders.some((holder) => holder.fiber === fiber))
+        })
+        const within = <E>(lease: Lease, body: Effect.Effect<void, E>) =>
+          Effect.withFiber<void, E>((fiber) =>
+            Effect.onExit(
+              Effect.suspend(() => {
+                shared ||= inUse.has(lease)
+                lentBroken ||= dead.has(lease)
+                inUse.set(lease, fiber.id)
+                ledger.use(lease)
+                return body
+              }),
+              () => Effect.sync(() => void inUse.delete(lease))
+            )
+          )
+        yield* Script.toEffect<unknown, never>(script, [
+          (body) => pool.use((lease) => within(lease, Effect.scoped(body))),
+          (body) => Effect.flatMap(pool.lease({ acquireTimeout: 5 }), (lease) => within(lease, Effect.scoped(body))),
+          (body) => pool.use((lease) => within(lease, Effect.andThen(pool.retire(lease), Effect.scoped(body)))),
+          (body) => Effect.andThen(pool.health, body),
+          (body) => Effect.andThen(Effect.forkChild(Effect.delay(pool.drain(20), 5)), body)
+        ])
+      }).pipe(Effect.scoped)
+
+    for (const order of ["fifo", "random"] as const) {
+      it.effect.prop(
+        `loses and shares nothing, and holders are right at every moment (${order} order)`,
+        { script: Script.Script, flaky: Schema.Boolean },
+        ({ flaky, script }) =>
+          InterruptLab.verify((ledger) => program(ledger, script, flaky), { order, seed: script.length }),
+        { arbitrary: { runs: 40 }, timeout: 60_000 }
+      )
+    }
+
+    it.effect.prop(
+      "nor with acquisitions that fail, and releases that die and are slow",
+      { script: Script.Script, flaky: Schema.Boolean },
+      ({ flaky, script }) =>
+        InterruptLab.verify((ledger) => program(ledger, script, flaky), {
+          order: "random",
+          seed: script.length,
+          inject: ["failingAcquire", "dyingRelease", "slowRelease"]
+        }),
+      { arbitrary: { runs: 20 }, timeout: 60_000 }
+    )
+
+    const busy: Script.Script = [
+      {
+        op: "both",
+        left: [{ op: "use", n: 0, body: [{ op: "sleep", ms: 3 }] }],
+        right: [{ op: "use", n: 1, body: [{ op: "fail" }] }]
+      },
+      { op: "sleep", ms: 4 },
+      { op: "use", n: 0, body: [{ op: "sleep", ms: 2 }] }
+    ]
+
+    for (const flaky of [false, true]) {
+      it.effect(`nor in a busy one, with all of that (${flaky ? "flaky" : "steady"} server)`, () =>
+        InterruptLab.verify((ledger) => program(ledger, [{ op: "attempt", body: busy }], flaky), {
+          order: "random",
+          inject: ["failingAcquire", "dyingRelease", "slowRelease"]
+        }))
+    }
+  })
+})
