@@ -5,7 +5,7 @@ import * as FiberCensus from "../FiberCensus.ts"
 import type { FiberSite } from "../FiberSite.ts"
 import { renderSite } from "../FiberSite.ts"
 import type { StuckFiber, WaitingPlace } from "../RunMain.ts"
-import { waitingPlaces } from "./waitingPlaces.ts"
+import { waitingPlace } from "./waitingPlaces.ts"
 
 const maxPlaces = 50
 /** A process with a million fibers must end in time too: only so many of them are told about. */
@@ -25,7 +25,7 @@ export const liveRoots = (except: ReadonlySet<unknown>): ReadonlyArray<Fiber.Fib
 
 const key = (copy: number, id: number): string => `${copy}/${id}`
 
-/** Live fibers as they are told about. `locate` asks the inspector for the places where they wait, which `waitingPlaces` explains. */
+/** Live fibers as they are told about. `locate` asks the inspector for the places where they wait, which `waitingPlace` explains. */
 export const stuckFibers = (
   main: unknown,
   except: { readonly has: (fiber: RuntimeFiber) => boolean },
@@ -38,7 +38,7 @@ export const stuckFibers = (
   const leaves = all.filter(([, { copy, id }]) => !parents.has(key(copy, id))).sort((a, b) =>
     rank(main, a) - rank(main, b)
   )
-  const places = locate ? waitingPlaces(leaves.slice(0, maxPlaces).map(([fiber]) => fiber)) : []
+  const places = locate ? leaves.slice(0, maxPlaces).map(([fiber]) => waitingPlace(fiber)) : []
   return leaves.map(([fiber, info], i) => ({
     id: info.id,
     main: fiber === main,
