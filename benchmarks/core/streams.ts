@@ -4,21 +4,19 @@ import * as ManagedStream from "../../packages/core/src/ManagedStream.ts"
 import type { Comparison, Prepare } from "../harness.ts"
 import { cpuTime } from "../harness.ts"
 
-async function* numbers(count: number, _: AbortSignal) {
+async function* numbers(count: number) {
   for (let n = 0; n < count; n++) yield n
 }
 
 type Open = (count: number) => Stream.Stream<number, unknown>
 
-const { signal } = new AbortController()
-
 const plain: Effect.Effect<Open> = Effect.succeed((count) =>
-  Stream.suspend(() => Stream.fromAsyncIterable(numbers(count, signal), (cause) => cause))
+  Stream.suspend(() => Stream.fromAsyncIterable(numbers(count), (cause) => cause))
 )
 
 const managed = Effect.map(
   ManagedStream.make(),
-  (streams): Open => (count) => streams.fromGenerator("numbers", (own) => numbers(count, own))
+  (streams): Open => (count) => streams.fromGenerator("numbers", () => numbers(count))
 )
 
 /** Nanoseconds of processor time for each of `count` parts of what is done. */
