@@ -1,7 +1,7 @@
 /**
  * `pnpm run truth`: runs the corpus under `fiberscope run` and prints how often it was right.
  *
- * Options: `--for 15,30,120` (seconds), `--half first|second`, `--only name`, `--jobs n`, `--keep folder` (reports and recordings).
+ * Options: `--for 15,30,120` (seconds), `--half first|second|third`, `--only name`, `--jobs n`, `--keep folder` (reports and recordings).
  */
 import { spawn } from "node:child_process"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
@@ -130,7 +130,7 @@ const chosen = programs.filter(({ half, name }) =>
 )
 for (const seconds of values.for.split(",").map(Number)) {
   const results = await pool(chosen, Number(values.jobs), (program) => observe(program, seconds))
-  for (const half of ["first", "second"]) {
+  for (const half of ["first", "second", "third"]) {
     const part = results.filter(({ program }) => program.half === half)
     if (part.length > 0) matrix(`${half} half, ${seconds} s`, part)
   }

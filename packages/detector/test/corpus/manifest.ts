@@ -4,6 +4,7 @@
  */
 import { first } from "./first/manifest.ts"
 import { second } from "./second/manifest.ts"
+import { third } from "./third/manifest.ts"
 
 /** Where the blame belongs. */
 export interface Guilty {
@@ -33,7 +34,7 @@ export interface Program {
   readonly name: string
   /** The program, relative to this folder. */
   readonly file: string
-  readonly half: "first" | "second"
+  readonly half: "first" | "second" | "third"
   readonly expected: "leak" | "ok"
   readonly kind: Kind
   /** The mistake, in a few words. */
@@ -47,4 +48,4 @@ export interface Program {
   readonly note: string
 }
 
-export const programs: ReadonlyArray<Program> = [...first, ...second]
+export const programs: ReadonlyArray<Program> = [...first, ...second, ...third]

@@ -1,0 +1,74 @@
+/**
+ * Devices keep a TCP connection to a gateway, which sends each of them commands and waits for acknowledgements.
+ *
+ * The bug: the waiting fibers belong to a FiberSet of the gateway, not of the connection, so those of a device that
+ * hangs up before it has acknowledged wait for ever.
+ */
+import { Context, Effect, FiberSet, Layer } from "effect"
+import { EventEmitter } from "node:events"
+import * as net from "node:net"
+import { jitter } from "../../support/life.ts"
+
+interface Command {
+  readonly id: number
+  readonly firmware: ReadonlyArray<string>
+}
+
+class Gateway extends Context.Service<Gateway, {
+  readonly port: number
+}>()("devices/Gateway") {
+  static readonly layer = Layer.effect(
+    Gateway,
+    Effect.gen(function*() {
+      const waiting = yield* FiberSet.make()
+      const run = yield* FiberSet.runtime(waiting)()
+      let commands = 0
+
+      const acknowledged = Effect.fn("Gateway.acknowledged")(function*(lines: EventEmitter, command: Command) {
+        yield* Effect.callback<void>((resume) => {
+          const listener = () => resume(Effect.void)
+          lines.once(`ack ${command.id}`, listener)
+          return Effect.sync(() => lines.off(`ack ${command.id}`, listener))
+        })
+        return command.firmware.length
+      })
+
+      const server = net.createServer((socket) => {
+        const lines = new EventEmitter()
+        const timer = setInterval(() => {
+          const command = { id: ++commands, firmware: Array.from({ length: 60 }, (_, n) => `${commands}/${n}`) }
+          socket.write(`${command.id}\n`)
+          run(acknowledged(lines, command))
+        }, 50)
+        socket.setEncoding("utf8")
+        socket.on("data", (text: unknown) => {
+          for (const id of String(text).trim().split("\n")) lines.emit(`ack ${id}`)
+        })
+        socket.on("error", () => {})
+        socket.on("close", () => clearInterval(timer))
+      })
+      yield* Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void)))
+      return { port: (server.address() as net.AddressInfo).port }
+    })
+  )
+}
+
+const device = (port: number, life: number) =>
+  Effect.callback<void>((resume) => {
+    const socket = net.connect(port, "127.0.0.1")
+    socket.on("data", (text) => void setTimeout(() => socket.destroyed || socket.write(text), 20))
+    socket.on("error", () => {})
+    socket.on("close", () => resume(Effect.void))
+    setTimeout(() => socket.destroy(), life)
+  })
+
+const main = Effect.gen(function*() {
+  const { port } = yield* Gateway
+  yield* Effect.forEach(
+    Array.from({ length: 5 }),
+    () => Effect.forever(Effect.suspend(() => device(port, jitter(400)))),
+    { concurrency: "unbounded" }
+  )
+})
+
+Effect.runFork(main.pipe(Effect.provide(Gateway.layer)))
