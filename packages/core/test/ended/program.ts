@@ -1,11 +1,12 @@
 /**
- * Does a million things that end, over some forty seconds, for the detector to watch: `node program.ts <tasks|messages|batches|leak>`.
- * `leak` keeps what has ended, as a control.
+ * Does a million things that end, over some forty seconds, for the detector to watch:
+ * `node program.ts <tasks|messages|batches|streams|leak>`. `leak` keeps what has ended, as a control.
  */
 import type { Scope } from "effect"
-import { Effect } from "effect"
+import { Effect, References, Stream } from "effect"
 import * as BatchWorker from "../../src/BatchWorker.ts"
 import * as Mailbox from "../../src/Mailbox.ts"
+import * as ManagedStream from "../../src/ManagedStream.ts"
 import * as TaskManager from "../../src/TaskManager.ts"
 
 const thousands = 1000
@@ -57,11 +58,33 @@ const batches = Effect.gen(function*() {
   yield* Effect.log(yield* worker.counts)
 })
 
+/** Some are read to their end, some in part, some fail and some throw in their `finally`. */
+const streams = Effect.gen(function*() {
+  const managed = yield* ManagedStream.make()
+  let n = 0
+  const numbers = managed.fromGenerator("numbers", async function*() {
+    const fails = ++n % 10
+    try {
+      yield n
+      if (fails === 0) throw new Error("no")
+      yield n
+    } finally {
+      // It stands at its first `yield` when it is closed.
+      // oxlint-disable-next-line no-unsafe-finally
+      if (fails === 1) throw new Error("broken")
+    }
+  })
+  const read = Effect.suspend(() => Effect.exit(Stream.runDrain(n % 2 === 0 ? Stream.take(numbers, 1) : numbers)))
+  yield* Effect.provideService(steadily(times(read)), References.MinimumLogLevel, "None")
+  yield* Effect.log(`${n} opened, ${(yield* managed.live).length} live`)
+})
+
 const kept: Array<unknown> = []
 const programs: Readonly<Record<string, Effect.Effect<void, unknown, Scope.Scope>>> = {
   tasks: tasks(() => {}),
   messages,
   batches,
+  streams,
   leak: tasks((task) => kept.push(task))
 }
 
