@@ -4,14 +4,13 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { mkdtempSync, rmSync } from "node:fs"
 import net from "node:net"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Message, Place, Request } from "../agent/Protocol.ts"
 import * as Observation from "../Observation.ts"
 import type { Writer } from "../Recording.ts"
 import * as Sources from "../Sources.ts"
+import * as SocketFolder from "./SocketFolder.ts"
 
 /** The socket for the agents cannot be made. */
 export class AgentServerError extends Data.TaggedError("AgentServerError")<{ readonly message: string }> {}
@@ -35,26 +34,23 @@ export interface AgentServer {
 /** Listens until the scope ends; then no socket and no folder is left. What is said goes to `recording` as it comes. */
 export const make = (
   recording: Writer
-): Effect.Effect<AgentServer, AgentServerError, Scope.Scope> =>
+): Effect.Effect<AgentServer, AgentServerError | SocketFolder.SocketFolderError, Scope.Scope> =>
   Effect.gen(function*() {
-    const folder = yield* Effect.acquireRelease(
-      Effect.try({
-        try: () => mkdtempSync(join(tmpdir(), "fiberscope-")),
-        catch: (error) => new AgentServerError({ message: `no folder for the socket: ${String(error)}` })
-      }),
-      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-    )
+    yield* SocketFolder.sweep
+    const folder = yield* SocketFolder.make
     const path = process.platform === "win32"
       ? `\\\\.\\pipe\\${folder.split("\\").pop()!}`
-      : join(folder, "agents.sock")
+      : join(folder, SocketFolder.socketName)
     const processes: Array<ObservedProcess> = []
     const resolve = Sources.make()
     const sockets = new Set<net.Socket>()
     const server = net.createServer((socket) => {
       sockets.add(socket)
       socket.on("close", () => sockets.delete(socket))
-      const index = processes.length
-      processes.push(observe(socket, (line) => recording.said(index, line), resolve))
+      observe(socket, resolve, (process) => {
+        const index = processes.push(process) - 1
+        return (line) => recording.said(index, line)
+      })
     })
     yield* Effect.acquireRelease(
       Effect.callback<void, AgentServerError>((resume) => {
@@ -83,14 +79,23 @@ export const make = (
     }
   })
 
+/** Whoever connects is a process of the program with its first words, and not before: others may only knock. */
 const observe = (
   socket: net.Socket,
-  record: (line: string) => void,
-  resolve: (place: Place) => Place
-): ObservedProcess => {
+  resolve: (place: Place) => Place,
+  introduce: (process: ObservedProcess) => (line: string) => void
+): void => {
   const observation = Observation.make({ resolve })
+  let record: ((line: string) => void) | undefined
   let rest = ""
   let connected = true
+  const process: ObservedProcess = {
+    observation,
+    ask: (request) => {
+      if (connected && !socket.destroyed) socket.write(JSON.stringify(request) + "\n")
+    },
+    connected: () => connected
+  }
   socket.setEncoding("utf8")
   socket.on("data", (chunk: string) => {
     const lines = (rest + chunk).split("\n")
@@ -98,6 +103,7 @@ const observe = (
     for (const line of lines) {
       try {
         const message = JSON.parse(line) as Message
+        record ??= introduce(process)
         record(line)
         observation.take(message)
       } catch {
@@ -107,11 +113,4 @@ const observe = (
   })
   socket.on("close", () => connected = false)
   socket.on("error", () => connected = false)
-  return {
-    observation,
-    ask: (request) => {
-      if (connected && !socket.destroyed) socket.write(JSON.stringify(request) + "\n")
-    },
-    connected: () => connected
-  }
 }

@@ -21,13 +21,16 @@ import type { ProgramError } from "./Program.ts"
 import { report } from "./report.ts"
 import { run } from "./run.ts"
 import type { RunOptions } from "./run.ts"
+import type { SocketFolderError } from "./SocketFolder.ts"
 import { version } from "./version.ts"
+import * as Words from "./Words.ts"
 
 const seconds = Flag.String("for").pipe(
+  Flag.withMetavar("time"),
   Flag.withDescription("Stop the program after this time: 30s, 2m, 500ms. Without it, observe until it ends"),
   Flag.mapTryCatch(
     (text) => Option.getOrThrow(parseDuration(text)),
-    () => "a duration is a number with a unit: 30s, 2m, 500ms"
+    () => "a duration, which is a number with a unit: 30s, 2m, 500ms"
   ),
   Flag.optional
 )
@@ -51,6 +54,7 @@ const format = Flag.Literals("format", ["pretty", "json", "github", "markdown"])
 )
 
 const accepted = Flag.String("accepted").pipe(
+  Flag.withMetavar("file"),
   Flag.withDescription(
     "Findings that are known: a file of { fingerprint, reason, until }; fiberscope.accepted.json unless told"
   ),
@@ -61,9 +65,14 @@ const runCommand = Command.make(
   "run",
   {
     duration: seconds,
-    json: Flag.String("json").pipe(Flag.withDescription("Write the report as JSON to this file"), Flag.optional),
+    json: Flag.String("json").pipe(
+      Flag.withMetavar("file"),
+      Flag.withDescription("Write the report as JSON to this file"),
+      Flag.optional
+    ),
     record: Flag.String("record").pipe(
-      Flag.withDescription("Write everything the agents said to this file"),
+      Flag.withMetavar("file"),
+      Flag.withDescription("Write all that was observed to this file; fiberscope report reads it"),
       Flag.optional
     ),
     gc: Flag.Boolean("gc").pipe(
@@ -90,13 +99,16 @@ const runCommand = Command.make(
       Flag.withDefault("named" as const)
     ),
     accepted,
-    quiet: Flag.Boolean("quiet").pipe(Flag.withDescription("Print nothing but problems"), Flag.withDefault(false)),
+    quiet: Flag.Boolean("quiet").pipe(
+      Flag.withDescription("Print no report; the exit code and --json tell"),
+      Flag.withDefault(false)
+    ),
     program
   },
   (flags) => {
     const [file, ...args] = flags.program
     if (file === undefined) {
-      return Effect.asVoid(fail(64, "which program? fiberscope run -- node app.mjs"))
+      return Effect.asVoid(fail(64, "which program? For example: fiberscope run --for 30s -- node app.mjs"))
     }
     const options: RunOptions = { ...flags, command: [file, ...args] }
     return finish(run(options))
@@ -130,7 +142,14 @@ const reportCommand = Command.make(
   ])
 )
 
-type Failure = ProgramError | OutputError | AcceptedError | AgentFilesError | AgentServerError | RecordingError
+type Failure =
+  | ProgramError
+  | OutputError
+  | AcceptedError
+  | AgentFilesError
+  | AgentServerError
+  | SocketFolderError
+  | RecordingError
 
 /** Sets the exit code; what failed is said in one line. */
 const finish = <R>(effect: Effect.Effect<number, Failure, R>): Effect.Effect<void, never, R> =>
@@ -148,11 +167,10 @@ const fail = (code: number, message: string): Effect.Effect<number> =>
   })
 
 const fiberscope = Command.make("fiberscope").pipe(
-  Command.withDescription(
-    "Finds leaks in running Effect programs.\n\n"
-      + "Exit codes: the program's own when it fails by itself, else 0 no leak, 23 leak found, 24 cannot tell (with --strict), "
-      + "64 wrong arguments, 125 the tool failed, 126 not executable, 127 not found."
-  ),
+  Command.withDescription("Finds leaks in running Effect programs, and explains them"),
+  Command.withExamples([
+    { command: "fiberscope run --for 30s -- node app.mjs", description: "Observe a program for half a minute" }
+  ]),
   Command.withSubcommands([runCommand, reportCommand])
 )
 
@@ -177,6 +195,6 @@ const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
 fiberscope.pipe(
   Command.run({ version }),
   Effect.catchTag("ShowHelp", ({ errors }) => Effect.sync(() => void (process.exitCode = errors.length > 0 ? 64 : 0))),
-  Effect.provide(NodeServices.layer),
+  Effect.provide([NodeServices.layer, Words.layer(process.argv.slice(2))]),
   runMain
 )
