@@ -6,8 +6,10 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs"
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs"
+import { isAbsolute, relative } from "node:path"
 import process from "node:process"
+import { fileURLToPath } from "node:url"
 import * as Report from "../Report.ts"
 import { renderGithub } from "../report/github.ts"
 import { renderMarkdown } from "../report/markdown.ts"
@@ -36,10 +38,28 @@ const render = (report: Report.Report, format: Format): string => {
       return renderText(report, {
         style: styleFor(process.stderr.isTTY, process.env),
         width: process.stderr.isTTY ? process.stderr.columns : undefined,
-        source: readSource
+        source: readSource,
+        locate
       })
   }
 }
+
+/** A page of the documentation stands beside the package in a clone; a source file is named from here when it is not far away. */
+const locate = (file: string): string => {
+  if (file.startsWith("docs/")) {
+    const [page, anchor] = file.split("#")
+    const path = fileURLToPath(new URL(`../../../../${page}`, import.meta.url))
+    return existsSync(path) ? `${fromHere(path)}#${anchor}` : file
+  }
+  return isAbsolute(file) ? fromHere(file) : file
+}
+
+const fromHere = (path: string): string => {
+  const shorter = relative(folderAtStart, path)
+  return shorter.length < path.length && !isAbsolute(shorter) ? shorter : path
+}
+
+const folderAtStart = process.cwd()
 
 const readSource = (file: string): string | undefined => {
   try {

@@ -6,9 +6,11 @@
 import { leakAfterMs, okAfterMs } from "../Diagnosis.ts"
 import type { Diagnosis } from "../Diagnosis.ts"
 import { convicts } from "../Finding.ts"
-import type { Observation } from "../Observation.ts"
+import { survivors } from "../Lives.ts"
+import type { FiberSiteRecord, Observation } from "../Observation.ts"
 import { placeOfSite } from "../rules/FiberGrowth.ts"
 import { describeSite, siteOf } from "../Site.ts"
+import type { Window } from "../Turnover.ts"
 import { sparkline } from "./Sparkline.ts"
 import { plain } from "./Style.ts"
 import type { Style } from "./Style.ts"
@@ -47,7 +49,8 @@ export const renderLive = (
   if (main === undefined) return [head("waiting for a fiber of effect")]
 
   const { diagnosis, observation } = main
-  const lines = [head(`${observation.readings} readings  ${progress(elapsedMs, observed.map((one) => one.diagnosis))}`)]
+  const reached = progress(elapsedMs, limitMs ?? Infinity, observed.map((one) => one.diagnosis))
+  const lines = [head(`${reached}  ${observation.readings} readings`)]
   const findings = observed.flatMap((one) => one.diagnosis.findings.filter(convicts))
   for (const { summary } of findings.slice(0, 2)) lines.push(style.bad(cut(`  ! ${summary}`)))
   const curve = (name: "fibers.live" | "heap.floor" | "rss", label: string, render: (value: number) => string) => {
@@ -65,7 +68,8 @@ export const renderLive = (
     const site = observation.sites.get(id)
     const place = site === undefined ? undefined : placeOfSite(site)
     const name = place === undefined ? "(no Effect.fn or span)" : describeSite(siteOf(place))
-    lines.push(cut(`  ${number(live).padStart(7)}  ${name}`))
+    const past = site === undefined || columns < 60 ? "" : history(site, observation.window)
+    lines.push(cut(`  ${number(live).padStart(7)}  ${past}${name}`))
   }
   for (const { what, why } of diagnosis.suspicions.slice(0, 1)) lines.push(style.unsure(cut(`  ? ${what}: ${why}`)))
   if (observed.length > 1) lines.push(cut(`  and ${observed.length - 1} more with effect`))
@@ -74,9 +78,22 @@ export const renderLive = (
 
 const started = (observation: Observation): number => observation.lastTick?.fibers.started ?? 0
 
-const progress = (elapsedMs: number, diagnoses: ReadonlyArray<Diagnosis>): string => {
+/** The age of the oldest live fiber of a site, and those alive now by their birth: flat where they pile up, empty where they end. */
+const history = ({ lives }: FiberSiteRecord, window: Window): string => {
+  let oldest = Infinity
+  for (const { born, count, died } of lives.all()) if (count > 0 && died === Infinity) oldest = Math.min(oldest, born)
+  if (oldest === Infinity) return ""
+  const age = `oldest ${Math.round((window.end - oldest) / 1000)} s`
+  return `${age.padEnd(12)} ${sparkline(survivors(lives.all(), window, 10), 10, 0)}  `
+}
+
+const progress = (elapsedMs: number, limitMs: number, diagnoses: ReadonlyArray<Diagnosis>): string => {
+  const [leak, ok] = [leakAfterMs / 1000, okAfterMs / 1000]
   if (diagnoses.some(({ findings }) => findings.some(convicts))) return "LEAK"
-  if (elapsedMs < leakAfterMs) return `too early to tell: a leak shows after ${leakAfterMs / 1000} s`
-  if (elapsedMs < okAfterMs) return `nothing so far; ok can be said after ${okAfterMs / 1000} s`
+  if (limitMs < leakAfterMs) return `too short to tell: a leak shows after ${leak} s`
+  if (elapsedMs < leakAfterMs) return `too early to tell: a leak shows after ${leak} s`
+  if (diagnoses.some(({ suspicions }) => suspicions.length > 0)) return "suspicious, not decided yet"
+  if (limitMs < okAfterMs) return `nothing so far; this run is too short for ok (${ok} s)`
+  if (elapsedMs < okAfterMs) return `nothing so far; ok can be said after ${ok} s`
   return diagnoses.every(({ verdict }) => verdict === "ok") ? "ok so far" : "not decided yet"
 }

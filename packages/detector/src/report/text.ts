@@ -21,10 +21,12 @@ const mark: Readonly<Record<Report["verdict"], keyof Style>> = { leak: "bad", ok
  */
 export interface TextOptions {
   readonly style?: Style | undefined
-  /** Columns; 100 unless told, 40 at least. */
+  /** Columns; 100 unless told, 24 at least. */
   readonly width?: number | undefined
   /** The text of a source file, for excerpts. Default: none. */
   readonly source?: ((file: string) => string | undefined) | undefined
+  /** How a source file, or a page of the documentation, is found from where the reader is. Default: its last two parts, its name. */
+  readonly locate?: ((file: string) => string) | undefined
 }
 
 /**
@@ -35,7 +37,7 @@ export interface TextOptions {
  */
 export const renderText = (report: Report, options?: TextOptions): string => {
   const style = options?.style ?? plain
-  const width = Math.max(40, options?.width ?? 100)
+  const width = Math.max(24, options?.width ?? 100)
   const source = options?.source ?? (() => undefined)
   const lines: Array<string> = []
   const say = (indent: string, text: string) =>
@@ -46,23 +48,27 @@ export const renderText = (report: Report, options?: TextOptions): string => {
     `${style.strong("fiberscope")}  ${style[mark[report.verdict]](style.strong(report.verdict.toUpperCase()))}`
   )
   say("  ", report.because)
-  lines.push("")
-  lines.push(...signalLines(report, width))
+  const end = endOf(report)
+  if (end !== undefined) say("  ", end)
+  const curves = signalLines(report, width)
+  if (curves.length > 0) lines.push("", ...curves)
   if (report.processes.length > 1) {
     lines.push("")
     for (const process of report.processes) say("  ", processLine(process))
   }
   const guilty = report.findings.filter(convicts)
   guilty.forEach((finding, index) => {
-    lines.push("", `  ${style.bad(`${index + 1}`)}  ${style.strong(wrapText(finding.summary, width - 5)[0]!)}`)
-    for (const line of wrapText(finding.summary, width - 5).slice(1)) lines.push(`     ${style.strong(line)}`)
+    const [title, ...more] = wrapText(finding.summary, width - 5)
+    lines.push("", `  ${style.bad(`${index + 1}`)}  ${style.strong(title!)}`)
+    for (const line of more) lines.push(`     ${style.strong(line)}`)
     const [site] = [finding.site, ...finding.waits].filter((one) => one.line !== undefined)
     if (site !== undefined) lines.push(...excerptLines(site, source, style, width))
-    for (const text of findingTexts(finding, width)) say("     ", text)
+    for (const text of findingTexts(finding, width, options?.locate)) say("     ", text)
   })
   for (const { accepted, fingerprint, summary } of report.findings) {
     if (accepted !== undefined) {
-      lines.push("", `  accepted until ${accepted.until}: ${summary} (${accepted.reason}; ${fingerprint})`)
+      lines.push("")
+      say("  ", `accepted until ${accepted.until}: ${summary} (${accepted.reason}; ${fingerprint})`)
     }
   }
   // Beside a leak, a threshold that was passed is no news.
@@ -95,6 +101,7 @@ const excerptLines = (
   width: number
 ): ReadonlyArray<string> => {
   const lines = excerpt(site, source)
+  // What is left of the line in a narrow window says more than a line that wraps.
   const digits = String(lines.at(-1)?.line ?? 0).length
   return lines.map(({ guilty, line, text }) => {
     const shown = `${guilty ? ">" : " "} ${String(line).padStart(digits)} │ ${text}`.slice(0, width - 5)
@@ -102,27 +109,34 @@ const excerptLines = (
   })
 }
 
-const findingTexts = (finding: Finding, width: number): ReadonlyArray<string> => {
-  const at = describeSite(finding.site)
-  const from = finding.chain.map(describeSite).filter((one) => one !== at).slice(0, 2)
+/** The place as one can open it from here, where that is known. */
+const placeOf = (site: Finding["site"], locate: TextOptions["locate"]): string => {
+  if (locate === undefined || site.file === undefined || site.line === undefined) return describeSite(site)
+  const at = `${locate(site.file)}:${site.line}${site.column === undefined ? "" : `:${site.column}`}`
+  return site.name === "(anonymous)" ? at : `${site.name} (${at})`
+}
+
+const findingTexts = (finding: Finding, width: number, locate: TextOptions["locate"]): ReadonlyArray<string> => {
+  const at = placeOf(finding.site, locate)
+  const from = finding.chain.map((site) => placeOf(site, locate)).filter((one) => one !== at).slice(0, 2)
   const strip = finding.survivors.some((count) => count > 0)
     ? [
       `born   ${
-        sparkline(finding.survivors, Math.min(20, width - 40), 0)
+        sparkline(finding.survivors, Math.min(20, Math.max(5, width - 40)), 0)
       } start → end of the run: those alive now, by birth`
     ]
     : []
   return [
     `at     ${at}`,
     ...from.map((one) => `from   ${one}`),
-    ...finding.waits.slice(0, 2).map((one) => `waits  ${describeSite(one)}`),
+    ...finding.waits.slice(0, 2).map((one) => `waits  ${placeOf(one, locate)}`),
     `grows  ${growth(finding)}${finding.bytes > 0 ? `, holds at least ${size(finding.bytes)}` : ""}`,
     ...strip,
     ...finding.evidence.filter(({ label }) => label !== "waits").map(({ label, text }) => `why    ${label}: ${text}`),
     `sure   ${(finding.confidence * 100).toFixed(1)} %. Cannot show: ${finding.cannotShow}`,
     `fix    ${finding.fix}`,
-    `more   ${finding.docs}`,
-    `known  ${finding.fingerprint}`
+    `more   ${locate?.(finding.docs) ?? finding.docs}`,
+    `key    ${finding.fingerprint} (to accept it for a while: fiberscope.accepted.json)`
   ]
 }
 
@@ -139,13 +153,12 @@ const signalLines = (report: Report, width: number): ReadonlyArray<string> => {
   const line = (name: string, label: string, render: (value: number) => string): ReadonlyArray<string> => {
     const values = report.signals[name]?.points.map(([, value]) => value) ?? []
     if (values.length < 2) return []
+    const ends = `${render(values[0]!)} → ${render(values.at(-1)!)}`
     const cells = Math.max(8, Math.min(48, width - 40))
-    return [
-      `  ${label.padEnd(12)} ${sparkline(values, cells).padEnd(cells)}  ${render(values[0]!)} → ${
-        render(values.at(-1)!)
-      }`
-        .slice(0, width)
-    ]
+    // Where not all of it fits, the numbers say more than the curve, and the last one most.
+    const shorter = [`${sparkline(values, cells).padEnd(cells)}  ${ends}`, ends, render(values.at(-1)!)]
+      .map((text) => `  ${label.padEnd(12)} ${text}`)
+    return [shorter.find((text) => text.length <= width) ?? shorter.at(-1)!]
   }
   return [
     ...line("fibers.live", "live fibers", number),
@@ -153,6 +166,16 @@ const signalLines = (report: Report, width: number): ReadonlyArray<string> => {
     ...line("rss", "rss", size)
   ]
 }
+
+/** An end that nobody asked for, and one that had to be forced. */
+const endOf = ({ program: { code, signal, stoppedByTool } }: Report): string | undefined =>
+  stoppedByTool
+    ? signal === "SIGKILL" ? "the program did not end in time after SIGTERM, and was killed" : undefined
+    : signal !== undefined
+    ? `the program was ended by ${signal}`
+    : code !== undefined && code !== 0
+    ? `the program ended by itself with code ${code}`
+    : undefined
 
 const footer = (report: Report): ReadonlyArray<string> => {
   const [first] = report.processes
@@ -171,7 +194,7 @@ const footer = (report: Report): ReadonlyArray<string> => {
   if (stacks > 0) seen.push(`${number(stacks)} stacks for fork lines took ${Math.round(stacksMs)} ms`)
   const versions = [
     `effect ${report.versions.effect.join(", ") || "not found"}`,
-    `node ${report.versions.node}`,
+    report.versions.node === "unknown" ? undefined : `node ${report.versions.node}`,
     `fiberscope ${report.versions.fiberscope}`
   ]
   return [report.program.command.join(" "), [...seen, ...versions].filter((part) => part !== undefined).join(" · ")]
@@ -181,13 +204,25 @@ const wrapText = (text: string, width: number): ReadonlyArray<string> => {
   const hanging = /^(\w+ {2,})(?=\S)/.exec(text)?.[1] ?? ""
   const indent = hanging.length >= 6 && hanging.length <= 8 ? " ".repeat(hanging.length) : ""
   const out: Array<string> = []
-  let line = ""
-  for (const word of text.split(/ (?=\S)/)) {
-    if (line !== "" && line.length + 1 + word.length > width) {
+  let line = hanging
+  let empty = true
+  for (const word of text.slice(hanging.length).split(/ (?=\S)/)) {
+    let rest = word
+    if (!empty && line.length + 1 + rest.length > width) {
       out.push(line)
-      line = indent + word
-    } else line = line === "" ? word : `${line} ${word}`
+      line = indent
+      empty = true
+    }
+    while (line.length + rest.length > width && empty) {
+      // A path that fits into no line is cut where it fills one.
+      const room = Math.max(1, width - line.length)
+      out.push(line + rest.slice(0, room))
+      rest = rest.slice(room)
+      line = indent
+    }
+    line += empty ? rest : ` ${rest}`
+    empty = false
   }
-  if (line !== "") out.push(line)
+  if (!empty) out.push(line)
   return out
 }
