@@ -18,15 +18,14 @@ it("fails loudly, whatever the program, when the runtime no longer asks the sche
   }
   try {
     for (const make of [correct["acquireUseRelease"]!, Object.values(wrong)[0]!, () => Effect.void]) {
-      for (
-        const lab of [
-          InterruptLab.verify(make),
-          InterruptLab.explore(make, { order: "random" }),
-          InterruptLab.explore(make, { driver: "async" }),
-          InterruptLab.replay(make, "lab1/op=3")
-        ]
-      ) {
-        const error = await Effect.runPromise(Effect.flip(Effect.scoped(lab)))
+      const entrances: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
+        InterruptLab.verify(make),
+        InterruptLab.explore(make, { order: "random" }),
+        InterruptLab.explore(make, { driver: "async" }),
+        InterruptLab.replay(make, "lab1/op=3")
+      ]
+      for (const entrance of entrances) {
+        const error = await Effect.runPromise(Effect.flip(entrance))
         assert.instanceOf(error, InterruptLab.LabIsBlind)
         assert.match(error.message, /cannot see the operations of this version of effect.*pin one of these/)
       }
