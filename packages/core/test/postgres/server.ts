@@ -1,6 +1,6 @@
 /** A PostgreSQL server of the test's own: a directory, a socket in it, and nothing of the machine's. */
 import { execFileSync, spawnSync } from "node:child_process"
-import { chownSync, mkdtempSync, rmSync } from "node:fs"
+import { chownSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
@@ -11,6 +11,9 @@ export interface Server {
   readonly start: () => void
   /** `fast` aborts what runs; `immediate` is a crash, after which it recovers from its log. */
   readonly stop: (mode: "fast" | "immediate") => void
+  /** Lets it, and those of its processes that are given, take connections and answer nothing more, until they are thawed. */
+  readonly freeze: (backends: ReadonlyArray<number>) => void
+  readonly thaw: () => void
   readonly remove: () => void
 }
 
@@ -34,11 +37,20 @@ export const makeServer = (): Server | string => {
     rmSync(directory, { recursive: true, force: true })
     return `initdb does not work here: ${String(error).split("\n")[0]}`
   }
+  let frozen: ReadonlyArray<number> = []
   const options = `-k ${directory} -c listen_addresses='' -c max_connections=20`
   return {
     directory,
     start: () => run(directory, "pg_ctl", ["-D", data, "-w", "-l", join(directory, "log"), "-o", options, "start"]),
     stop: (mode) => run(directory, "pg_ctl", ["-D", data, "-w", "-m", mode, "stop"]),
+    freeze: (backends) => {
+      const [postmaster] = readFileSync(join(data, "postmaster.pid"), "utf8").split("\n")
+      frozen = [Number(postmaster), ...backends]
+      for (const pid of frozen) process.kill(pid, "SIGSTOP")
+    },
+    thaw: () => {
+      for (const pid of frozen) process.kill(pid, "SIGCONT")
+    },
     remove: () => rmSync(directory, { recursive: true, force: true })
   }
 }
