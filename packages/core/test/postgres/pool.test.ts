@@ -253,4 +253,8 @@ describe.skipIf(why !== undefined)("a ConnectionPool in front of a real PostgreS
           assert.strictEqual(open, counts.open)
           const { held, stuck } = yield* pool.drain()
           assert.deepStrictEqual([held, stuck, counts.open], [[], 0, 0])
+        }).pipe(Effect.scoped)
+      ),
+    180_000
+  )
 })
