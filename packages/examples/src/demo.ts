@@ -36,7 +36,7 @@ const observe = Effect.fn("observe")(function*(folder: string, pattern: string, 
   const program = path.join(here, pattern, `${variant}.ts`)
   yield* spawner.exitCode(ChildProcess.make(
     process.execPath,
-    [cli, "run", "--quiet", "--for", `${seconds}s`, "--json", json, "--", process.execPath, program, "--for", "60"],
+    [cli, "run", "--quiet", "--for", `${seconds}s`, "--json", json, "--", process.execPath, program, "--for", "60s"],
     { stdin: "ignore", stdout: "ignore", stderr: "inherit" }
   ))
   const fs = yield* FileSystem.FileSystem

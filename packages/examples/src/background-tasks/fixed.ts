@@ -1,53 +1,46 @@
 /**
  * FIXED: a task lives in the scope of the request that needs it.
  *
- * What changed: `Effect.forkDetach` became `Effect.forkScoped`, and `Effect.scoped` closes the scope when the request
- * ends, be it by success, failure or interruption. The task is interrupted there and its data can be collected.
+ * What changed: the task is spawned by a task manager that belongs to the scope of the request. The scope closes when the request
+ * ends, be it by success, failure or interruption, and takes the task with it. `Effect.forkScoped` ends it just as well; the manager
+ * also bounds how many there are, tells when one of them fails, and names the one that does not stop.
  */
-import { Array, Console, Effect, Exit, Schedule } from "effect"
-import { parseArgs } from "node:util"
+import * as TaskManager from "@fiberscope/core/TaskManager"
+import { Array, Effect, Layer } from "effect"
+import { run } from "../run.ts"
 
 let requests = 0
 let live = 0
 
-const backgroundTask = Effect.fn("backgroundTask")(
-  function*(data: ReadonlyArray<number>) {
-    live++
-    while (true) {
-      yield* Effect.sleep("1 second")
-      yield* Effect.sync(() => data.map((n) => n * 2))
-    }
-  },
-  Effect.ensuring(Effect.sync(() => live--))
-)
+const backgroundTask = Effect.fn("backgroundTask")(function*(data: ReadonlyArray<number>) {
+  yield* Effect.acquireRelease(Effect.sync(() => live++), () => Effect.sync(() => live--))
+  while (true) {
+    yield* Effect.sleep("1 second")
+    yield* Effect.sync(() => data.map((n) => n * 2))
+  }
+}, Effect.scoped)
 
-const handleRequest = Effect.fn("handleRequest")(function*() {
+export const handleRequest = Effect.fn("handleRequest")(function*() {
   const data = Array.makeBy(128, (n) => requests + n)
   requests++
-  yield* Effect.forkScoped(backgroundTask(data))
+  const tasks = yield* TaskManager.make({ name: "request", maxRunning: 10 })
+  yield* tasks.spawn("background task", backgroundTask(data))
   yield* Effect.sleep("5 millis")
   return data.length
 }, Effect.scoped)
 
-const service = Effect.gen(function*() {
-  yield* Console.log("background-tasks, fixed: 100 requests a second")
-  yield* Effect.replicateEffect(handleRequest(), 100, { concurrency: "unbounded", discard: true })
-  yield* Console.log(`${live} background tasks are live after the first ${requests} requests`)
-  yield* handleRequest().pipe(Effect.repeat(Schedule.fixed("10 millis")))
-})
+/** Background tasks that are live; none between requests. */
+export const left = (): number => live
 
-const summary = Effect.suspend(() => Console.log(`end: ${requests} requests, ${live} background tasks are live`))
-
-const { values } = parseArgs({ options: { for: { type: "string", default: "12" } } })
-
-const main = service.pipe(
-  Effect.timeoutOption(`${Number(values.for)} seconds`),
-  Effect.ensuring(summary),
-  Effect.runFork
-)
-
-process.once("SIGTERM", () => main.interruptUnsafe())
-// Nothing was left behind, so the process ends by itself.
-main.addObserver((exit) => {
-  process.exitCode = Exit.hasDies(exit) ? 1 : 0
-})
+if (import.meta.main) {
+  run({
+    pattern: "background-tasks",
+    variant: "fixed",
+    work: handleRequest(),
+    called: "request",
+    perSecond: 100,
+    first: 100,
+    services: Layer.empty,
+    state: Effect.sync(() => `${live} background tasks are live`)
+  })
+}

@@ -1,12 +1,15 @@
 /**
  * LEAKY: a connection schedules its own next poll for ever, and nobody closes it.
  *
- * The timer holds the callback, the callback holds the connection, and the connection holds a buffer that only grows.
- * `close` would break the chain, but a caller who forgets it gets no error: every tenth request leaves one connection
- * behind, and each of them goes on buffering about 10 KB a second.
+ * The timer holds the callback, the callback holds the connection, and the connection holds a buffer that only grows. `close` would
+ * break the chain, but a caller who forgets it gets no error: every request leaves one connection behind, and each of them goes on
+ * buffering about 10 KB a second.
  */
-import { Array, Console, Effect, Exit, Schedule } from "effect"
-import { parseArgs } from "node:util"
+import { Array, Effect, Layer } from "effect"
+import { run } from "../run.ts"
+
+let open = 0
+let buffered = 0
 
 class Connection {
   readonly buffer: Array<ReadonlyArray<number>> = []
@@ -25,44 +28,28 @@ class Connection {
   }
 }
 
-let requests = 0
-let open = 0
-let buffered = 0
-
-const connect = Effect.fn("connect")(() =>
-  Effect.sync(() => {
-    open++
-    const connection = new Connection()
-    connection.poll()
-    return connection
-  })
-)
+const connect = Effect.fn("connect")(function*() {
+  open++
+  const connection = new Connection()
+  connection.poll()
+  return connection
+})
 
 const handleRequest = Effect.fn("handleRequest")(function*() {
-  const connection = requests++ % 10 === 0 ? yield* connect() : undefined
+  const connection = yield* connect()
   yield* Effect.sleep("5 millis")
-  return connection?.buffer.length
+  return connection.buffer.length
 })
 
-const service = Effect.gen(function*() {
-  yield* Console.log("rescheduling-connection, leaky: 100 requests a second, every tenth opens a connection")
-  yield* Effect.replicateEffect(handleRequest(), 500, { concurrency: "unbounded", discard: true })
-  yield* Console.log(`${open} connections are open after the first ${requests} requests`)
-  yield* handleRequest().pipe(Effect.repeat(Schedule.fixed("10 millis")))
-})
-
-const summary = Effect.suspend(() =>
-  Console.log(`end: ${requests} requests, ${open} connections are open and have buffered ${buffered} messages`)
-)
-
-const { values } = parseArgs({ options: { for: { type: "string", default: "12" } } })
-
-const main = service.pipe(
-  Effect.timeoutOption(`${Number(values.for)} seconds`),
-  Effect.ensuring(summary),
-  Effect.runFork
-)
-
-process.once("SIGTERM", () => main.interruptUnsafe())
-// The connections still re-schedule themselves: without this the process would never end.
-main.addObserver((exit) => process.exit(Exit.hasDies(exit) ? 1 : 0))
+if (import.meta.main) {
+  run({
+    pattern: "rescheduling-connection",
+    variant: "leaky",
+    work: handleRequest(),
+    called: "request",
+    perSecond: 10,
+    first: 50,
+    services: Layer.empty,
+    state: Effect.sync(() => `${open} connections are open, and have buffered ${buffered} messages`)
+  })
+}

@@ -1,72 +1,63 @@
 /**
- * FIXED: a session owns its queue and its workers, and a worker keeps one batch.
+ * FIXED: a session owns its workers, a mailbox with a limit, and a batch that is written before the session ends.
  *
- * What changed: the workers are forked in the scope of the session, which ends the queue and waits until they have
- * emptied it; if the session is interrupted instead, the same scope interrupts them. A worker takes at most ten items
- * at a time and forgets them when the batch is done: there is no cache that could grow.
+ * What changed: the workers are tasks of a manager in the scope of the session. They receive from a mailbox, which can tell when all
+ * that was sent has been dealt with: that is how long the session waits. A worker keeps nothing: it hands its item to a batch worker,
+ * which writes ten at a time, and at its end what is left. The scope closes in reverse order of what was opened, so an interrupted
+ * session stops its workers first and writes last.
  */
-import { Array, Cause, Console, Effect, Exit, Fiber, Queue, Schedule } from "effect"
-import { parseArgs } from "node:util"
+import * as BatchWorker from "@fiberscope/core/BatchWorker"
+import * as Mailbox from "@fiberscope/core/Mailbox"
+import * as TaskManager from "@fiberscope/core/TaskManager"
+import { Array, Effect, Layer } from "effect"
+import { run } from "../run.ts"
 
 interface Item {
   readonly id: number
   readonly payload: ReadonlyArray<number>
 }
 
-let sessions = 0
-let processed = 0
 let live = 0
 let cached = 0
 
-const processBatch = Effect.fn("processBatch")(function*(batch: ReadonlyArray<Item>) {
-  cached += batch.length
+const writeBatch = Effect.fn("writeBatch")(function*(batch: ReadonlyArray<Item>) {
+  const count = batch.length
+  yield* Effect.acquireRelease(Effect.sync(() => cached += count), () => Effect.sync(() => cached -= count))
   yield* Effect.sleep("10 millis")
-  processed += batch.length
-}, (effect, batch) => Effect.ensuring(effect, Effect.sync(() => cached -= batch.length)))
-
-const worker = Effect.fn("worker")(
-  function*(queue: Queue.Queue<Item, Cause.Done>) {
-    live++
-    while (true) {
-      yield* processBatch(yield* Queue.takeBetween(queue, 1, 10))
-    }
-  },
-  Effect.catchTag("Done", () => Effect.void),
-  Effect.ensuring(Effect.sync(() => live--))
-)
-
-const session = Effect.fn("session")(function*() {
-  sessions++
-  const queue = yield* Queue.bounded<Item, Cause.Done>(100)
-  const workers = yield* Effect.replicateEffect(Effect.forkScoped(worker(queue)), 10)
-  yield* Queue.offerAll(queue, Array.makeBy(100, (id) => ({ id, payload: Array.makeBy(100, (n) => id + n) })))
-  yield* Queue.end(queue)
-  yield* Fiber.joinAll(workers)
 }, Effect.scoped)
 
-const service = Effect.gen(function*() {
-  yield* Console.log("uncancelled-workers, fixed: 5 sessions a second, 100 items each")
-  yield* session()
-  yield* Console.log(`after the first session ${live} workers are live and their caches hold ${cached} items`)
-  yield* session().pipe(Effect.repeat(Schedule.fixed("200 millis")))
-})
+const worker = Effect.fn("worker")(function*(items: Mailbox.Mailbox<Item>, batches: BatchWorker.BatchWorker<Item>) {
+  yield* Effect.acquireRelease(Effect.sync(() => live++), () => Effect.sync(() => live--))
+  yield* items.run(batches.offer)
+}, Effect.scoped)
 
-const summary = Effect.suspend(() =>
-  Console.log(
-    `end: ${sessions} sessions, ${processed} items processed, ${live} workers are live and their caches hold ${cached} items`
-  )
-)
+export const session = Effect.fn("session")(function*() {
+  const batches = yield* BatchWorker.make<Item>({
+    name: "session",
+    maxSize: 10,
+    concurrency: 10,
+    flush: writeBatch,
+    onGiveUp: (items) => Effect.logError(`${items.length} items were not written`)
+  })
+  const items = yield* Mailbox.make<Item>({ name: "session", capacity: 100, onDrop: () => {} })
+  const tasks = yield* TaskManager.make({ name: "session", maxRunning: 10 })
+  yield* Effect.forEach(Array.range(1, 10), (n) => tasks.spawn(`worker ${n}`, worker(items, batches)))
+  yield* Effect.forEach(Array.range(1, 100), (id) => items.send({ id, payload: Array.makeBy(100, (n) => id + n) }))
+  yield* items.awaitDrained
+}, Effect.scoped)
 
-const { values } = parseArgs({ options: { for: { type: "string", default: "12" } } })
+/** Workers that are live and items that they keep; none between sessions. */
+export const left = (): number => live + cached
 
-const main = service.pipe(
-  Effect.timeoutOption(`${Number(values.for)} seconds`),
-  Effect.ensuring(summary),
-  Effect.runFork
-)
-
-process.once("SIGTERM", () => main.interruptUnsafe())
-// Nothing was left behind, so the process ends by itself.
-main.addObserver((exit) => {
-  process.exitCode = Exit.hasDies(exit) ? 1 : 0
-})
+if (import.meta.main) {
+  run({
+    pattern: "uncancelled-workers",
+    variant: "fixed",
+    work: session(),
+    called: "session",
+    perSecond: 5,
+    first: 1,
+    services: Layer.empty,
+    state: Effect.sync(() => `${live} workers are live, and their caches hold ${cached} items`)
+  })
+}

@@ -1,13 +1,12 @@
 /**
  * FIXED: the generator belongs to a stream, and a stream closes what it opened.
  *
- * What changed: `Stream.fromAsyncIterable` calls the generator's `return()` in a finalizer, so its `finally` runs when
- * `Stream.take` has enough, when the consumer fails and when it is interrupted. The page is all that is left.
+ * What changed: `Stream.fromAsyncIterable` calls the generator's `return()` in a finalizer, so its `finally` runs when `Stream.take` has
+ * enough, when the consumer fails and when it is interrupted. The page is all that is left.
  */
-import { Array, Console, Effect, Exit, Schedule, Stream } from "effect"
-import { parseArgs } from "node:util"
+import { Array, Effect, Layer, Stream } from "effect"
+import { run } from "../run.ts"
 
-let previews = 0
 let consumed = 0
 const openExports = new Set<ReadonlyArray<number>>()
 
@@ -21,8 +20,7 @@ async function* readRows() {
   }
 }
 
-const preview = Effect.fn("preview")(function*() {
-  previews++
+export const preview = Effect.fn("preview")(function*() {
   const page = yield* Stream.suspend(() => Stream.fromAsyncIterable(readRows(), (cause) => cause)).pipe(
     Stream.take(10),
     Stream.runCollect,
@@ -32,26 +30,18 @@ const preview = Effect.fn("preview")(function*() {
   return page
 })
 
-const service = Effect.gen(function*() {
-  yield* Console.log("unfinished-generator, fixed: 20 previews a second")
-  yield* preview()
-  yield* Console.log(`consumed ${consumed} items; generators that did not finish: ${openExports.size}`)
-  yield* preview().pipe(Effect.repeat(Schedule.fixed("50 millis")))
-})
+/** Generators that did not finish; none between previews. */
+export const left = (): number => openExports.size
 
-const summary = Effect.suspend(() =>
-  Console.log(`end: ${previews} previews, generators that did not finish: ${openExports.size}`)
-)
-
-const { values } = parseArgs({ options: { for: { type: "string", default: "12" } } })
-
-const main = service.pipe(
-  Effect.timeoutOption(`${Number(values.for)} seconds`),
-  Effect.ensuring(summary),
-  Effect.runFork
-)
-
-process.once("SIGTERM", () => main.interruptUnsafe())
-main.addObserver((exit) => {
-  process.exitCode = Exit.hasDies(exit) ? 1 : 0
-})
+if (import.meta.main) {
+  run({
+    pattern: "unfinished-generator",
+    variant: "fixed",
+    work: preview(),
+    called: "preview",
+    perSecond: 20,
+    first: 1,
+    services: Layer.empty,
+    state: Effect.sync(() => `${consumed} rows were read, and ${openExports.size} generators did not finish`)
+  })
+}
