@@ -51,7 +51,7 @@ const adopt = async (effect: EffectModule): Promise<{ readonly census: FiberCens
 const watch = async (census: FiberCensus) => {
   const { startAgent } = await import("../packages/detector/src/agent/Agent.ts")
   let bytes = 0
-  const options = { intervalMs: 1000, samplingBytes: 0, readingMs: 0, readingShare: 0, sites: "named" } as const
+  const options = { intervalMs: 1000, sampling: 0, readingMs: 0, readingShare: 0, sites: "named" } as const
   const agent = startAgent(census, options, (message) => {
     if (message.type === "problem") throw new Error(message.message)
     bytes += JSON.stringify(message).length

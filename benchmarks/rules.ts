@@ -4,7 +4,7 @@
  * Every scenario is a population of things with births and deaths (or a gauge), drawn anew for each run from a seed. The thresholds
  * of `Turnover.limits` come from here. Prints percentages with 95 % Wilson intervals.
  *
- * Options: `--runs 2000`, `--seed 1`, `--seconds 30`.
+ * Options: `--runs 2000`, `--seed 1`, `--seconds 30,120`, `--scale 1,20` (how finely it is sampled: so many times the things).
  */
 import { parseArgs } from "node:util"
 import * as Lives from "../packages/detector/src/Lives.ts"
@@ -15,7 +15,8 @@ const { values } = parseArgs({
   options: {
     runs: { type: "string", default: "2000" },
     seed: { type: "string", default: "1" },
-    seconds: { type: "string", default: "30,120" }
+    seconds: { type: "string", default: "30,120" },
+    scale: { type: "string", default: "1,20" }
   }
 })
 const runs = Number(values.runs)
@@ -46,7 +47,7 @@ interface Scenario {
   readonly name: string
   readonly leaks: boolean
   /** Births in each second, and how long a thing lives (seconds; Infinity: for ever). */
-  readonly make: (random: Random, seconds: number) => {
+  readonly make: (random: Random, seconds: number, scale: number) => {
     readonly births: (second: number) => number
     readonly life: (second: number) => number
   }
@@ -54,6 +55,15 @@ interface Scenario {
 
 const exponential = (random: Random, mean: number): number => -Math.log(1 - random()) * mean
 const between = (random: Random, low: number, high: number): number => low + (high - low) * random()
+
+/** First come, first served, `perSecond` of them; `chunk` (seconds): they are let go that much at a time. */
+const queue = (perSecond: number, chunk: number): (second: number) => number => {
+  let free = 0
+  return (second) => {
+    free = Math.max(free, second) + 1 / perSecond
+    return (chunk > 0 ? Math.ceil(free / chunk) * chunk : free) - second
+  }
+}
 
 const scenarios: ReadonlyArray<Scenario> = [
   {
@@ -163,6 +173,45 @@ const scenarios: ReadonlyArray<Scenario> = [
     }
   },
   {
+    name: "queue near the limit of its consumer",
+    leaks: false,
+    make: (random, _seconds, scale) => {
+      const rate = between(random, 5, 20)
+      let x = 0
+      return {
+        births: () => Math.max(0, rate * (1 + 0.2 * (x = 0.8 * x + 0.6 * normal(random)))),
+        life: queue(scale * rate / between(random, 0.8, 0.97), 0)
+      }
+    }
+  },
+  {
+    name: "the same, let go in chunks",
+    leaks: false,
+    make: (random, seconds, scale) => {
+      const rate = between(random, 5, 20)
+      return {
+        births: () => rate,
+        life: queue(scale * rate / between(random, 0.8, 0.97), between(random, 0.05, 0.25) * seconds)
+      }
+    }
+  },
+  {
+    name: "LEAK, consumer too slow by a half",
+    leaks: true,
+    make: (random, _seconds, scale) => {
+      const rate = between(random, 10, 40)
+      return { births: () => rate, life: queue(scale * rate / 2, 0) }
+    }
+  },
+  {
+    name: "LEAK, the same, let go in chunks",
+    leaks: true,
+    make: (random, seconds, scale) => {
+      const rate = between(random, 10, 40)
+      return { births: () => rate, life: queue(scale * rate / 2, between(random, 0.05, 0.25) * seconds) }
+    }
+  },
+  {
     name: "LEAK, all stay, 2 a second",
     leaks: true,
     make: () => ({ births: () => 2, life: () => Infinity })
@@ -179,11 +228,16 @@ const scenarios: ReadonlyArray<Scenario> = [
   }
 ]
 
-const simulate = (scenario: Scenario, random: Random, seconds: number): ReadonlyArray<Lives.Life> => {
+const simulate = (
+  scenario: Scenario,
+  random: Random,
+  seconds: number,
+  scale: number
+): ReadonlyArray<Lives.Life> => {
   const lives = Lives.make()
-  const { births, life } = scenario.make(random, seconds)
+  const { births, life } = scenario.make(random, seconds, scale)
   for (let second = 0; second < seconds; second++) {
-    for (let n = poisson(random, births(second)); n > 0; n--) {
+    for (let n = poisson(random, scale * births(second)); n > 0; n--) {
       const died = second + life(second)
       lives.bear(second * 1000, 1)
       if (died < seconds) lives.die(second * 1000, died * 1000, 1)
@@ -201,16 +255,22 @@ const wilson = (hits: number, n: number): string => {
   return `${percent(p).padStart(5)} % [${percent(Math.max(0, middle - half))}, ${percent(Math.min(1, middle + half))}]`
 }
 
-for (const seconds of values.seconds.split(",").map(Number)) {
+const numbers = (list: string): ReadonlyArray<number> => list.split(",").map(Number)
+
+for (
+  const [seconds, scale] of numbers(values.seconds).flatMap((s) => numbers(values.scale).map((n) => [s, n] as const))
+) {
   const age = Math.max(3000, seconds * 1000 / 6)
   const window = { start: 0, end: seconds * 1000 }
-  console.log(`\nTurnover, ${seconds} s, ${runs} runs each: said "growing" / "unclear"`)
+  console.log(
+    `\nTurnover, ${seconds} s, sampled ${scale} times as finely, ${runs} runs each: said "growing" / "unclear"`
+  )
   for (const scenario of scenarios) {
     const random = makeRandom(Number(values.seed))
     let growing = 0
     let unclear = 0
     for (let run = 0; run < runs; run++) {
-      const { _tag } = Turnover.judge(simulate(scenario, random, seconds), window, age, { steadyTraffic: true })
+      const { _tag } = Turnover.judge(simulate(scenario, random, seconds, scale), window, age, { steadyTraffic: true })
       if (_tag === "growing") growing++
       if (_tag === "unclear") unclear++
     }

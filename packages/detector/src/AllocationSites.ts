@@ -7,9 +7,12 @@
  * gets hot and is inlined, its samples move to the caller. Objects without a frame of the program count for the two innermost
  * frames of the library they were allocated in. And all objects count for the whole program.
  *
+ * When the sampling interval changes, V8 forgets all samples, and an epoch begins: what is told is that of the last epoch, or that of
+ * the one before until the last is long enough to tell something.
+ *
  * @since 0.1.0
  */
-import type { Place, Samples, Stack } from "./agent/Protocol.ts"
+import type { Place, Samples, Sampling, Stack } from "./agent/Protocol.ts"
 import * as Lives from "./Lives.ts"
 
 /**
@@ -38,11 +41,18 @@ export interface AllocationSites {
   readonly sites: ReadonlyMap<string, AllocationSite>
   /** When readings were taken, in milliseconds of the recording; the last 600. */
   readonly readings: ReadonlyArray<number>
+  /** Since when these samples are taken, in milliseconds of the recording. */
+  readonly since: number
+  /** There are later samples, which do not tell anything yet. */
+  readonly outdated: boolean
+  /** Bytes between two of these samples. */
+  readonly interval: number
   /** The stack that most of a site's living objects born after `since` have. */
   readonly chain: (site: AllocationSite, since: number) => ReadonlyArray<Place>
   /** For an inlined site: the frame of the program that stood on the same library stack most often. */
   readonly callersOf: (site: AllocationSite) => ReadonlyArray<Place>
   readonly stack: (stack: Stack) => void
+  readonly sampling: (sampling: Pick<Sampling, "t" | "bytes">) => void
   readonly take: (samples: Samples) => void
 }
 
@@ -60,6 +70,14 @@ interface Sample {
 }
 
 const wholeKey = "*"
+
+/**
+ * Milliseconds: in less than this nothing is called a leak, so until then the samples of the epoch before are the better ones.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const youngestEpoch = 14_000
 
 /**
  * Whether a frame is the program's own: not node's, not a library's.
@@ -80,11 +98,59 @@ const keyOf = ({ column, file, line, name }: Place): string => `${name} ${file}:
  * @category constructors
  */
 export const make = (options?: { readonly windowMs?: number | undefined }): AllocationSites => {
+  const frames = new Map<number, ReadonlyArray<Place>>()
+  let now = 0
+  let epoch = makeEpoch(0, 0, options)
+  let before: Epoch | undefined
+  const lengthOf = ({ readings, since }: Epoch): number =>
+    Math.min(options?.windowMs ?? Infinity, (readings.at(-1) ?? since) - since)
+  const told = (): Epoch =>
+    before === undefined || lengthOf(epoch) >= Math.min(youngestEpoch, lengthOf(before)) ? epoch : before
+  return {
+    get sites() {
+      return told().sites
+    },
+    get readings() {
+      return told().readings
+    },
+    get since() {
+      return told().since
+    },
+    get outdated() {
+      return told() !== epoch
+    },
+    get interval() {
+      return told().interval
+    },
+    chain: (at, since) => told().chain(at, since),
+    callersOf: (at) => told().callersOf(at),
+    stack: (stack) => void frames.set(stack.id, stack.frames),
+    sampling: ({ bytes, t }) => {
+      before = told()
+      now = t
+      epoch = makeEpoch(t, bytes, options)
+    },
+    take: (samples) => {
+      epoch.take(samples, now, frames)
+      now = samples.t
+    }
+  }
+}
+
+interface Epoch extends Pick<AllocationSites, "sites" | "readings" | "since" | "interval" | "chain" | "callersOf"> {
+  readonly take: (samples: Samples, lastReading: number, frames: ReadonlyMap<number, ReadonlyArray<Place>>) => void
+}
+
+const makeEpoch = (
+  since: number,
+  interval: number,
+  options: { readonly windowMs?: number | undefined } | undefined
+): Epoch => {
   const sites = new Map<string, AllocationSite>()
   const stacks = new Map<number, KnownStack>()
   const living = new Map<number, Sample>()
-  let lastReading = 0
   const readings: Array<number> = []
+  let latest = 0
 
   const site = (key: string, scope: AllocationSite["scope"], frames: ReadonlyArray<Place>): AllocationSite => {
     let known = sites.get(key)
@@ -108,13 +174,24 @@ export const make = (options?: { readonly windowMs?: number | undefined }): Allo
     return library.length === 0 ? [] : [site(library.map(keyOf).join(" < "), "library", library)]
   }
 
+  const stackOf = (id: number, frames: ReadonlyMap<number, ReadonlyArray<Place>>): KnownStack | undefined => {
+    const seen = stacks.get(id)
+    const of = frames.get(id)
+    if (seen !== undefined || of === undefined) return seen
+    const stack = known(of)
+    stacks.set(id, stack)
+    return stack
+  }
+
   return {
     sites,
     readings,
-    chain: (at, since) => {
+    since,
+    interval,
+    chain: (at, from) => {
       const counts = new Map<KnownStack, number>()
       for (const { born, stack } of living.values()) {
-        if (born >= since && stack.sites.includes(at)) counts.set(stack, (counts.get(stack) ?? 0) + 1)
+        if (born >= from && stack.sites.includes(at)) counts.set(stack, (counts.get(stack) ?? 0) + 1)
       }
       const [best] = [...counts].sort((a, b) => b[1] - a[1])
       return best?.[0].frames ?? at.frames
@@ -131,20 +208,25 @@ export const make = (options?: { readonly windowMs?: number | undefined }): Allo
       }
       return best?.program ?? []
     },
-    stack: ({ frames, id }) => void stacks.set(id, known(frames)),
-    take: ({ born, died, t }) => {
+    take: ({ born, died, t }, lastReading, frames) => {
       readings.push(t)
       if (readings.length > 600) readings.shift()
+      // Ordinals count allocations, so they tell when, between two readings, an object was born.
+      const first = latest
+      for (const [ordinal] of born) latest = Math.max(latest, ordinal)
+      const when = (ordinal: number) =>
+        lastReading + (t - lastReading) * Math.max(0, ordinal - first - 1) / Math.max(1, latest - first)
       for (const [ordinal, stackId, bytes] of born) {
-        const stack = stacks.get(stackId)
+        const stack = stackOf(stackId, frames)
         if (stack === undefined) continue
         stack.total++
-        living.set(ordinal, { stack, born: lastReading, bytes })
-        stack.sites.forEach((at, depth) => {
-          at.depth += (depth - at.depth) / (at.lives.born() + 1)
-          at.lives.bear(lastReading, 1)
-          at.bytes += bytes
-        })
+        const at = when(ordinal)
+        living.set(ordinal, { stack, born: at, bytes })
+        for (const [depth, site] of stack.sites.entries()) {
+          site.depth += (depth - site.depth) / (site.lives.born() + 1)
+          site.lives.bear(at, 1)
+          site.bytes += bytes
+        }
       }
       for (const ordinal of died) {
         const sample = living.get(ordinal)
@@ -155,7 +237,6 @@ export const make = (options?: { readonly windowMs?: number | undefined }): Allo
           at.bytes -= sample.bytes
         }
       }
-      lastReading = t
     }
   }
 }

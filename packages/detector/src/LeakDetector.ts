@@ -32,7 +32,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { mark } from "./Accepted.ts"
 import type { Accepted } from "./Accepted.ts"
-import { startAgent } from "./agent/Agent.ts"
+import { firstInterval, startAgent } from "./agent/Agent.ts"
 import type { Agent } from "./agent/Agent.ts"
 import { protocolVersion } from "./agent/Protocol.ts"
 import type { AgentOptions, Message } from "./agent/Protocol.ts"
@@ -127,7 +127,7 @@ export const make = (options?: LeakDetectorOptions): Effect.Effect<LeakDetector[
     })
     const source = options?.source ?? (yield* ownAgent({
       intervalMs: Duration.toMillis(interval),
-      samplingBytes: options?.samplingBytes ?? 512 * 1024,
+      sampling: options?.samplingBytes ?? 512 * 1024,
       readingMs: Duration.toMillis(Duration.fromInputUnsafe(options?.readingEvery ?? "30 seconds")),
       readingShare: 0.005,
       sites: "named"
@@ -213,7 +213,7 @@ const ownAgent = (
         node: process.version,
         epoch: epoch - census.now(),
         intervalMs: agentOptions.intervalMs,
-        samplingBytes: agentOptions.samplingBytes
+        samplingBytes: firstInterval(agentOptions)
       })
       if (release === undefined) {
         send({ type: "unsupported", t: census.now(), what: "the fibers of this version of effect cannot be seen" })

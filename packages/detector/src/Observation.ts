@@ -231,6 +231,7 @@ export const make = (options?: {
       if ("t" in message) now = Math.max(now, message.t)
       switch (message.type) {
         case "hello":
+          allocations.sampling({ t: 0, bytes: message.samplingBytes })
           hello = message
           return
         case "copy":
@@ -255,6 +256,8 @@ export const make = (options?: {
           return takeTick(message)
         case "stack":
           return allocations.stack({ ...message, frames: message.frames.map(resolve) })
+        case "sampling":
+          return allocations.sampling(message)
         case "samples":
           pausedMs += message.pauseMs
           return allocations.take(message)

@@ -72,9 +72,9 @@ export const limits = {
   share: 0.5,
   /** Fewer arrivals than this can be told by nobody from a bounded thing that is a little larger. */
   arrivals: 10,
-  /** From here on a suspicion is worth another look. */
+  /** From here on a suspicion is worth another look; a share of the fewest arrivals. */
   suspiciousZ: 2.2,
-  suspiciousArrivals: 6,
+  suspiciousShare: 0.6,
   /** Where many depart, at least this share must stay, by more standard deviations: bursts of long work reach three. */
   behind: 0.25,
   behindZ: 4,
@@ -82,6 +82,8 @@ export const limits = {
   slowerZ: 2,
   /** What ever fell by more than half is emptied by somebody now and then. */
   fall: 0.5,
+  /** Unless that was when there was but this share of what there is at the most: a queue that has just begun to grow. */
+  small: 0.25,
   /** Of ten arrivals at any time, more than this share come within a fifth of the time once in 120 leaks; a burst has them all there. */
   atOnce: 2 / 3,
   /** Where this share of the departures is one event, their number is a sample of one. */
@@ -140,7 +142,9 @@ export const judge = (
   options?: {
     /** The program had no more to do at the end than before. Then growth with departures is growth as well. */
     readonly steadyTraffic?: boolean | undefined
-    /** Arrivals that are worth another look when none departs. Default 6. */
+    /** Arrivals below which nothing is called growing. Default 10. */
+    readonly fewest?: number | undefined
+    /** Arrivals that are worth another look when none departs. Default six tenths of the fewest. */
     readonly suspicious?: number | undefined
     /** How much the program did between two moments, in any unit. Less work leaks less: that is no slowing down. */
     readonly work?: ((from: number, to: number) => number) | undefined
@@ -160,6 +164,7 @@ export const judge = (
   const changes = new Float64Array(steps + 2)
   const step = (t: number) => Math.min(steps + 1, Math.max(0, Math.ceil((t - start) / stepMs)))
   const tenths = new Float64Array(10)
+  const arrivedAt = new Map<number, number>()
   const departedAt = new Float64Array(steps + 2)
   let old = 0
   for (const { born, count, died } of lives) {
@@ -167,7 +172,10 @@ export const judge = (
     if (died <= joins || joins > end) continue
     const arrived = part(joins)
     if (arrived !== undefined) arrived.arrivals += count
-    if (joins > cut) tenths[Math.min(9, Math.floor(10 * (joins - cut) / (end - cut)))]! += count
+    if (joins > cut) {
+      tenths[Math.min(9, Math.floor(10 * (joins - cut) / (end - cut)))]! += count
+      arrivedAt.set(joins, (arrivedAt.get(joins) ?? 0) + count)
+    }
     changes[step(joins)]! += count
     if (died <= end) {
       const departed = part(died)
@@ -183,7 +191,7 @@ export const judge = (
     late,
     last,
     old,
-    fall: largestFall(changes),
+    fall: largestFall(changes, options?.fewest ?? limits.arrivals),
     z,
     perSecond: end > cut ? net(late) / ((end - cut) / 1000) : 0
   }
@@ -194,7 +202,21 @@ export const judge = (
     last: paceOf(done(cut, half), done(half, end))
   }
   const lump = late.departures === 0 ? 0 : Math.max(...departedAt) / late.departures
-  const parts = { early, third, last, late, z, fall: numbers.fall, atOnce: mostAtOnce(tenths), lump, old, pace }
+  const left = risingLows(changes, step(from)) / Math.sqrt(Math.max(1, late.arrivals + late.departures))
+  const parts = {
+    early,
+    third,
+    last,
+    late,
+    z,
+    fall: numbers.fall,
+    atOnce: mostAtOnce(tenths),
+    lump,
+    left,
+    waves: dispersion(arrivedAt, end - cut),
+    old,
+    pace
+  }
   return { ...numbers, ...decide(parts, options ?? {}) }
 }
 
@@ -226,45 +248,65 @@ interface Parts {
   readonly atOnce: number
   /** The largest share of the late departures that happened at one moment. */
   readonly lump: number
+  /** Standard deviations by which the fewest that were there in a quarter grew, while they grew in every quarter; else 0. */
+  readonly left: number
+  /** The variance of the late arrivals in units of that of chance, at least 1. */
+  readonly waves: number
   readonly old: number
   readonly pace: { readonly late: number; readonly last: number }
 }
 
 const decide = (
   parts: Parts,
-  options: { readonly steadyTraffic?: boolean | undefined; readonly suspicious?: number | undefined }
+  options: {
+    readonly steadyTraffic?: boolean | undefined
+    readonly fewest?: number | undefined
+    readonly suspicious?: number | undefined
+  }
 ): Pick<Turnover, "_tag" | "why"> => {
-  const { atOnce, early, fall, last, late, lump, third, z } = parts
+  const { atOnce, early, fall, last, late, left, lump, third, waves, z } = parts
   const steady = (why: string) => ({ _tag: "steady", why }) as const
   const unclear = (why: string) => ({ _tag: "unclear", why }) as const
   const rule = net(late) >= limits.share * late.arrivals
-  if (z >= limits.z && rule && late.arrivals >= limits.arrivals && net(third) > 0 && net(last) > 0 && net(early) >= 0) {
-    const stays = net(last) >= limits.share * last.arrivals
+  const fewest = options.fewest ?? limits.arrivals
+  const few = fewest * limits.suspiciousShare
+  const suspicious = options.suspicious ?? few
+  if (z >= limits.z && rule && late.arrivals >= fewest && net(third) > 0 && net(last) > 0 && net(early) >= 0) {
     if (net(last) <= 0.1 * last.arrivals) {
       // Where nothing arrives any more it is full. Where as many go as come, the going may have come in one lump.
-      return last.arrivals < limits.suspiciousArrivals
+      return last.arrivals < few
         ? steady("it has come to rest")
         : unclear("it has just stopped growing")
     }
-    if (!stays || zOf(last) < limits.z / 2) return unclear("growth slows down at the end")
-    if (slowing(parts)) return unclear("fewer and fewer stay: it may be filling up")
-    // It may lie across the middle of the late half, and so look like growth in both quarters.
-    if (atOnce > limits.atOnce) return unclear("most of them came at once")
-    if (fall > limits.fall) return unclear("something empties it now and then")
-    return { _tag: "growing", why: "old ones go on arriving and hardly any goes" }
+    if (net(last) >= limits.share * last.arrivals && zOf(last) >= limits.z / 2) {
+      if (slowing(parts)) return unclear("fewer and fewer stay: it may be filling up")
+      // It may lie across the middle of the late half, and so look like growth in both quarters.
+      if (atOnce > limits.atOnce) return unclear("most of them came at once")
+      if (fall > limits.fall) return unclear("something empties it now and then")
+      return { _tag: "growing", why: "old ones go on arriving and hardly any goes" }
+    }
   }
-  // A queue whose consumer is too slow loses its oldest all the time, and grows all the same.
-  const behind = z >= limits.z && net(late) >= limits.behind * late.arrivals && zOf(third) >= 1 && zOf(last) >= 1
-  if (behind && !slowing(parts) && fall <= limits.fall) {
-    return options.steadyTraffic === true && z >= limits.behindZ && zOf(third) >= 2 && zOf(last) >= 2
+  // A queue whose consumer is too slow loses its oldest all the time, and grows all the same: what stays grows in both quarters, or,
+  // where what goes goes in lumps, what is left after each of them.
+  // Traffic comes in waves, of which many things make more than chance; how uneven the arrivals are tells by how much.
+  const surely = z / Math.sqrt(waves)
+  const surelyLeft = left / Math.sqrt(waves)
+  const behind = surely >= limits.z && late.arrivals >= fewest && net(late) >= limits.behind * late.arrivals
+  const both = (least: number) => fall <= limits.fall && zOf(third) >= least && zOf(last) >= least
+  if (behind && !slowing(parts) && (both(1) || surelyLeft >= limits.behindZ)) {
+    return options.steadyTraffic === true && surely >= limits.behindZ && (both(2) || surelyLeft >= limits.behindZ)
       ? { _tag: "growing", why: "some go, and more arrive, though there is no more to do than before" }
       : unclear("more arrive than go, but many do go")
   }
-  const suspicious = options.suspicious ?? limits.suspiciousArrivals
-  const few = z >= Math.min(limits.suspiciousZ, Math.sqrt(suspicious)) && late.arrivals >= suspicious
-  if (few && rule && net(last) > 0 && fall <= limits.fall) return unclear("too few so far to tell growth from chance")
+  if (z >= limits.z && rule && late.arrivals >= fewest && net(early) >= 0 && net(third) > 0 && net(last) > 0) {
+    return unclear("growth slows down at the end")
+  }
+  const suspect = z >= Math.min(limits.suspiciousZ, Math.sqrt(suspicious)) && late.arrivals >= suspicious
+  if (suspect && rule && net(last) > 0 && fall <= limits.fall) {
+    return unclear("too few so far to tell growth from chance")
+  }
   // Chunks of a long queue are let go one at a time: in between, and after, it says little how many went.
-  const lumpy = lump >= limits.lump && late.departures >= limits.arrivals && net(early) > 0 && fall <= limits.fall
+  const lumpy = lump >= limits.lump && late.departures >= fewest && net(early) > 0 && fall <= limits.fall
   if (lumpy && z >= 2 && net(late) >= limits.lumpyShare * late.arrivals) return unclear("what goes, goes in one lump")
   return steady(late.arrivals === 0 ? "nothing old arrives" : "as many go as arrive")
 }
@@ -315,14 +357,45 @@ const mostAtOnce = (parts: Float64Array): number => {
   return all === 0 ? 0 : most / all
 }
 
-const largestFall = (changes: Float64Array): number => {
+/** Variance over mean, which is 1 for counts of independent events (the index of dispersion), at least 1; by the buckets of `at`. */
+const dispersion = (at: ReadonlyMap<number, number>, length: number): number => {
+  const times = [...at.keys()].sort((a, b) => a - b)
+  const bucket = times.reduce((least, t, i) => (i === 0 ? least : Math.min(least, t - times[i - 1]!)), Infinity)
+  const buckets = Math.max(times.length, Math.floor(length / bucket))
+  const counts = [...at.values()]
+  const mean = counts.reduce((sum, count) => sum + count, 0) / buckets
+  const empty = (buckets - counts.length) * mean ** 2
+  const variance = (empty + counts.reduce((sum, count) => sum + (count - mean) ** 2, 0)) / (buckets - 1)
+  return buckets > 1 && mean > 0 ? Math.max(1, variance / mean) : 1
+}
+
+/** By how much the lowest level of the last quarter lies above that of the second, when every quarter's lies above the one before. */
+const risingLows = (changes: Float64Array, from: number): number => {
+  const lows = [Infinity, Infinity, Infinity, Infinity]
   let now = 0
+  const length = changes.length - 1 - from
+  changes.forEach((change, i) => {
+    now += change
+    if (i < from || i > from + length) return
+    const quarter = Math.min(3, Math.floor(4 * (i - from) / length))
+    lows[quarter] = Math.min(lows[quarter]!, now)
+  })
+  return lows.every((low, i) => i === 0 || low > lows[i - 1]!) ? lows[3]! - lows[1]! : 0
+}
+
+/** The largest share by which it fell, from where it was more than a small part of the highest it ever was. */
+const largestFall = (changes: Float64Array, fewest: number): number => {
+  let now = 0
+  let highest = 0
+  for (const change of changes) highest = Math.max(highest, now += change)
+  const least = Math.max(fewest, limits.small * highest)
+  now = 0
   let peak = 0
   let fall = 0
   for (const change of changes) {
     now += change
     peak = Math.max(peak, now)
-    if (peak >= limits.arrivals) fall = Math.max(fall, 1 - now / peak)
+    if (peak >= least) fall = Math.max(fall, 1 - now / peak)
   }
   return fall
 }

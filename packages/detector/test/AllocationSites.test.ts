@@ -90,10 +90,35 @@ describe("AllocationSites", () => {
   })
 
   it("passes over objects of stacks it was never told", () => {
-    assert.deepStrictEqual(counts(taken([[store]], [{ born: [[1, 7]] }])), {
-      store: ["program", 0, 0],
-      whole: ["whole", 0, 0]
-    })
+    assert.deepStrictEqual(counts(taken([[store]], [{ born: [[1, 7]] }])), {})
+  })
+
+  it("knows from its ordinal when, between two readings, an object was born", () => {
+    const sites = taken([[store]], [{ born: [[100, 0]] }, { born: [[101, 0], [151, 0], [200, 0]] }])
+    const born = [...siteOf(sites, "store").lives.all()].map(({ born, count }) => [born, count])
+    assert.deepStrictEqual(born, [[1500, 1], [2500, 1], [3500, 2]], "by buckets of a second")
+  })
+
+  it("tells of the samples since the interval changed, once these can tell something", () => {
+    const sites = taken([[store], [handler]], [{ born: [[1, 0]] }, {}, {}, {}, {}, {}, {}, {}, {}, {}])
+    sites.sampling({ t: 20_000, bytes: 4096 })
+    const take = (t: number, born: ReadonlyArray<readonly [number, number, number]>) =>
+      sites.take({ type: "samples", t, born, died: [], pauseMs: 1 })
+    take(22_000, [[1, 1, 4096]]) // ordinals begin anew
+    assert.isTrue(sites.outdated)
+    assert.deepStrictEqual(Object.keys(counts(sites)), ["store", "whole"])
+    take(34_000, [])
+    assert.isFalse(sites.outdated)
+    assert.deepStrictEqual([sites.since, sites.interval, sites.readings], [20_000, 4096, [22_000, 34_000]])
+    assert.deepStrictEqual(counts(sites), { handler: ["program", 1, 4096], whole: ["whole", 1, 4096] })
+  })
+
+  it("does not wait for them to tell something when there was nothing before", () => {
+    const sites = taken([[store]], [{ born: [[1, 0]] }])
+    sites.sampling({ t: 2500, bytes: 4096 })
+    assert.isTrue(sites.outdated)
+    sites.take({ type: "samples", t: 5000, born: [[1, 0, 4096]], died: [], pauseMs: 1 })
+    assert.isFalse(sites.outdated)
   })
 
   it("gives the stack under which most of the young survivors of a site were allocated", () => {
@@ -143,6 +168,26 @@ describe("SurvivorGrowth", () => {
       blamed({ frames: [store, handler, serve], lives: leak(3) }, { frames: [set, handler, serve], lives: leak(3) }),
       "handler"
     )
+  })
+
+  it("calls nothing growing that is smaller than what node and V8 keep for themselves", () => {
+    const small = (bytes: number) => blamed({ frames: [store, handler], lives: leak(4), bytes })
+    assert.deepStrictEqual([1024, 32_768].map(small), ["Ok", "store"])
+  })
+
+  it("does not convict by samples that ended before the run, unless the heap has grown since", () => {
+    const judge = (floor: number) => {
+      const more: ReadonlyArray<Parameters<typeof observation.take>[0] & { readonly t: number }> = [
+        ...readings(30, [{ frames: [store, handler], lives: leak(4) }]),
+        { type: "sampling", t: 30_500, bytes: 65_536 }
+      ]
+      const observation = observe(40, {}, {
+        more,
+        tick: (t) => ({ floors: [{ t, bytes: t < 31_000 ? 2e7 : floor, forced: true }] })
+      })
+      return SurvivorGrowth.check(observation)._tag
+    }
+    assert.deepStrictEqual([1e7, 3e7].map(judge), ["Recheck", "Warn"])
   })
 
   it("takes a fifth of the growth elsewhere for less than half of the story", () => {

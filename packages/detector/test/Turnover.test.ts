@@ -188,6 +188,30 @@ describe("Turnover", () => {
     assert.strictEqual(Turnover.judge(keepsUp, window, 3000, { steadyTraffic: true })._tag, "steady")
   })
 
+  it("takes a queue that lets go of its oldest in chunks for growth when more is left each time", () => {
+    // Forty a second come; every six seconds so many of the oldest go.
+    const chunks = (each: number) => {
+      const record = Lives.make()
+      for (let second = 0; second < 30; second++) record.bear(second * 1000, 40)
+      let gone = 0
+      for (let t = 6000; t < end; t += 6000) {
+        for (let n = 0; n < each && gone < t / 25; n++) record.die(1000 * Math.floor(gone++ / 40), t, 1)
+      }
+      return [true, false].map((steadyTraffic) =>
+        Turnover.judge(record.all(), { start: 0, end }, 3000, { steadyTraffic })._tag
+      )
+    }
+    assert.deepStrictEqual(chunks(150), ["growing", "unclear"])
+    assert.deepStrictEqual(chunks(240), ["steady", "steady"])
+  })
+
+  it("takes more for growth where more is asked for", () => {
+    const record = Lives.make()
+    for (let second = 0; second < 30; second++) record.bear(second * 1000, 4)
+    const tag = (fewest: number) => Turnover.judge(record.all(), { start: 0, end }, 3000, { fewest })._tag
+    assert.deepStrictEqual([10, 50, 80, 200].map(tag), ["growing", "growing", "unclear", "steady"])
+  })
+
   it("judges a window like a recording that began with it", () => {
     const shift = 1_000_000
     for (const seed of seeds(50)) {

@@ -19,6 +19,7 @@ import type { LoopDelay } from "./LoopDelay.ts"
 import { isOwn } from "./Own.ts"
 import { makeProbes } from "./Probe.ts"
 import type { AgentOptions, Floor, Message, Place, Request } from "./Protocol.ts"
+import { limits, makeSamplingInterval } from "./SamplingInterval.ts"
 import { waitingPlaces } from "./WaitingPlaces.ts"
 
 export interface Agent {
@@ -48,30 +49,33 @@ export const startAgent = (
   const probes = makeProbes((probe, message) => send({ type: "problem", t: census.now(), probe, message }))
   const collections = probes.run<GarbageCollections | undefined>("gc", watchCollections, undefined)
   const loop = probes.run<LoopDelay | undefined>("eventloop", watchLoop, undefined)
-  const samples = options.samplingBytes > 0 && options.readingMs > 0
+  const samples = options.sampling !== 0 && options.readingMs > 0
     ? probes.run<AllocationSamples | undefined>(
       "samples",
-      () => sampleAllocations(options.samplingBytes, isOwn),
+      () => sampleAllocations(firstInterval(options), isOwn),
       undefined
     )
     : undefined
+  const interval = options.sampling === "adaptive" ? makeSamplingInterval() : undefined
   const collect = options.readingMs > 0 && samples === undefined
     ? probes.run<(() => void) | undefined>("collect", makeCollect, undefined)
     : undefined
-  let knownSites = 0
+  const mentioned = new Set<number>()
   let nextReading = census.now() + options.readingMs
   let ownMs = 0
   let stopped = false
 
-  const sendSites = (): void => {
-    for (const site of census.sites.from(knownSites)) send(siteMessage(site))
-    knownSites = census.sites.size
+  /** A site is told when it is first mentioned: a program may have thousands that never leave anything behind. */
+  const mention = (id: number): void => {
+    if (mentioned.has(id)) return
+    mentioned.add(id)
+    send(siteMessage(census.sites.get(id)))
   }
 
   /** A reading is a major collection. It is paid for by waiting longer before the next. */
   const read = (now: number): ReadonlyArray<Floor> => {
     const start = clock()
-    const worked = threadCpuMs()
+    const worked = cpuMs()
     if (samples !== undefined) {
       const reading = samples.read()
       const pauseMs = clock() - start
@@ -80,11 +84,18 @@ export const startAgent = (
     } else if (collect !== undefined) collect()
     else return []
     const bytes = heapUsed()
-    // Time for which somebody else had the processor is not the reading's.
-    const took = Math.min(clock() - start, threadCpuMs() - worked)
+    // Time for which somebody else had the processor is not the reading's; V8 collects with threads of its own as well.
+    const took = Math.min(clock() - start, cpuMs() - worked)
     const earned = options.readingShare > 0 ? took / options.readingShare : 0
     nextReading = now + Math.max(options.readingMs, earned) - options.intervalMs / 2
     return [{ t: now, bytes, forced: true, external: process.memoryUsage().external }]
+  }
+
+  /** Samples finer or coarser where the program allocates less or more than before. */
+  const adapt = (now: number, allocated: number | undefined): void => {
+    if (samples === undefined || interval === undefined || allocated === undefined) return
+    const bytes = interval.next({ t: now, allocated, living: samples.count() })
+    if (bytes !== undefined && samples.restart(bytes)) send({ type: "sampling", t: now, bytes })
   }
 
   const tick = (reading: "due" | "now" | "early" | "never"): void => {
@@ -96,15 +107,18 @@ export const startAgent = (
     const start = clock()
     census.sweep()
     const flow = census.flow()
-    sendSites()
-    const gc = probes.run("gc", () => collections?.drain(now), undefined) ?? { floors: [], pauseMs: 0, count: 0 }
+    const live = probes.run("live", () => mostLive(census), [])
+    for (const { site } of flow) mention(site)
+    for (const [site] of live) mention(site)
+    const gc = probes.run("gc", () => collections?.drain(now), undefined) ?? noCollections
+    probes.run("sampling interval", () => adapt(now, gc.allocated), undefined)
     send({
       type: "tick",
       t: now,
       final: final ? true : undefined,
       fibers: census.counts(),
       flow: flow.map(({ abandoned, born, ended, site, tenured }) => [site, born, tenured, ended, abandoned] as const),
-      live: probes.run("live", () => mostLive(census), []),
+      live,
       memory: probes.run("memory", readMemory, noMemory),
       floors: forced.length > 0 ? forced : gc.floors,
       loop: probes.run("eventloop", () => loop?.drain(), undefined) ?? noLoop,
@@ -146,11 +160,14 @@ export const startAgent = (
   }
 }
 
-/** Processor time of this thread, where node tells it (since 23.9); else wall time. */
-const threadCpuMs = (): number => {
-  const usage = (process as { threadCpuUsage?: () => { readonly user: number; readonly system: number } })
-    .threadCpuUsage?.()
-  return usage === undefined ? clock() : (usage.user + usage.system) / 1000
+/** Bytes between two allocation samples at the beginning. */
+export const firstInterval = ({ sampling }: Pick<AgentOptions, "sampling">): number =>
+  sampling === "adaptive" ? limits.first : sampling
+
+/** Processor time of the process. */
+const cpuMs = (): number => {
+  const { system, user } = process.cpuUsage()
+  return (user + system) / 1000
 }
 
 const place = (frame: Frame | undefined): Place | undefined =>
@@ -171,6 +188,8 @@ const readMemory = () => {
   const { arrayBuffers, external, heapUsed, rss } = process.memoryUsage()
   return { heapUsed, heapLimit: v8.getHeapStatistics().heap_size_limit, rss, external, arrayBuffers }
 }
+
+const noCollections = { floors: [], pauseMs: 0, count: 0, allocated: undefined }
 
 const noMemory = { heapUsed: 0, heapLimit: 0, rss: 0, external: 0, arrayBuffers: 0 }
 

@@ -47,6 +47,10 @@ export interface AllocationSamples {
   readonly read: () => Reading
   /** All sampled objects that are alive, by stack; independent of {@link read}. */
   readonly living: () => ReadonlyArray<LivingStack>
+  /** How many were alive at the last reading. */
+  readonly count: () => number
+  /** Forgets all samples and goes on at another interval; not when somebody else reads them too. */
+  readonly restart: (bytes: number) => boolean
   readonly stop: () => void
 }
 
@@ -54,8 +58,8 @@ const maxFrames = 24
 const maxStacks = 20_000
 
 interface Sampler {
-  readonly bytes: number
   readonly profile: () => Profile
+  readonly restart: (bytes: number) => void
   readonly stop: () => void
   users: number
 }
@@ -77,11 +81,18 @@ const startSampler = (bytes: number): Sampler => {
     if (failure !== null) throw failure as Error
     return result
   }
-  post("HeapProfiler.enable")
-  post("HeapProfiler.startSampling", { samplingInterval: bytes })
+  const start = (samplingInterval: number): void => {
+    post("HeapProfiler.enable")
+    post("HeapProfiler.startSampling", { samplingInterval })
+  }
+  start(bytes)
   return {
-    bytes,
     users: 0,
+    restart: (interval) => {
+      // `stopSampling` answers with a profile, for which V8 would collect all garbage.
+      post("HeapProfiler.disable")
+      start(interval)
+    },
     profile: () => (post("HeapProfiler.getSamplingProfile") as { profile: Profile }).profile,
     stop: () => {
       try {
@@ -137,6 +148,13 @@ export const sampleAllocations = (bytes: number, isOwn: (url: string) => boolean
         stack.bytes += size
       }
       return stacks
+    },
+    count: () => living.length,
+    restart: (interval) => {
+      if (shared.users > 1) return false
+      shared.restart(interval)
+      living = new Float64Array(0)
+      return true
     },
     stop: () => {
       if (--shared.users > 0) return

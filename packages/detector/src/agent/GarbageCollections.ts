@@ -12,11 +12,14 @@ export interface Collections {
   readonly floors: ReadonlyArray<Floor>
   readonly pauseMs: number
   readonly count: number
+  /** Bytes that were allocated on the heap meanwhile. */
+  readonly allocated: number
 }
 
 interface Statistic {
   readonly gcType: string
   readonly cost: number
+  readonly beforeGC: { readonly heapStatistics: { readonly usedHeapSize: number } }
   readonly afterGC: { readonly heapStatistics: { readonly usedHeapSize: number } }
 }
 
@@ -30,21 +33,28 @@ export interface GarbageCollections {
 export const watchCollections = (): GarbageCollections => {
   const profiler = new v8.GCProfiler()
   profiler.start()
+  let used = heapUsed()
   return {
-    drain: (now) => {
+    drain: (t) => {
       const { statistics } = (profiler.stop() as { statistics: ReadonlyArray<Statistic> } | undefined) ??
         { statistics: [] }
       profiler.start()
       let pauseMs = 0
+      let allocated = 0
       const floors: Array<Floor> = []
-      for (const { afterGC, cost, gcType } of statistics) {
+      for (const { afterGC, beforeGC, cost, gcType } of statistics) {
+        allocated += Math.max(0, beforeGC.heapStatistics.usedHeapSize - used)
+        used = afterGC.heapStatistics.usedHeapSize
         pauseMs += cost / 1000 // microseconds
         // Their exact times are not told; the interval is.
         if (gcType.includes("MarkSweep") && !gcType.includes("Minor")) {
-          floors.push({ t: now, bytes: afterGC.heapStatistics.usedHeapSize, forced: false })
+          floors.push({ t, bytes: afterGC.heapStatistics.usedHeapSize, forced: false })
         }
       }
-      return { floors, pauseMs, count: statistics.length }
+      const now = heapUsed()
+      allocated += Math.max(0, now - used)
+      used = now
+      return { floors, pauseMs, count: statistics.length, allocated }
     },
     stop: () => void profiler.stop()
   }

@@ -34,7 +34,7 @@ export interface Hello {
   /** Milliseconds since the epoch at time 0 of this recording. */
   readonly epoch: number
   readonly intervalMs: number
-  /** Bytes between two allocation samples, 0 when they are off. */
+  /** Bytes between two allocation samples at the beginning, 0 when they are off. */
   readonly samplingBytes: number
 }
 
@@ -127,6 +127,13 @@ export interface Samples {
   readonly pauseMs: number
 }
 
+/** From here on there is a sample in about `bytes`. All samples so far are forgotten, and ordinals begin anew. */
+export interface Sampling {
+  readonly type: "sampling"
+  readonly t: number
+  readonly bytes: number
+}
+
 /** Something in the agent failed and has been switched off. */
 export interface Problem {
   readonly type: "problem"
@@ -161,7 +168,19 @@ export interface Metrics {
 }
 
 /** A line of a recording. */
-export type Message = Hello | Copy | Unsupported | Site | Tick | Stack | Samples | Problem | Waiting | Metrics | Bye
+export type Message =
+  | Hello
+  | Copy
+  | Unsupported
+  | Site
+  | Tick
+  | Stack
+  | Sampling
+  | Samples
+  | Problem
+  | Waiting
+  | Metrics
+  | Bye
 
 /** Look where fibers of a site wait. */
 export interface Inspect {
@@ -181,8 +200,8 @@ export type Request = Inspect | Read
 /** How an agent is told what to do, as JSON in the environment. */
 export interface AgentOptions {
   readonly intervalMs: number
-  /** Bytes between two allocation samples; 0 switches them off. */
-  readonly samplingBytes: number
+  /** Bytes between two allocation samples; `adaptive` to what the program allocates; 0 switches them off. */
+  readonly sampling: number | "adaptive"
   /** The least time between two readings, each of which is a major collection; 0: no readings. */
   readonly readingMs: number
   /** `all`: the exact line of every fork, at the cost of a stack for each. */

@@ -8,7 +8,7 @@ import { get } from "@fiberscope/core/FiberCensus"
 import { readFileSync } from "node:fs"
 import process from "node:process"
 import { isMainThread, threadId } from "node:worker_threads"
-import { startAgent } from "./Agent.ts"
+import { firstInterval, startAgent } from "./Agent.ts"
 import type { Agent } from "./Agent.ts"
 import { connect } from "./Channel.ts"
 import type { Channel } from "./Channel.ts"
@@ -75,7 +75,7 @@ const register = (socket: string, options: AgentOptions): void => {
       node: process.version,
       epoch,
       intervalMs: options.intervalMs,
-      samplingBytes: options.samplingBytes
+      samplingBytes: firstInterval(options)
     })
     // One listener more must not make Node warn about a program that has ten; 0 means that it never warns.
     raised = process.getMaxListeners() > 0

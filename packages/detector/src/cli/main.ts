@@ -80,8 +80,10 @@ const runCommand = Command.make(
       Flag.withDefault(false)
     ),
     sampling: Flag.Int("sampling").pipe(
-      Flag.withDescription("Bytes between two allocation samples; 0 switches them off"),
-      Flag.withDefault(32768)
+      Flag.withDescription(
+        "Bytes between two allocation samples; 0 switches them off. Unless told, by how much the program allocates"
+      ),
+      Flag.optional
     ),
     strict: Flag.Boolean("strict").pipe(
       Flag.withDescription("Exit with 24 when the run cannot tell"),

@@ -33,7 +33,7 @@ export interface RunOptions {
   readonly json: Option.Option<string>
   readonly record: Option.Option<string>
   readonly gc: boolean
-  readonly sampling: number
+  readonly sampling: Option.Option<number>
   readonly strict: boolean
   readonly leakExitCode: number
   readonly quiet: boolean
@@ -111,12 +111,14 @@ const watch = (
     }))
   })
 
+const samples = ({ sampling }: RunOptions): boolean => Option.getOrElse(sampling, () => 1) !== 0
+
 const agentEnvironment = (agents: AgentServer, options: RunOptions) =>
   Effect.map(agentUrl, (url) => {
     const agentOptions: AgentOptions = {
       intervalMs,
-      samplingBytes: options.sampling,
-      readingMs: options.gc ? intervalMs : options.sampling > 0 ? readingMs : 0,
+      sampling: Option.getOrElse(options.sampling, () => "adaptive" as const),
+      readingMs: options.gc ? intervalMs : samples(options) ? readingMs : 0,
       readingShare: options.gc ? 0 : readingShare,
       sites: options.sites
     }
@@ -143,14 +145,14 @@ const mayRead = (command: ReadonlyArray<string>, url: string): ReadonlyArray<str
 const untilEnd = (
   program: Program,
   agents: AgentServer,
-  { duration, gc, sampling }: RunOptions
+  options: RunOptions
 ): Effect.Effect<{ readonly exit: ProgramExit; readonly stoppedByTool: boolean }> =>
   Effect.gen(function*() {
-    if (Option.isNone(duration)) return { exit: yield* program.exit, stoppedByTool: false }
-    const exit = yield* Effect.timeoutOption(program.exit, duration.value)
+    if (Option.isNone(options.duration)) return { exit: yield* program.exit, stoppedByTool: false }
+    const exit = yield* Effect.timeoutOption(program.exit, options.duration.value)
     return Option.isSome(exit)
       ? { exit: exit.value, stoppedByTool: false }
-      : { exit: yield* stop(program, agents, gc || sampling > 0), stoppedByTool: true }
+      : { exit: yield* stop(program, agents, options.gc || samples(options)), stoppedByTool: true }
   })
 
 const stop = (program: Program, agents: AgentServer, readings: boolean): Effect.Effect<ProgramExit> =>

@@ -8,7 +8,7 @@ import type { LeakRule } from "../LeakRule.ts"
 import type { Observation } from "../Observation.ts"
 import { rises, senSlope } from "../Trend.ts"
 import { lengthOf, limits } from "../Turnover.ts"
-import { memoryWindow } from "./SurvivorGrowth.ts"
+import { leastBytes, memoryWindow } from "./SurvivorGrowth.ts"
 
 const name = "HeapFloorTrend"
 
@@ -46,7 +46,7 @@ export const detectable = (observation: Observation): number => {
   if (allocations.readings.filter((t) => t >= middle).length < fewestLateReadings) return Infinity
   const seconds = lengthOf(window) / 1000
   const lateSeconds = (seconds - Math.max(3, seconds / 6)) / 2
-  return lateSeconds > 0 ? limits.arrivals * hello.samplingBytes / lateSeconds : Infinity
+  return lateSeconds > 0 ? Math.max(limits.arrivals * allocations.interval, leastBytes) / lateSeconds : Infinity
 }
 
 /**

@@ -3,11 +3,14 @@
  *
  * @since 0.1.0
  */
+import type { Place } from "../agent/Protocol.ts"
 import { confidenceOf, docsOf, fingerprint } from "../Finding.ts"
 import { judgement, ok } from "../LeakRule.ts"
 import type { LeakRule } from "../LeakRule.ts"
+import { describeSite } from "../Site.ts"
 import { mannKendall, senSlope } from "../Trend.ts"
 import { lengthOf } from "../Turnover.ts"
+import { growingPlace } from "./SurvivorGrowth.ts"
 import { trafficRises } from "./Traffic.ts"
 
 const name = "OffHeapGrowth"
@@ -55,15 +58,18 @@ export const OffHeapGrowth: LeakRule = {
     if (!straight || z < 2.326) return ok
     if (trafficRises(observation)) return suspicion("traffic rises as well")
     if (z < 3.09) return suspicion("too few readings so far")
-    const site = { name: "(buffers)" }
+    const place = growingPlace(observation, (chain) => chain.some(isBufferFrame))
+      ?? growingPlace(observation, () => true)
+    const site = place?.site ?? { name: "(buffers)" }
     return judgement([{
       kind: "off-heap-growth",
       rule: name,
       severity: "error",
       confidence: confidenceOf(z),
-      summary: `memory outside of the heap, buffers mostly, stays: ${megabytes(perSecond * 60)} more each minute`,
+      summary: `memory outside of the heap, buffers mostly, stays: ${megabytes(perSecond * 60)} more each minute`
+        + (place === undefined ? "" : `, kept by what ${describeSite(place.site)} allocates`),
       site,
-      chain: [],
+      chain: place?.chain ?? [],
       waits: [],
       count: 0,
       bytes: Math.round(grown),
@@ -75,7 +81,9 @@ export const OffHeapGrowth: LeakRule = {
           megabytes(values.at(-1)!)
         }`
       }],
-      cannotShow: "Who allocated it: V8 samples the heap only.",
+      cannotShow: place === undefined
+        ? "Who allocated it: V8 samples the heap only."
+        : "Whether it is the same objects: V8 samples the heap only, and of a buffer only its handle lies there.",
       fix:
         "Look for buffers, typed arrays and compressed streams that are kept (a slice keeps the whole buffer: copy what you keep).",
       docs: docsOf("off-heap-growth"),
@@ -84,5 +92,10 @@ export const OffHeapGrowth: LeakRule = {
     }], [])
   }
 }
+
+/** What node does to make a buffer, and V8 to make its handle. */
+const isBufferFrame = ({ file, name }: Place): boolean =>
+  file?.startsWith("node:buffer") === true || file?.startsWith("node:internal/buffer") === true
+  || /Buffer|Array|allocate/.test(file === "" ? name : "")
 
 const megabytes = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(1)} MB`

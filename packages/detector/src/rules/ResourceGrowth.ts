@@ -3,12 +3,15 @@
  *
  * @since 0.1.0
  */
+import type { Place } from "../agent/Protocol.ts"
 import { confidenceOf, docsOf, fingerprint } from "../Finding.ts"
 import type { Finding } from "../Finding.ts"
 import { judgement } from "../LeakRule.ts"
 import type { LeakRule, Suspicion } from "../LeakRule.ts"
 import type { Observation } from "../Observation.ts"
+import { describeSite } from "../Site.ts"
 import * as Turnover from "../Turnover.ts"
+import { growingPlace } from "./SurvivorGrowth.ts"
 import { trafficRises } from "./Traffic.ts"
 
 const name = "ResourceGrowth"
@@ -54,15 +57,17 @@ export const ResourceGrowth: LeakRule = {
 }
 
 const finding = (observation: Observation, type: string, count: number, turnover: Turnover.Turnover): Finding => {
-  const site = { name: type }
+  const place = growingPlace(observation, (chain) => chain.some(isHandleFrame))
+  const site = place?.site ?? { name: type }
   return {
     kind: "resource-growth",
     rule: name,
     severity: "error",
     confidence: confidenceOf(turnover.z),
-    summary: `${count} resources of type ${type} are open, ever more of them`,
+    summary: `${count} resources of type ${type} are open, ever more of them`
+      + (place === undefined ? "" : `, and below ${describeSite(place.site)} ever more is allocated for such`),
     site,
-    chain: [],
+    chain: place?.chain ?? [],
     waits: [],
     count,
     bytes: 0,
@@ -73,10 +78,17 @@ const finding = (observation: Observation, type: string, count: number, turnover
       text:
         `in the late half of the run their number rose by ${turnover.late.arrivals} and fell by ${turnover.late.departures}`
     }],
-    cannotShow: "Who opened them: node tells their type only.",
+    cannotShow: place === undefined
+      ? "Who opened them: node tells their type only."
+      : "Whether these are the objects of just these resources: node tells their type only.",
     fix: advice[type] ?? "Close them in the scope of the work that opened them (Effect.acquireRelease).",
     docs: docsOf("resource-growth"),
     fingerprint: fingerprint("resource-growth", site),
     pid: observation.hello?.pid ?? 0
   }
 }
+
+/** What node does to make timers, sockets, pipes and processes. */
+const isHandleFrame = ({ file }: Place): boolean =>
+  file !== undefined &&
+  /^node:(?:internal\/)?(?:timers|net|_?http|_?tls|dgram|stream|child_process|worker|fs)/.test(file)

@@ -49,6 +49,7 @@ describe.concurrent("The observed program survives the tool", { timeout: 60_000 
     assert.strictEqual(startedIn(observed), Number(untracked.stdout.toString()))
     assert.sameMembers([...observed.report!.processes[0]!.problems], [
       "eventloop: null",
+      "gc: Error: no heap",
       "memory: TypeError: no memory",
       "reading: Error: no heap",
       "resources: an error that cannot be printed"
@@ -97,7 +98,7 @@ describe.concurrent("The observed program survives the tool", { timeout: 60_000 
     const server = net.createServer({ pauseOnConnect: true }, () => {}).listen(socket)
     await once(server, "listening")
     try {
-      const options: AgentOptions = { intervalMs: 10, samplingBytes: 0, readingMs: 0, readingShare: 0, sites: "named" }
+      const options: AgentOptions = { intervalMs: 10, sampling: 0, readingMs: 0, readingShare: 0, sites: "named" }
       const program = await alone(node("many-sites.mjs"), {
         env: {
           [environment.socket]: socket,

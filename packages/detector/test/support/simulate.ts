@@ -107,12 +107,15 @@ export const readings = (
 ): ReadonlyArray<Message & { readonly t: number }> => {
   const out: Array<Message & { readonly t: number }> = []
   stacks.forEach(({ frames }, id) => out.push({ type: "stack", id, frames, t: 0 } as Message & { readonly t: number }))
+  const births = stacks.flatMap(({ lives }, id) => lives.map(([from], i) => [from, id, i] as const))
+    .sort((a, b) => a[0] - b[0])
+  const ordinals = new Map(births.map(([, id, i], order) => [`${id} ${i}`, order + 1]))
   for (let t = 2000; t <= seconds * 1000; t += 2000) {
     const born: Array<Samples["born"][number]> = []
     const died: Array<number> = []
     stacks.forEach(({ bytes, lives }, id) =>
       lives.forEach(([from, to], i) => {
-        const ordinal = id * 1_000_000 + i
+        const ordinal = ordinals.get(`${id} ${i}`)!
         if (from > t - 2000 && from <= t && to > t) born.push([ordinal, id, bytes ?? 32_768])
         if (from <= t - 2000 && to > t - 2000 && to <= t) died.push(ordinal)
       })

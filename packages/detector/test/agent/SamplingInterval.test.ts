@@ -1,0 +1,63 @@
+import { assert, describe, it } from "@effect/vitest"
+import { limits, makeSamplingInterval } from "../../src/agent/SamplingInterval.ts"
+
+const MiB = 1024 * 1024
+
+/** The changes of a program that allocates so many bytes in each second. */
+const changes = (
+  perSecond: ReadonlyArray<number>,
+  living = 0
+): ReadonlyArray<readonly [second: number, bytes: number]> => {
+  const interval = makeSamplingInterval()
+  interval.next({ t: 0, allocated: 0, living: 0 })
+  return perSecond.flatMap((allocated, second) => {
+    const bytes = interval.next({ t: (second + 1) * 1000, allocated, living })
+    return bytes === undefined ? [] : [[second + 1, bytes] as const]
+  })
+}
+
+const steady = (bytes: number, seconds = 60) => Array.from({ length: seconds }, () => bytes)
+
+describe("SamplingInterval", () => {
+  it("stays where it is as long as sampling costs little and sees enough", () => {
+    assert.deepStrictEqual(changes(steady(32 * MiB)), [])
+    assert.deepStrictEqual(changes(steady(100 * MiB)), [])
+  })
+
+  it("gets longer at once where a program allocates much, and no longer than what costs nothing", () => {
+    assert.deepStrictEqual(changes(steady(400 * MiB)), [[1, 262_144]])
+    assert.deepStrictEqual(changes(steady(4000 * MiB)), [[1, limits.largest]])
+  })
+
+  it("gets shorter where a program allocates little, and no shorter than small objects are", () => {
+    assert.deepStrictEqual(changes(steady(4 * MiB)), [[2, 4096]])
+    assert.deepStrictEqual(changes(steady(1000)), [[2, limits.smallest]])
+    assert.deepStrictEqual(changes(steady(0)), [[2, limits.smallest]])
+  })
+
+  it("keeps the samples below the most it allows after each change", () => {
+    for (let bytes = 1; bytes < 1e10; bytes *= 1.7) {
+      const [last] = changes(steady(bytes)).slice(-1)
+      const interval = last?.[1] ?? limits.first
+      if (interval < limits.largest) assert.isAtMost(bytes / interval, limits.most, `${bytes} bytes a second`)
+      if (interval > limits.smallest) assert.isAtLeast(bytes / interval, limits.least, `${bytes} bytes a second`)
+    }
+  })
+
+  it("loses its patience ever more slowly with a program that allocates in bursts", () => {
+    const bursts = Array.from({ length: 400 }, (_, second) => second % 20 === 0 ? 800 * MiB : MiB)
+    const changed = changes(bursts)
+    assert.isAtMost(changed.length, 10)
+    assert.isBelow(changed.at(-1)![0], 200)
+  })
+
+  it("gets longer when more samples live than can be read in no time", () => {
+    assert.deepStrictEqual(changes(steady(32 * MiB, 2), limits.living + 1)[0], [1, 131_072])
+  })
+
+  it("waits until a slice of time is over", () => {
+    const interval = makeSamplingInterval()
+    const said = [0, 50, 200, 950].map((t) => interval.next({ t, allocated: 100 * MiB, living: 0 }))
+    assert.deepStrictEqual(said, [undefined, undefined, undefined, 262_144])
+  })
+})
