@@ -363,6 +363,12 @@ describe.concurrent("runMain, with a watchdog", { timeout: 60_000 }, () => {
     )
   })
 
+  it("ends at the deadline of a shutdown that no signal began, with 1", async () => {
+    const ended = await end("requestedAndBlocked", [], watched)
+    assertEnded(ended, 1, ["up"])
+    assert.match(ended.stderr, new RegExp(`blocked at:\n    block \\(${file}:\\d+:\\d+\\)\n    closeForEver \\(`))
+  })
+
   it("hears a signal that the event loop does not, and ends when the time is over", async () => {
     const ended = await end("blocked", ["SIGTERM"], watched)
     assertEnded(ended, 143, ["up"])
