@@ -1,10 +1,11 @@
 /**
- * TaskManager, Mailbox and ManagedStream beside what Effect has, what others have, and asyncio.
+ * TaskManager, Mailbox, ConnectionPool and ManagedStream beside what Effect has, what others have, and asyncio.
  *
  *     npm run bench:core [-- <part of a case's name> …]
  */
 import { benchmark } from "../harness.ts"
 import { messages } from "./mailbox.ts"
+import { pools } from "./pool.ts"
 import { whyNoPython } from "./python.ts"
 import { generators } from "./streams.ts"
 import { memory, tasks } from "./tasks.ts"
@@ -12,4 +13,4 @@ import { memory, tasks } from "./tasks.ts"
 const reason = whyNoPython()
 if (reason !== undefined) process.stderr.write(`asyncio is skipped: ${reason}\n`)
 
-await benchmark(import.meta.url, [...tasks, ...messages, ...generators, memory])
+await benchmark(import.meta.url, [...tasks, ...messages, ...pools, ...generators, memory])
