@@ -52,7 +52,7 @@ if (import.meta.main) {
     variant: "fixed",
     work: placeOrder(),
     called: "order",
-    perSecond: 300,
+    perSecond: 500,
     first: 1500,
     services,
     state: Effect.gen(function*() {

@@ -34,7 +34,7 @@ if (import.meta.main) {
     variant: "leaky",
     work: placeOrder(),
     called: "order",
-    perSecond: 300,
+    perSecond: 500,
     first: 1500,
     services: Layer.effectDiscard(Effect.replicateEffect(Effect.forkScoped(ship()), 4)),
     state: Effect.sync(() => `${Queue.sizeUnsafe(orders)} orders wait, ${shipped} are shipped`)

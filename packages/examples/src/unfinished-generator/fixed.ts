@@ -1,37 +1,71 @@
 /**
- * FIXED: the generator belongs to a stream, and a stream closes what it opened.
+ * FIXED: the generator belongs to a stream, and a stream closes what it opened. Here are three ways to read a part of it.
  *
- * What changed: `Stream.fromAsyncIterable` calls the generator's `return()` in a finalizer, so its `finally` runs when `Stream.take` has
- * enough, when the consumer fails and when it is interrupted. The page is all that is left.
+ * What changed: `fromGenerator` calls the generator's `return()` when the scope of the stream closes, so its `finally` runs whether the
+ * reader has enough, fails or is interrupted. The signal wakes a generator that waits at that moment. One that does not end in time is
+ * left behind and named, instead of holding up its reader for ever.
  */
-import { Array, Effect, Layer, Stream } from "effect"
+import * as ManagedStream from "@fiberscope/core/ManagedStream"
+import { Array, Effect, Scope, Stream } from "effect"
+import { setTimeout } from "node:timers/promises"
 import { run } from "../run.ts"
 
+let previews = 0
 let consumed = 0
 const openExports = new Set<ReadonlyArray<number>>()
 
-async function* readRows() {
+async function* readRows(signal: AbortSignal) {
   const rows = Array.range(1, 10_000)
   openExports.add(rows)
   try {
-    for (const row of rows) yield row
+    for (const row of rows) {
+      yield row
+      await setTimeout(1, undefined, { signal })
+    }
   } finally {
     openExports.delete(rows)
   }
 }
 
-export const preview = Effect.fn("preview")(function*() {
-  const page = yield* Stream.suspend(() => Stream.fromAsyncIterable(readRows(), (cause) => cause)).pipe(
-    Stream.take(10),
-    Stream.runCollect,
-    Effect.orDie
+const rows = Stream.unwrap(
+  Effect.map(ManagedStream.ManagedStream, (streams) => streams.fromGenerator("rows", readRows))
+)
+
+/** A stream that has enough ends, and its scope with it. */
+const firstPage = Effect.fn("firstPage")(function*() {
+  return yield* Stream.runCollect(Stream.take(rows, 10))
+})
+
+/** A scope that is closed by hand: for a reader who pulls when it suits them, and knows when they are done. */
+const pageByHand = Effect.fn("pageByHand")(function*() {
+  return yield* Effect.acquireUseRelease(
+    Scope.make(),
+    Effect.fnUntraced(function*(scope) {
+      const pull = yield* Scope.provide(Stream.toPull(rows), scope)
+      const page: Array<number> = []
+      while (page.length < 10) page.push(...yield* pull)
+      return page
+    }),
+    Scope.close
   )
+})
+
+/** What comes within 20 milliseconds, however much that is. */
+const pageInTime = Effect.fn("pageInTime")(function*() {
+  return yield* rows.pipe(
+    ManagedStream.bounded({ label: "rows", maxDuration: "20 millis" }),
+    Stream.catchTag("StreamExceeded", () => Stream.empty),
+    Stream.runCollect
+  )
+})
+
+const ways = [firstPage, pageByHand, pageInTime]
+
+const preview = Effect.fn("preview")(function*() {
+  const page = yield* ways[previews++ % ways.length]!()
   consumed += page.length
   return page
 })
-
-/** Generators that did not finish; none between previews. */
-export const left = (): number => openExports.size
 
 if (import.meta.main) {
   run({
@@ -41,7 +75,7 @@ if (import.meta.main) {
     called: "preview",
     perSecond: 20,
     first: 1,
-    services: Layer.empty,
+    services: ManagedStream.ManagedStream.layer(),
     state: Effect.sync(() => `${consumed} rows were read, and ${openExports.size} generators did not finish`)
   })
 }

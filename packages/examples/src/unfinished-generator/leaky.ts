@@ -6,6 +6,7 @@
  * generator; `next()` called by hand does not.
  */
 import { Array, Effect, Layer } from "effect"
+import { setTimeout } from "node:timers/promises"
 import { run } from "../run.ts"
 
 let consumed = 0
@@ -15,7 +16,10 @@ async function* readRows() {
   const rows = Array.range(1, 10_000)
   openExports.add(rows)
   try {
-    for (const row of rows) yield row
+    for (const row of rows) {
+      yield row
+      await setTimeout(1)
+    }
   } finally {
     openExports.delete(rows)
   }

@@ -1,0 +1,65 @@
+/**
+ * The whole service: it comes to rest after each of its lives, ends as it was told to, and keeps nothing while it runs.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Application from "@fiberscope/core/Application"
+import { InterruptLab } from "@fiberscope/core/testing"
+import { convicts } from "@fiberscope/detector/Finding"
+import { Console, Effect, Layer } from "effect"
+import { application } from "../src/leak-free-application/application.ts"
+import { observe, run } from "./support.ts"
+
+const program = "leak-free-application/application"
+
+describe("leak-free-application", () => {
+  it.live("is at rest after each of five lives", () =>
+    Effect.gen(function*() {
+      const { cycles } = yield* Application.run(application("30 seconds"), {
+        cycles: 5,
+        work: Effect.sleep("5 millis")
+      })
+      assert.strictEqual(cycles, 5)
+    }).pipe(Effect.provideService(Console.Console, { ...console, log: () => {} })))
+
+  it.effect("leaves nothing behind wherever it is interrupted", () =>
+    InterruptLab.verify(
+      () => Effect.scoped(Effect.andThen(Layer.build(application("2 seconds")), Effect.sleep("3 seconds"))),
+      { budget: { runs: 500 } }
+    ))
+
+  it("is told to stop by a signal: tasks finish, then resources are released", async () => {
+    const { code, stderr, stdout } = await run(program, ["--for", "1m"], { signal: "SIGTERM", afterLines: 1 })
+    assert.strictEqual(code, 143)
+    assert.match(stderr, /^SIGTERM: stopping, in 25 s at most\nstopped after \d+ ms, exit code 143$/m)
+    const [first, ...lines] = stdout.trimEnd().split("\n")
+    assert.strictEqual(first, "8 tasks run, and 3 resources are open")
+    assert.deepStrictEqual(
+      lines.slice(0, 5),
+      [1, 2, 3, 4, 5].map((id) => `task ${id} has heard that the service stops`)
+    )
+    assert.deepStrictEqual(
+      lines.slice(5, 8).map((line) => line.replace(/ after.*/, "")),
+      [1, 2, 3].map((id) => `resource ${id} is released`)
+    )
+    assert.match(lines[8]!, /^at the end: .*; 0 fibers left$/)
+  })
+
+  it("ends by itself, and its tasks when their time is over", async () => {
+    const { code, stdout } = await run(program, ["--fast"])
+    assert.strictEqual(code, 0)
+    for (const id of [1, 2, 3, 4, 5]) assert.include(stdout, `task ${id} has used up its 1s\n`)
+    assert.match(stdout, /; 0 fibers left\n$/)
+  })
+
+  it("refuses arguments that it does not know", async () => {
+    const { code, stderr } = await run(program, ["--quick"])
+    assert.strictEqual(code, 64)
+    assert.include(stderr, "Unknown option '--quick'")
+  })
+
+  it("has nothing piling up while it runs", { timeout: 180_000 }, async () => {
+    const report = await observe(program, 30)
+    assert.deepStrictEqual(report.findings.filter(convicts), [])
+    assert.include(["ok", "undecided"], report.verdict, report.because)
+  })
+})
