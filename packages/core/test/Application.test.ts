@@ -158,13 +158,14 @@ describe("a service of every module", () => {
       let lives = 0
       const orders = 8
       const work = Effect.gen(function*() {
-        const { place, written } = yield* Orders
+        const { place, seen, written } = yield* Orders
         assert.strictEqual(yield* place(orders), orders)
         // What was accepted is written in the phases of the shutdown: looked at when all of them are over.
         yield* Effect.addFinalizer(() =>
           Effect.sync(() => {
             lives++
-            assert.deepStrictEqual([...written].sort(), Array.from({ length: orders }, (_, i) => i))
+            const all = Array.from({ length: orders }, (_, i) => i)
+            assert.deepStrictEqual([[...written].sort(), [...seen].sort()], [all, all])
           })
         )
       })

@@ -1,8 +1,9 @@
 /** A service that uses every module of core which has something to give back. */
 import { NodeHttpServer } from "@effect/platform-node"
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Stream } from "effect"
 import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
-import { EventEmitter } from "node:events"
+import { EventEmitter, on } from "node:events"
+import { createReadStream } from "node:fs"
 import { createServer } from "node:http"
 import * as BatchWorker from "../../src/BatchWorker.ts"
 import * as ConnectionPool from "../../src/ConnectionPool.ts"
@@ -12,6 +13,7 @@ import * as Health from "../../src/Health.ts"
 import { Listeners } from "../../src/Listeners.ts"
 import { LiveFibers } from "../../src/LiveFibers.ts"
 import * as Mailbox from "../../src/Mailbox.ts"
+import { ManagedStream } from "../../src/ManagedStream.ts"
 import { ResourceRegistry } from "../../src/ResourceRegistry.ts"
 import { TaskManager } from "../../src/TaskManager.ts"
 
@@ -20,6 +22,8 @@ export class Orders extends Context.Service<Orders, {
   readonly port: number
   /** What was written, in order. */
   readonly written: ReadonlyArray<number>
+  /** What those who watch the orders have seen of them. */
+  readonly seen: ReadonlyArray<number>
   /** Sends so many orders over HTTP, and answers how many were accepted. */
   readonly place: (count: number) => Effect.Effect<number>
 }>()("Orders") {}
@@ -27,7 +31,12 @@ export class Orders extends Context.Service<Orders, {
 class Inbox extends Context.Service<Inbox, {
   readonly mailbox: Mailbox.Mailbox<number>
   readonly written: Array<number>
+  readonly seen: Array<number>
 }>()("Inbox") {}
+
+const ordersOf = async function*(bus: EventEmitter, signal: AbortSignal): AsyncGenerator<number> {
+  for await (const [item] of on(bus, "order", { signal })) yield item as number
+}
 
 const InboxLive = Layer.effect(
   Inbox,
@@ -35,10 +44,17 @@ const InboxLive = Layer.effect(
     const tasks = yield* TaskManager
     const resources = yield* ResourceRegistry
     const listeners = yield* Listeners
+    const streams = yield* ManagedStream
     const bus = new EventEmitter()
     const written: Array<number> = []
     yield* resources.register("ledger", Effect.succeed({ open: true }), () => Effect.sleep(1))
     yield* listeners.on(bus, "order", () => Effect.yieldNow)
+    const seen: Array<number> = []
+    yield* streams.fromGenerator("orders", (signal) => ordersOf(bus, signal)).pipe(
+      Stream.runForEach((item) => Effect.sync(() => seen.push(item))),
+      Effect.forkScoped({ startImmediately: true })
+    )
+    yield* Stream.runDrain(streams.fromReadable("terms", () => createReadStream(import.meta.filename)))
     const connect = Effect.acquireRelease(
       Effect.sync(() => ({ write: (items: ReadonlyArray<number>) => Effect.sync(() => void written.push(...items)) })),
       () => Effect.sleep(1)
@@ -56,7 +72,7 @@ const InboxLive = Layer.effect(
         Effect.orDie
       )
     yield* tasks.spawn("orders", mailbox.run(work, { concurrency: 2 }))
-    return { mailbox, written }
+    return { mailbox, written, seen }
   })
 )
 
@@ -78,7 +94,7 @@ const Routes = Layer.mergeAll(
 const OrdersLive = Layer.effect(
   Orders,
   Effect.gen(function*() {
-    const { written } = yield* Inbox
+    const { seen, written } = yield* Inbox
     const fibers = yield* LiveFibers
     const shutdown = yield* GracefulShutdown
     const port = yield* HttpServer.addressFormattedWith((address) => Effect.succeed(Number(new URL(address).port)))
@@ -90,6 +106,7 @@ const OrdersLive = Layer.effect(
     return {
       port,
       written,
+      seen,
       place: (count) =>
         Effect.map(
           Effect.forEach(Array.from({ length: count }, (_, i) => i), order, { concurrency: 4 }),
@@ -110,6 +127,7 @@ export const everything: Layer.Layer<Orders, unknown, GracefulShutdown> = Layer.
     TaskManager.layer({ name: "orders", maxRunning: 10 }),
     ResourceRegistry.layer(),
     Listeners.layer(),
+    ManagedStream.layer(),
     LiveFibers.layer(),
     Deadline.Deadline.layer()
   ))
