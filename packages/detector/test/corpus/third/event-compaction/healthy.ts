@@ -41,7 +41,7 @@ const main = Effect.gen(function*() {
   const store = yield* Store
   yield* store.compact.pipe(Effect.delay(part(0.31)), Effect.forever, Effect.forkScoped)
   const write = Effect.suspend(() =>
-    store.put(Math.floor(Math.random() * 500), Array.from({ length: 14 }, (_, n) => `${n}:${Math.random()}`))
+    store.put(Math.floor(Math.random() * 500), Array.from({ length: 60 }, (_, n) => `${n}:${Math.random()}`))
   )
   yield* Effect.repeat(write, Schedule.jittered(Schedule.spaced("9 millis")))
 })

@@ -27,7 +27,7 @@ function lru(capacity) {
 
 const cache = lru(200)
 
-const evaluate = (visitor) => Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`f${n}`, `${visitor}-${n}`]))
+const evaluate = (visitor) => Object.fromEntries(Array.from({ length: 150 }, (_, n) => [`f${n}`, `${visitor}-${n}`]))
 
 const flags = (visitor) =>
   Effect.flatMap(Effect.sleep(2), () =>

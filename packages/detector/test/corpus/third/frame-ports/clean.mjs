@@ -24,7 +24,7 @@ const brightness = (frame) =>
 let id = 0
 const camera = () => {
   id++
-  const frame = { id, pixels: Array.from({ length: 120 }, () => Math.random()), tags: [`camera ${id % 4}`] }
+  const frame = { id, pixels: Array.from({ length: 220 }, () => Math.random()), tags: [`camera ${id % 4}`] }
   const work = id % 7 === 0 ? brightness(frame) : Effect.delay(Effect.succeed(frame.pixels[0]), 4)
   Effect.runPromise(Effect.map(work, (value) => value > 0.5))
   setTimeout(camera, jitter(10))

@@ -5,9 +5,9 @@ import "../../support/life.ts"
 const tenants = Array.from({ length: 12 }, (_, n) => ({ name: `tenant ${n}`, quota: 100 * n }))
 const notes = new WeakMap()
 
-const note = (request, text) => {
+const note = (request, steps) => {
   if (!notes.has(request)) notes.set(request, [])
-  notes.get(request).push({ text, at: performance.now() })
+  notes.get(request).push({ steps, at: performance.now() })
 }
 
 let serial = 0
@@ -15,7 +15,7 @@ const handle = Effect.promise(async () => {
   const request = { serial: ++serial, tenant: tenants[serial % tenants.length] }
   await new Promise((resolve) => setTimeout(resolve, 4))
   if (request.serial % 40 === 0) {
-    note(request, `request ${request.serial} was slow. `.padEnd(500, `${request.serial} `))
+    note(request, Array.from({ length: 50 }, (_, step) => ({ step, took: Math.random() })))
   }
   return request.serial
 })

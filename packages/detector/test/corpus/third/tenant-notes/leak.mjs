@@ -7,9 +7,9 @@ import "../../support/life.ts"
 const tenants = Array.from({ length: 12 }, (_, n) => ({ name: `tenant ${n}`, quota: 100 * n }))
 const notes = new WeakMap()
 
-const note = (tenant, text) => {
+const note = (tenant, steps) => {
   if (!notes.has(tenant)) notes.set(tenant, [])
-  notes.get(tenant).push({ text, at: performance.now() })
+  notes.get(tenant).push({ steps, at: performance.now() })
 }
 
 let serial = 0
@@ -17,7 +17,7 @@ const handle = Effect.promise(async () => {
   const request = { serial: ++serial, tenant: tenants[serial % tenants.length] }
   await new Promise((resolve) => setTimeout(resolve, 4))
   if (request.serial % 40 === 0) {
-    note(request.tenant, `request ${request.serial} was slow. `.padEnd(500, `${request.serial} `))
+    note(request.tenant, Array.from({ length: 50 }, (_, step) => ({ step, took: Math.random() })))
   }
   return request.serial
 })

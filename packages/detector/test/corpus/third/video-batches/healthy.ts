@@ -50,8 +50,10 @@ const post = (path: string, bytes: Buffer) =>
 async function upload(kind: string, parts: number, size: number, pause: number) {
   for (let clip = 0;; clip++) {
     for (let n = 1; n <= parts; n++) {
-      await post(`/${kind}-${clip}${n === parts ? "?last" : ""}`, randomBytes(size))
-      await new Promise((resolve) => setTimeout(resolve, jitter(pause)))
+      await Promise.all([
+        post(`/${kind}-${clip}${n === parts ? "?last" : ""}`, randomBytes(size)),
+        new Promise((resolve) => setTimeout(resolve, jitter(pause)))
+      ])
     }
   }
 }
