@@ -22,6 +22,7 @@ import type { AgentServer } from "./AgentServer.ts"
 import * as Agents from "./AgentServer.ts"
 import * as LiveView from "./LiveView.ts"
 import * as Output from "./Output.ts"
+import * as ProcessTree from "./ProcessTree.ts"
 import type { Program, ProgramExit } from "./Program.ts"
 import * as Programs from "./Program.ts"
 import { version } from "./version.ts"
@@ -159,27 +160,36 @@ const stop = (program: Program, agents: AgentServer, readings: boolean): Effect.
   Effect.gen(function*() {
     if (readings) yield* lastReading(agents)
     agents.freeze()
+    const told = observedBy(agents)
+    const others = ProcessTree.families([program.pid, ...told]).filter(({ pid }) => pid !== program.pid)
     program.kill("SIGTERM")
-    signalOthers(agents, program, "SIGTERM")
+    for (const member of others) if (told.includes(member.pid)) ProcessTree.signal(member, "SIGTERM")
     const exit = yield* Effect.timeoutOption(program.exit, Duration.millis(graceMs))
     if (Option.isNone(exit)) program.kill("SIGKILL")
     const ended = yield* program.exit
-    signalOthers(agents, program, "SIGKILL")
+    yield* endOthers(others, told)
     return ended
   })
 
-/** What the program started may not end with it: `npm start` and shells pass no signal on. */
-const signalOthers = (agents: AgentServer, program: Program, signal: NodeJS.Signals): void => {
-  for (const { connected, observation } of agents.processes()) {
-    const pid = observation.hello?.pid
-    if (pid === undefined || pid === program.pid || !connected()) continue
-    try {
-      process.kill(pid, signal)
-    } catch {
-      // It has gone.
-    }
-  }
-}
+/** The processes in which an agent is still connected. */
+const observedBy = (agents: AgentServer): ReadonlyArray<number> =>
+  agents.processes().flatMap(({ connected, observation: { hello } }) =>
+    hello === undefined || !connected() ? [] : [hello.pid]
+  )
+
+/**
+ * What the program started may not end with it: shells and watchers pass no signal on. Those that were told already have their time
+ * to end, those that were not are told now.
+ */
+const endOthers = (others: ReadonlyArray<ProcessTree.Member>, told: ReadonlyArray<number>): Effect.Effect<void> =>
+  Effect.gen(function*() {
+    const left = () => others.filter(ProcessTree.isThere)
+    for (const member of left()) if (!told.includes(member.pid)) ProcessTree.signal(member, "SIGTERM")
+    yield* Effect.sleep("50 millis").pipe(
+      Effect.repeat({ times: graceMs / 50, while: () => left().length > 0 })
+    )
+    for (const member of left()) ProcessTree.signal(member, "SIGKILL")
+  })
 
 /** The program is about to be stopped: a last reading costs it nothing, and shows the most. */
 const lastReading = (agents: AgentServer): Effect.Effect<void> =>

@@ -47,6 +47,38 @@ describe.concurrent("fiberscope run", { timeout: 60_000 }, () => {
       }
     ))
 
+  it("observes tsx, whose own process is silent", async () => {
+    const run = await fiberscope([join(nodeModules, ".bin/tsx"), fixture("typed.ts")])
+    assert.strictEqual(run.code, 0, run.stderr)
+    assert.isAtLeast(startedIn(run)!, fibers)
+    assert.deepStrictEqual(run.report!.processes.map(({ argv }) => argv.at(-1)), [fixture("typed.ts")])
+  })
+
+  it("observes npm run dev, and leaves no watcher behind when its time is over", () =>
+    inProject(
+      { "package.json": JSON.stringify({ scripts: { dev: `tsx watch ${fixture("signals.mjs")}` } }) },
+      async (folder) => {
+        const run = await fiberscope(["npm", "run", "dev", "--silent"], { cwd: folder, flags: ["--for", "6s"] })
+        assert.strictEqual(run.code, 0, run.stderr)
+        assert.isAtLeast(startedIn(run)!, 1)
+        assert.strictEqual(run.report!.processes.length, 1)
+        assert.match(run.stdout.toString(), /ready\nSIGTERM 1/)
+        assert.deepStrictEqual(run.left.processes, [])
+        // What is left is the cache of tsx.
+        assert.deepStrictEqual(run.left.files.filter((name) => name.startsWith("fiberscope")), [])
+      }
+    ))
+
+  it("ends what a shell has started beside the program, though no agent speaks for it", async () => {
+    const script = `"$0" -e "setInterval(() => {}, 1000)" & "$0" "$1"`
+    const run = await fiberscope(["sh", "-c", script, process.execPath, fixture("signals.mjs")], {
+      flags: ["--for", "4s"]
+    })
+    assert.strictEqual(run.code, 0, run.stderr)
+    assert.strictEqual(run.stdout.toString(), "ready\nSIGTERM 1\n")
+    assert.deepStrictEqual(run.left, { files: [], processes: [] })
+  })
+
   it("observes node --test", async () => {
     const run = await fiberscope([process.execPath, "--test", fixture("service.test.mjs")])
     assert.strictEqual(run.code, 0, run.stderr)
@@ -114,15 +146,18 @@ describe.concurrent("fiberscope run", { timeout: 60_000 }, () => {
     for (const { code } of [command, flag, value]) assert.strictEqual(code, 64)
   })
 
-  it.for([[], ["run"], ["report"]])("explains %j, with examples and exit codes", async (command) => {
-    const { code, stderr, stdout } = await cli(...command, "--help")
-    const text = stdout.toString()
-    assert.deepStrictEqual([code, stderr], [0, ""])
-    assert.match(text, new RegExp(`USAGE\\n {2}fiberscope ${command[0] ?? "<subcommand>"}`))
-    assert.match(text, new RegExp(`EXAMPLES\\n {2}# .+\\n {2}fiberscope ${command[0] ?? "run"} `))
-    assert.match(text, /EXIT CODES[\s\S]* 23 +a leak found/)
-    if (command[0] === "run") assert.include(text, "fiberscope run [flags] -- <program...>\n")
-  })
+  it.for([[[]], [["run"]], [["report"]]] as const)(
+    "explains fiberscope %j, with examples and exit codes",
+    async ([command]) => {
+      const { code, stderr, stdout } = await cli(...command, "--help")
+      const text = stdout.toString()
+      assert.deepStrictEqual([code, stderr], [0, ""])
+      assert.match(text, new RegExp(`USAGE\\n {2}fiberscope ${command[0] ?? "<subcommand>"}`))
+      assert.match(text, new RegExp(`EXAMPLES\\n {2}# .+\\n {2}fiberscope ${command[0] ?? "run"} `))
+      assert.match(text, /EXIT CODES[\s\S]* 23 +a leak found/)
+      if (command[0] === "run") assert.include(text, "fiberscope run [flags] -- <program...>\n")
+    }
+  )
 
   it.for(["bash", "zsh", "fish"])("completes commands and flags in %s", async (shell) => {
     const { code, stderr, stdout } = await cli("--completions", shell)

@@ -1,0 +1,67 @@
+/**
+ * The processes that a program has started, and those that these have started: watchers and shells among them, which never load the
+ * agent and may not end with the program.
+ */
+import { execFileSync } from "node:child_process"
+import { readdirSync, readFileSync } from "node:fs"
+import process from "node:process"
+
+/** A process; `born` tells it from another that got its number later, where the system says so. */
+export interface Member {
+  readonly pid: number
+  readonly born: string
+}
+
+interface Entry extends Member {
+  readonly parent: number
+}
+
+/** These processes and all their descendants that are there now. */
+export const families = (roots: Iterable<number>): ReadonlyArray<Member> => {
+  const entries = list()
+  const found = new Set(roots)
+  // A child may stand before its parent in the list, so it is read until nothing is new.
+  for (let size = 0; size !== found.size;) {
+    size = found.size
+    for (const { parent, pid } of entries) if (found.has(parent)) found.add(pid)
+  }
+  return entries.filter(({ pid }) => found.has(pid))
+}
+
+/** Whether a process is still there; one that only waits to be reaped is not. */
+export const isThere = ({ born, pid }: Member): boolean =>
+  process.platform === "linux" ? read(pid)?.born === born : signal({ pid, born }, 0)
+
+/** Sends a signal; answers whether there was somebody to get it. */
+export const signal = ({ pid }: Member, name: NodeJS.Signals | 0): boolean => {
+  try {
+    return process.kill(pid, name)
+  } catch {
+    return false
+  }
+}
+
+const list = (): ReadonlyArray<Entry> => {
+  try {
+    return process.platform === "linux"
+      ? readdirSync("/proc").map(Number).filter(Number.isInteger).flatMap((pid) => read(pid) ?? [])
+      : process.platform === "win32"
+      ? []
+      : execFileSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" }).trim().split("\n").map((line) => {
+        const [pid, parent] = line.trim().split(/\s+/).map(Number)
+        return { pid: pid!, parent: parent!, born: "" }
+      })
+  } catch {
+    return []
+  }
+}
+
+const read = (pid: number): Entry | undefined => {
+  try {
+    // pid (name) state ppid …, and the name may contain anything; the time of its start is the 22nd field
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)!.split(" ")
+    return fields[0] === "Z" || fields[0] === "X" ? undefined : { pid, parent: Number(fields[1]), born: fields[19]! }
+  } catch {
+    return undefined
+  }
+}
