@@ -46,6 +46,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import { NodeInspectSymbol } from "effect/Inspectable"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Canary from "./internal/canary.ts"
@@ -53,8 +54,8 @@ import { describe } from "./internal/describe.ts"
 import type { ExplorationOptions, Explored, PointKind } from "./internal/exploration.ts"
 import * as Exploration from "./internal/exploration.ts"
 import type { Finished } from "./internal/Lab.ts"
-import { baseContext, firstLine, Lab, millis } from "./internal/Lab.ts"
-import { pointTo } from "./internal/places.ts"
+import { baseContext, firstLine, Lab, millis, SubjectIsBroken } from "./internal/Lab.ts"
+import { placeOf, pointTo } from "./internal/places.ts"
 import type { Progress } from "./internal/play.ts"
 import { LabIsBlind, play } from "./internal/play.ts"
 import { CurrentStage } from "./internal/Stage.ts"
@@ -119,6 +120,14 @@ export interface ExploreOptions {
  * @category errors
  */
 export class NotInterruptSafe extends Data.TaggedError("NotInterruptSafe")<{ readonly report: Report }> {
+  constructor(args: { readonly report: Report }) {
+    super(args)
+    // Test runners and loggers print the message; with what can be enumerated they would print it all a second time.
+    Object.defineProperty(this, "report", { enumerable: false })
+  }
+  override [NodeInspectSymbol](): string {
+    return String(this.stack)
+  }
   override get message(): string {
     return render(this.report)
   }
@@ -195,9 +204,10 @@ export const verify = <E, R>(
     explore(make, options),
     (report) =>
       report.failures.length > 0
-        ? Effect.fail(
-          pointTo(new NotInterruptSafe({ report }), report.simplest?.interruptions.map(({ at }) => at) ?? [])
-        )
+        ? Effect.fail(pointTo(new NotInterruptSafe({ report }), [
+          ...report.simplest?.interruptions.map(({ at }) => at) ?? [],
+          placeOf(make)
+        ]))
         : report.sampled === undefined && report.unreached === 0
         ? Effect.succeed(report)
         : Effect.as(Effect.logInfo(`InterruptLab: ${render(report)}`), report)
@@ -293,8 +303,8 @@ export const subject = <A, E, R>(
 const undisturbed = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<void, never, R> =>
   Effect.flatMap(Effect.exit(Effect.timeoutOption(effect, "1 hour")), (exit) => {
     if (exit._tag === "Success" && Option.isSome(exit.value)) return Effect.void
-    const what = exit._tag === "Success" ? "it still waits after an hour" : `it fails with ${firstLine(exit.cause)}`
-    return Effect.die(new Error(`once more and undisturbed, the subject does not work: ${what}`))
+    const how = exit._tag === "Success" ? "it still waits after an hour" : `it fails with ${firstLine(exit.cause)}`
+    return Effect.die(new SubjectIsBroken({ how }))
   })
 
 // ---------------------------------------------------------------- internals

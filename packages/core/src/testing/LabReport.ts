@@ -141,9 +141,7 @@ export const renderRun = (run: Run, among: ReadonlyArray<Failure> = []): string 
   const fault = run.plan.points.length === 0 ? undefined : renderFault(run.plan)
   if (fault !== undefined) sections.push(`  ${fault}`)
   sections.push(run.problems.map((problem) => `  ${problem}`).join("\n") || "  everything balances")
-  if (run.events.length > 0) {
-    sections.push(["  ledger", ...elide(run.events.map(renderEvent), 24).map((line) => `  ${line}`)].join("\n"))
-  }
+  if (run.events.length > 0) sections.push(["  ledger", ...renderLedger(run).map((line) => `  ${line}`)].join("\n"))
   sections.push(`  replay with InterruptLab.replay(program, "${run.token}")`)
   return sections.join("\n\n")
 }
@@ -194,8 +192,43 @@ const renderFault = ({ fault }: Plan): string | undefined => {
 const renderEvent = ({ ms, op, text }: LedgerEvent): string =>
   `  op ${String(op).padEnd(4)} ${`${ms} ms`.padEnd(8)} ${text}`
 
-/** The first and the last of many. */
-const elide = (lines: ReadonlyArray<string>, most: number): ReadonlyArray<string> =>
-  lines.length <= most
-    ? lines
-    : [...lines.slice(0, most - 4), `… ${lines.length - most + 1} more …`, ...lines.slice(-3)]
+/** The events, with the interruptions between them. */
+const renderLedger = ({ events, interruptions }: Run): ReadonlyArray<string> => {
+  const all: Array<LedgerEvent> = [...events]
+  const arrows = interruptions.map(({ ms, op, victim }): LedgerEvent => ({
+    op,
+    ms,
+    text: `→ ${victim} is interrupted`
+  }))
+  for (const arrow of arrows) {
+    const next = all.findIndex(({ op }) => op > arrow.op)
+    all.splice(next < 0 ? all.length : next, 0, arrow)
+  }
+  return elide(all.map(renderEvent), 24, arrows.map((arrow) => all.indexOf(arrow)))
+}
+
+/** Of many lines the last ones, those around others that matter, and the first ones. */
+const elide = (
+  lines: ReadonlyArray<string>,
+  most: number,
+  matter: ReadonlyArray<number> = []
+): ReadonlyArray<string> => {
+  if (lines.length <= most) return lines
+  const kept = new Set<number>()
+  const keep = (from: number, to: number) => {
+    for (let at = Math.max(from, 0); at <= to && at < lines.length && kept.size < most - 1; at++) kept.add(at)
+  }
+  keep(lines.length - 3, lines.length)
+  for (const at of matter) keep(at - 3, at + 3)
+  keep(0, lines.length)
+  let omitted = 0
+  return lines.flatMap((line, at) => {
+    if (!kept.has(at)) {
+      omitted++
+      return []
+    }
+    const gap = omitted === 0 ? [] : [`… ${omitted} more …`]
+    omitted = 0
+    return [...gap, line]
+  })
+}

@@ -47,6 +47,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
+import { NodeInspectSymbol } from "effect/Inspectable"
 import * as Scheduler from "effect/Scheduler"
 import type * as Scope from "effect/Scope"
 import { fibers } from "./internal/leaks/fibers.ts"
@@ -58,7 +59,8 @@ import { resources } from "./internal/leaks/resources.ts"
 import { scopes, seeingScopes } from "./internal/leaks/scopes.ts"
 import type { Leak } from "./internal/leaks/Watch.ts"
 import { see, unwatched, Watch, watched, watchSuite } from "./internal/leaks/Watch.ts"
-import { pointTo } from "./internal/places.ts"
+import type { Place } from "./internal/places.ts"
+import { callPlace, original, placeOf, pointTo } from "./internal/places.ts"
 
 export type { Leak, LeakKind } from "./internal/leaks/Watch.ts"
 
@@ -93,12 +95,29 @@ export interface NoLeaksOptions {
  * @category errors
  */
 export class LeaksFound extends Data.TaggedError("LeaksFound")<{ readonly leaks: ReadonlyArray<Leak> }> {
+  constructor(args: { readonly leaks: ReadonlyArray<Leak> }) {
+    super(args)
+    // Test runners and loggers print the message; with what can be enumerated they would print it all a second time.
+    Object.defineProperty(this, "leaks", { enumerable: false })
+  }
+  override [NodeInspectSymbol](): string {
+    return String(this.stack)
+  }
   override get message(): string {
     return renderLeaks(this.leaks)
   }
 }
 
-const found = (leaks: ReadonlyArray<Leak>): LeaksFound => pointTo(new LeaksFound({ leaks }), leaks.map(({ at }) => at))
+/** Where a test is, asked only when it fails: what to point to when no line of what it left behind is known. */
+type Where = () => Place | undefined
+
+const found = (leaks: ReadonlyArray<Leak>, where: Where): LeaksFound =>
+  pointTo(new LeaksFound({ leaks }), [...leaks.map(({ at }) => at), where()])
+
+const caller = (): Where => {
+  const call = callPlace()
+  return () => call === undefined ? undefined : original(call.file, call.line, call.column)
+}
 
 /**
  * What is never reported.
@@ -141,11 +160,7 @@ export const noLeaks: {
   <A, E, R>(
     self: Effect.Effect<A, E, R>,
     options: NoLeaksOptions = {}
-  ): Effect.Effect<A, E | LeaksFound, Exclude<R, Scope.Scope>> =>
-    Effect.contextWith((context: Context.Context<Exclude<R, Scope.Scope>>) => {
-      const test = Effect.provideContext(Effect.scoped(self), context) as Effect.Effect<A, E>
-      return options.repeat === undefined ? once(test, options) : many(test, options, options.repeat)
-    })
+  ): Effect.Effect<A, E | LeaksFound, Exclude<R, Scope.Scope>> => guard(self, options, caller())
 )
 
 /**
@@ -246,7 +261,21 @@ const senses = [fibers, scopes, listeners, resources, generators]
 const later = setTimeout
 const soon = setImmediate
 
-const once = <A, E>(test: Effect.Effect<A, E>, options: NoLeaksOptions): Effect.Effect<A, E | LeaksFound> =>
+const guard = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  options: NoLeaksOptions,
+  where: Where
+): Effect.Effect<A, E | LeaksFound, Exclude<R, Scope.Scope>> =>
+  Effect.contextWith((context: Context.Context<Exclude<R, Scope.Scope>>) => {
+    const test = Effect.provideContext(Effect.scoped(self), context) as Effect.Effect<A, E>
+    return options.repeat === undefined ? once(test, options, where) : many(test, options, options.repeat, where)
+  })
+
+const once = <A, E>(
+  test: Effect.Effect<A, E>,
+  options: NoLeaksOptions,
+  where: Where
+): Effect.Effect<A, E | LeaksFound> =>
   Effect.withFiber((parent) => {
     const watch = new Watch()
     const blind = see(senses)
@@ -259,7 +288,7 @@ const once = <A, E>(test: Effect.Effect<A, E>, options: NoLeaksOptions): Effect.
           Exit.isFailure(exit)
             ? resume(exit)
             : settled(watch, options).then(
-              (leaks) => resume(leaks.length === 0 ? exit : Effect.fail(found(leaks))),
+              (leaks) => resume(leaks.length === 0 ? exit : Effect.fail(found(leaks, where))),
               (error) => resume(Effect.die(error))
             )
         )
@@ -274,27 +303,29 @@ const once = <A, E>(test: Effect.Effect<A, E>, options: NoLeaksOptions): Effect.
 const many = <A, E>(
   test: Effect.Effect<A, E>,
   options: NoLeaksOptions,
-  repeat: number
+  repeat: number,
+  where: Where
 ): Effect.Effect<A, E | LeaksFound> =>
   Effect.contextWith((context: Context.Context<never>) =>
     Effect.suspend(() => {
       let last: Exit.Exit<A, E | LeaksFound> | undefined
       const run = async () => {
         if (last !== undefined && Exit.isFailure(last)) return
-        last = await Effect.runPromiseExitWith(context)(once(test, options))
+        last = await Effect.runPromiseExitWith(context)(once(test, options, where))
       }
       return Effect.flatMap(
         Effect.promise(() => repeated(Math.max(repeat, fewest), run)),
         (grown): Effect.Effect<A, E | LeaksFound> => {
           const leaks = grown.filter((leak) => !isIgnored(leak, options))
           if (last === undefined || Exit.isFailure(last) || leaks.length === 0) return last!
-          return Effect.fail(found(leaks))
+          return Effect.fail(found(leaks, where))
         }
       )
     })
   )
 
 const beginSuite = (options: NoLeaksOptions = {}): () => Promise<void> => {
+  const where = caller()
   const watch = new Watch()
   const blind = see(senses)
   watchSuite(watch)
@@ -303,7 +334,7 @@ const beginSuite = (options: NoLeaksOptions = {}): () => Promise<void> => {
       watchSuite(undefined)
       const ignore = [...options.ignore ?? [], ofTheRunner]
       const leaks = await settled(watch, { ...options, ignore }).finally(blind)
-      if (leaks.length > 0) throw found(leaks)
+      if (leaks.length > 0) throw found(leaks, where)
     })
 }
 
@@ -346,7 +377,7 @@ type Tester = (name: string, test: Test, options?: unknown) => unknown
 /** The fixtures of a test are read from its source. */
 const guarded = (test: Test, options: NoLeaksOptions | undefined): Test =>
   Object.defineProperty(
-    (...args: ReadonlyArray<unknown>) => noLeaks(Effect.suspend(() => test(...args)), options),
+    (...args: ReadonlyArray<unknown>) => guard(Effect.suspend(() => test(...args)), options ?? {}, () => placeOf(test)),
     "toString",
     { value: () => test.toString() }
   )

@@ -1,5 +1,7 @@
 import { assert, describe, expect, it } from "@effect/vitest"
 import { Effect, Semaphore } from "effect"
+import { readFileSync } from "node:fs"
+import { inspect } from "node:util"
 import type { Ledger } from "../../src/testing/index.ts"
 import { InterruptLab, render, renderRun } from "../../src/testing/index.ts"
 import { wrong } from "./programs.ts"
@@ -54,6 +56,46 @@ describe("LabReport", () => {
       const faulty = yield* InterruptLab.explore(both, { inject: ["failingAcquire"] })
       const detached = yield* InterruptLab.explore(wrong["leaves a resource to a detached fiber"]!)
       matches([faulty, detached].map((report) => render(report)).join("\n\n---\n\n"))
+    }))
+
+  it.effect("renders of a long ledger what is near the interruption, and where the root is when a fiber has only just begun", () =>
+    Effect.gen(function*() {
+      const noted = (ledger: Ledger, name: string) =>
+        Effect.forEach(Array.from({ length: 20 }), (_, i) => Effect.sync(() => ledger.note(`${name} ${i}`)))
+      const make = (ledger: Ledger) =>
+        Effect.gen(function*() {
+          yield* noted(ledger, "before")
+          const gap = Effect.suspend(() => {
+            const lease = ledger.acquire("a")
+            return Effect.sync(() => ledger.release(lease))
+          })
+          yield* Effect.all([InterruptLab.subject(gap)], { concurrency: "unbounded" })
+          yield* noted(ledger, "after")
+        })
+      matches(render(yield* InterruptLab.explore(make)))
+    }))
+
+  it.effect("names where a fiber stands that outlives the program", () =>
+    Effect.gen(function*() {
+      const detached = Effect.gen(function*() {
+        yield* Effect.sleep("1 hour")
+      })
+      const report = yield* InterruptLab.explore(() => Effect.forkDetach(detached))
+      assert.match(
+        report.failures[0]!.problems[0]!,
+        /^still alive after the program has ended: fiber 1 \(at .*LabReport\.test\.ts:\d+:\d+\)$/
+      )
+    }))
+
+  it.effect("points to the program, and prints nothing twice", () =>
+    Effect.gen(function*() {
+      const make = (ledger: Ledger) => wrong["closes only when all goes well"]!(ledger)
+      const error = yield* Effect.flip(InterruptLab.verify(make))
+      const [, line] = /LabReport\.test\.ts:(\d+):\d+$/.exec(error.stack!) ?? []
+      assert.include(readFileSync(import.meta.filename, "utf8").split("\n")[Number(line) - 1], "const make =")
+      assert.isDefined((error as InterruptLab.NotInterruptSafe).report.simplest)
+      assert.isTrue(inspect(error).startsWith(`NotInterruptSafe: ${error.message}`))
+      assert.notInclude(inspect(error) + inspect({ ...error }), "report:")
     }))
 
   it.effect("renders a random order, and a ledger that is too long", () =>

@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs"
 import type { AddressInfo } from "node:net"
 import { createServer } from "node:net"
 import { join } from "node:path"
+import { inspect } from "node:util"
 import type { Leak, NoLeaksOptions } from "../../src/testing/index.ts"
 import { LeaksFound, noLeaks, noLeaksPromise, renderLeaks, watchSuite, withNoLeaks } from "../../src/testing/index.ts"
 
@@ -86,6 +87,21 @@ describe("noLeaks", () => {
       isAt(leaks[0], "forked at", "first fork")
       isAt(leaks[1], "forked at", "second fork")
       isAt(leaks[1], "waits at", "waits")
+    }))
+
+  it.live("points to the test when no line of it made what it leaves", () =>
+    Effect.gen(function*() {
+      const pointedTo = (error: LeaksFound) =>
+        source[Number(/NoLeaks\.test\.ts:(\d+):\d+$/.exec(error.stack!)?.[1]) - 1]
+      const forgetful = Effect.forkDetach(Effect.never)
+      assert.include(pointedTo(yield* Effect.flip(noLeaks(forgetful, short))), "Effect.flip(noLeaks(forgetful")
+      assert.include(pointedTo(yield* Effect.flip(forgetful.pipe(noLeaks(short)))), "forgetful.pipe(noLeaks(short))")
+      const tests: Array<() => Effect.Effect<unknown, LeaksFound>> = []
+      const collect = (_: string, test: () => Effect.Effect<unknown, LeaksFound>) => tests.push(test)
+      withNoLeaks({ live: collect }, short).live("forgets", () => forgetful as Effect.Effect<unknown, never>) // guarded
+      const error = yield* Effect.flip(tests[0]!())
+      assert.include(pointedTo(error), "// guarded")
+      assert.notInclude(inspect(error), "leaks:")
     }))
 
   it.live("charges each leak to its test when many run at once", () =>

@@ -2,6 +2,7 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -16,6 +17,7 @@ import { InjectedFailure, Ledger } from "../Ledger.ts"
 import type { Plan } from "../Point.ts"
 import type { StageOptions } from "./Stage.ts"
 import { CurrentStage, Stage } from "./Stage.ts"
+import { renderPlace, standingAt } from "./standing.ts"
 
 export interface Outcome {
   readonly plan: Plan
@@ -130,7 +132,10 @@ export class Lab {
     }
     const alive = stage.exhausted || exit === undefined ? [] : stage.alive
     if (alive.length > 0) {
-      const names = alive.slice(0, 3).map((fiber) => stage.nameOf(fiber)).join(", ")
+      const names = alive.slice(0, 3).map((fiber) => {
+        const place = standingAt(fiber)
+        return place === undefined ? stage.nameOf(fiber) : `${stage.nameOf(fiber)} (at ${renderPlace(place)})`
+      }).join(", ")
       out.push(
         `still alive after the program has ended: ${names}${alive.length > 3 ? `, and ${alive.length - 3} more` : ""}`
       )
@@ -157,15 +162,23 @@ const neverEnded = (stage: Stage): string => {
     : `${fact}. If it waits for I/O, give it time to \`settle\`. ${meant}.`
 }
 
+/** What a program dies of when its subject, tried once more, does not work. */
+export class SubjectIsBroken extends Data.TaggedError("SubjectIsBroken")<{ readonly how: string }> {
+  override get message(): string {
+    return `once more and undisturbed, the subject does not work: ${this.how}`
+  }
+}
+
 /** The defects of an exit, but for those that the lab has injected. */
 const defects = (exit: Exit.Exit<unknown, unknown>, what: string): ReadonlyArray<string> =>
   exit._tag === "Success" ?
     [] :
-    exit.cause.reasons.flatMap((reason) =>
-      reason._tag === "Die" && !(reason.defect instanceof InjectedFailure)
-        ? [`${what} died: ${firstLine(Cause.die(reason.defect))}`]
-        : []
-    )
+    exit.cause.reasons.flatMap((reason) => {
+      if (reason._tag !== "Die" || reason.defect instanceof InjectedFailure) return []
+      return reason.defect instanceof SubjectIsBroken
+        ? [reason.defect.message]
+        : [`${what} died: ${firstLine(Cause.die(reason.defect))}`]
+    })
 
 export const firstLine = (cause: Cause.Cause<unknown>): string =>
   Cause.pretty(cause).split("\n")[0]!.replace(/ \{$/, "")

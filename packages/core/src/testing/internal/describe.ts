@@ -14,7 +14,7 @@ export const describe = (lab: Lab, plan: Plan): Effect.Effect<{ readonly run: Ru
     const sites = new Map<Applied, Pick<Interruption, "at" | "site">>()
     const names = new Map<Applied, readonly [fiber: string, victim: string]>()
     const onApply = (applied: Applied, stage: Stage) => {
-      sites.set(applied, siteOf(applied.fiber))
+      sites.set(applied, siteOf(applied.fiber, stage.root))
       names.set(applied, [stage.nameOf(applied.fiber), stage.nameOf(applied.victim)])
     }
     const outcome = yield* played(lab.play(plan, { operations: true, onApply }))
@@ -44,16 +44,18 @@ export const describe = (lab: Lab, plan: Plan): Effect.Effect<{ readonly run: Ru
 const played = (outcome: Outcome | Promise<Outcome>): Effect.Effect<Outcome> =>
   outcome instanceof Promise ? Effect.promise(() => outcome) : Effect.succeed(outcome)
 
-/** The line at which a fiber stands, and the functions and spans that it is in. */
-const siteOf = (fiber: AnyFiber): Pick<Interruption, "at" | "site"> => {
+/** The line at which a fiber stands, or else the root, and the functions and spans that it is in. */
+const siteOf = (fiber: AnyFiber, root: AnyFiber | undefined): Pick<Interruption, "at" | "site"> => {
   const sites = new FiberSites()
   const { chain, fork } = sites.get(sites.intern(fiber.cache, fiber.cache))
-  const at = standingAt(fiber)
+  // A fiber that has only just begun stands nowhere yet.
+  const own = standingAt(fiber)
+  const at = own ?? standingAt(root)
   const frames = chain.length > 0 ? chain : fork === undefined ? [] : [fork]
   return {
     at,
     site: [
-      ...(at === undefined ? [] : [renderPlace(at)]),
+      ...(at === undefined ? [] : [`${renderPlace(at)}${own === undefined ? " (root)" : ""}`]),
       ...frames.map((frame) => renderFrame(frame, process.cwd()))
     ]
   }
