@@ -30,6 +30,7 @@ import * as Deadline from "./Deadline.ts"
 import type { FiberSite } from "./FiberSite.ts"
 import { takePart } from "./GracefulShutdown.ts"
 import { isDue } from "./internal/isDue.ts"
+import { monotonic } from "./internal/monotonic.ts"
 import { PoolCore } from "./internal/PoolCore.ts"
 import type { Lease, Slot } from "./internal/poolParts.ts"
 import { healthOf, holdersOf, instrumentPool, renderHolders } from "./internal/poolReports.ts"
@@ -285,7 +286,7 @@ export const make = <A, E, R>(
     const random = yield* Random.Random
     const context = yield* Effect.context<Exclude<R, Scope.Scope>>()
     const dispatcher = yield* Effect.withFiberSucceed((fiber) => fiber.currentDispatcher)
-    const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+    const now = monotonic(clock)
     const { max = 10, maxWaiters = 256, min = 0, name = "default" } = options
     const acquireTimeout = millis(options.acquireTimeout, "30 seconds")
     const leakThreshold = millis(options.leakThreshold, "30 seconds")
