@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Config, ConfigProvider, Duration, Effect, Exit, Fiber, Layer, Stream } from "effect"
+import { Config, ConfigProvider, Duration, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Deadline from "../src/Deadline.ts"
 import { GracefulShutdown } from "../src/GracefulShutdown.ts"
@@ -114,8 +114,41 @@ describe("ManagedStream", () => {
         const counter = { [Symbol.asyncIterator]: () => ({ next: async () => ({ done: false as const, value: ++n }) }) }
         const stream = streams.fromGenerator("counter", () => counter)
         assert.deepStrictEqual(yield* Stream.runCollect(Stream.take(stream, 3)), [1, 2, 3])
+        const waiting = streams.fromGenerator("waiting", (signal) => ({
+          [Symbol.asyncIterator]: () => ({
+            next: () =>
+              new Promise<IteratorResult<number>>((resolve) =>
+                signal.addEventListener("abort", () => resolve({ done: true, value: undefined }))
+              )
+          })
+        }))
+        yield* Fiber.interrupt(yield* start(Stream.runDrain(waiting)))
         assert.deepStrictEqual(yield* streams.live, [])
       }).pipe(withStreams))
+
+    it.effect("takes a failure for one that an iterator throws instead of promising it", () =>
+      heard(({ reports }) =>
+        Effect.gen(function*() {
+          const streams = yield* ManagedStream
+          const rude = (next: () => Promise<IteratorResult<number>>) =>
+            streams.fromGenerator("rude", () => ({
+              [Symbol.asyncIterator]: () => ({
+                next,
+                return: () => {
+                  throw new Error("thrown by return")
+                }
+              })
+            }))
+          const thrown = rude(() => {
+            throw new Error("thrown by next")
+          })
+          assert.match((yield* Effect.flip(Stream.runDrain(thrown))).message, /thrown by next$/)
+          const said = rude(async () => ({ done: false, value: 1 }))
+          assert.deepStrictEqual(yield* Stream.runCollect(Stream.take(said, 1)), [1])
+          assert.deepStrictEqual(reports, ["thrown by return"])
+          assert.deepStrictEqual(yield* streams.live, [])
+        }).pipe(withStreams)
+      ))
 
     it.effect("reports what is thrown while it is closed, and what nobody was there to be told", () =>
       heard(({ lines, reports }) =>
@@ -133,7 +166,12 @@ describe("ManagedStream", () => {
             yield* settled
           }))
           assert.deepStrictEqual(reports, ["rollback failed", "reset"])
-          assert.strictEqual(yield* metric("streams_failed_total"), 2)
+          const lost = generator([], {
+            atItem: (_, signal) => aborted(signal).catch(() => Promise.reject(new Error("connection lost")))
+          })
+          yield* Fiber.interrupt(yield* start(Stream.runDrain(streams.fromGenerator("lost", lost))))
+          assert.deepStrictEqual(reports, ["rollback failed", "reset", "connection lost"])
+          assert.strictEqual(yield* metric("streams_failed_total"), 3)
           assert.deepStrictEqual(yield* streams.live, [])
         }).pipe(withStreams)
       ))
@@ -223,6 +261,7 @@ describe("ManagedStream", () => {
             const got: Array<number> = []
             const pull = yield* Stream.toPull(stream)
             for (let n = 1; n <= 3; n++) {
+              yield* Fiber.interrupt(yield* start(pull))
               yield* Fiber.interrupt(yield* start(pull))
               yield* next
               const exit = (yield* start(pull)).pollUnsafe()
@@ -346,12 +385,39 @@ describe("ManagedStream", () => {
         assert.lengthOf(events, 4)
       }).pipe(Effect.scoped, withStreams))
 
+    it.effect("opens nothing in a scope that is closed", () =>
+      Effect.gen(function*() {
+        const streams = yield* ManagedStream
+        const scope = yield* Scope.make()
+        yield* Scope.close(scope, Exit.void)
+        let made = 0
+        const stream = streams.fromGenerator("late", () => {
+          made++
+          return yieldsForEver()
+        })
+        const pull = yield* Stream.toPull(stream).pipe(Scope.provide(scope))
+        assert.strictEqual((yield* Effect.flip(pull))._tag, "StreamClosed")
+        assert.deepStrictEqual([made, yield* streams.live], [0, []])
+      }).pipe(withStreams))
+
     interface Hang {
       readonly atItem?: () => Promise<never>
       readonly atEnd?: () => Promise<never>
       readonly make?: () => AsyncIterable<number>
       readonly returnTimeout?: Duration.Input
     }
+    it.effect("does not leave who pulls to a generator that hangs", () =>
+      heard(() =>
+        Effect.gen(function*() {
+          const streams = yield* ManagedStream
+          const pull = yield* Stream.toPull(streams.fromGenerator("hangs", generator([], { atItem: forever })))
+          const reader = yield* start(Effect.flip(pull))
+          yield* start(streams.closeAll())
+          assert.strictEqual((yield* Fiber.join(reader))._tag, "StreamClosed")
+          yield* TestClock.adjust("5 seconds")
+        }).pipe(Effect.scoped, withStreams)
+      ))
+
     const hangs: Readonly<Record<string, Hang>> = {
       "in an await": { atItem: forever },
       "in a finally": { atEnd: forever },
@@ -401,6 +467,8 @@ describe("ManagedStream", () => {
             yield* yield* Stream.toPull(stuck)
           }
           const closing = yield* start(Deadline.within(streams.closeAll("1 hour"), "2 seconds"))
+          // Whoever asks once more gives it no more time.
+          yield* start(streams.closeAll("1 hour"))
           yield* TestClock.adjust("1 second")
           assert.deepStrictEqual((yield* streams.live).map(({ status }) => status), ["stuck", "closing"])
           yield* TestClock.adjust("1 second")
@@ -473,13 +541,14 @@ describe("ManagedStream", () => {
         const streams = yield* ManagedStream
         const events: Array<string> = []
         for (const stream of [Stream.range(1, 9), streams.fromGenerator("endless", generator(events))]) {
-          const got: Array<number> = []
+          const got: Array<ReadonlyArray<number>> = []
           const error = yield* stream.pipe(
             bounded({ label: "rows", maxItems: 3 }),
-            Stream.runForEach((n) => Effect.sync(() => got.push(n))),
+            Stream.runForEachArray((chunk) => Effect.sync(() => got.push(chunk))),
             Effect.flip
           )
-          assert.deepStrictEqual(got, [1, 2, 3])
+          assert.deepStrictEqual(got.flat(), [1, 2, 3])
+          assert.isTrue(got.every((chunk) => chunk.length > 0))
           assert.deepInclude(error, { _tag: "StreamExceeded", label: "rows", limit: "maxItems", items: 3 })
         }
         assert.deepStrictEqual(events, ["+g", "-g"])

@@ -45,8 +45,6 @@ export class StreamSource<A, E, Closed> {
   #waiter: ((pull: Pull<A, E | Closed>) => void) | undefined
   #said: Said<A> | undefined
   #isPending = false
-  /** It has said that it is done, or has thrown, and has still to be returned. */
-  #isExhausted = false
   #isClosing = false
   #failure: Cause.Cause<unknown> | undefined
 
@@ -94,7 +92,7 @@ export class StreamSource<A, E, Closed> {
     this.#said = undefined
     const iterator = this.#iterator
     if (iterator === undefined) return
-    if (!this.#isExhausted) this.#controller!.abort(abortReason)
+    this.#controller!.abort(abortReason)
     this.#resume()
     if (iterator.return !== undefined) this.#finish(() => iterator.return!(), 0)
     else if (!this.#isPending) this.#settled()
@@ -103,7 +101,7 @@ export class StreamSource<A, E, Closed> {
   #taken(): Pull<A, E | Closed> {
     if (this.#isClosing) return this.#options.closed
     const said = this.#said ?? done
-    this.#said = this.#isExhausted ? done : undefined
+    this.#said = undefined
     if (said._tag === "Done") return Cause.done()
     if (said._tag === "Failed") return Effect.fail(this.#options.onError(said.error))
     this.items++
@@ -144,7 +142,6 @@ export class StreamSource<A, E, Closed> {
 
   #exhausted(said: Said<A>): void {
     if (!this.#options.returnsAlways) return this.#ended(said)
-    this.#isExhausted = true
     this.#said = said
     this.#resume()
   }

@@ -55,18 +55,21 @@ const closed = (readable: Readable, known: unknown): Promise<void> =>
       if (error !== known) failure ??= { error }
     }
     const onClose = () => {
-      clearInterval(look)
+      isOver = true
+      readable.off("close", onClose)
       readable.off("error", onError)
       if (failure === undefined) resolve()
       else reject(failure.error)
     }
-    // With `emitClose: false` it does not say when, and what closed a moment ago may say so in a moment.
-    const look = setInterval(() => {
-      if (!readable.closed) return
-      readable.off("close", onClose)
-      onClose()
-    }, 1)
+    // It may have said so before, and with `emitClose: false` it does not. Looks ever less often: it may not close at all.
+    let isOver = false
+    const look = (ms: number) => {
+      if (isOver) return
+      if (readable.closed) return onClose()
+      setTimeout(look, ms, ms * 2).unref()
+    }
     readable.on("error", onError)
     readable.once("close", onClose)
     readable.destroy()
+    setImmediate(look, 1)
   })
