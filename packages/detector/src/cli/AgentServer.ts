@@ -22,6 +22,9 @@ export interface ObservedProcess {
   readonly connected: () => boolean
 }
 
+/** Linux allows 107 bytes, others fewer. */
+const longestPath = 100
+
 export interface AgentServer {
   readonly path: string
   readonly processes: () => ReadonlyArray<ObservedProcess>
@@ -56,7 +59,13 @@ export const make = (
       Effect.callback<void, AgentServerError>((resume) => {
         server.once(
           "error",
-          (error) => resume(Effect.fail(new AgentServerError({ message: `no socket at ${path}: ${error.message}` })))
+          (error) =>
+            resume(Effect.fail(
+              new AgentServerError({
+                message: `no socket at ${path}: ${error.message}`
+                  + (path.length > longestPath ? "; the path is too long, TMPDIR=/tmp has a shorter one" : "")
+              })
+            ))
         )
         server.listen(path, () => resume(Effect.void))
       }),

@@ -210,6 +210,19 @@ describe.concurrent("fiberscope run", { timeout: 60_000 }, () => {
       assert.isAtMost(ended.stderr.trim().split("\n").length, 3)
     })
 
+    it("ends with 125 when there is no place for its socket, and says where one would be", async () => {
+      const long = join(folder, "long".repeat(30))
+      mkdirSync(long)
+      const [missing, tooLong] = await Promise.all([
+        fiberscope(node("service.mjs"), { report: false, env: { TMPDIR: join(folder, "missing") } }),
+        fiberscope(node("service.mjs"), { report: false, env: { TMPDIR: long } })
+      ])
+      assert.deepStrictEqual([missing.code, tooLong.code], [125, 125])
+      assert.match(missing.stderr, /^fiberscope: cannot make a folder for the socket: ENOENT/)
+      assert.match(tooLong.stderr, /^fiberscope: no socket at .*EINVAL.*; the path is too long, TMPDIR=\/tmp/)
+      assert.deepStrictEqual(readdirSync(long), [])
+    })
+
     it.for(["--json", "--record"])(
       "ends with 125 before the program starts when %s cannot be written",
       async (flag) => {

@@ -123,11 +123,14 @@ describe.concurrent("fiberscope run", { timeout: 60_000 }, () => {
     assert.deepStrictEqual(run.left.processes, [])
   })
 
-  it("ends with 125 when the disk is full", async ({ skip }) => {
+  it("says when the disk is full: 125 without a report, no more than a word without a recording", async ({ skip }) => {
     if (process.platform !== "linux") skip("there is no /dev/full")
     const run = await fiberscope(node("service.mjs"), { report: false, flags: ["--json", "/dev/full"] })
     assert.strictEqual(run.code, 125)
     assert.match(run.stderr, /cannot write \/dev\/full: .*ENOSPC/)
+    const recorded = await fiberscope(node("service.mjs"), { report: false, flags: ["--record", "/dev/full"] })
+    assert.strictEqual(recorded.code, 0)
+    assert.match(recorded.stderr, /^fiberscope: the recording stops here: .*ENOSPC/)
   })
 
   it("says what was meant when a word is wrong", async () => {
