@@ -24,12 +24,15 @@ describe.concurrent("an HTTP server that is stopped", { timeout: slow ? 900_000 
   it("answers all that it has accepted, under load on kept connections", async () => {
     const server = await serve({ preStopDelay: 500, deadline: 10_000 })
     const clients = load(server.port, "/work", 40, 20)
-    const seconds = slow ? 10 : 1
     while (total(clients) === 0) await pass(1)
-    const before = total(clients)
-    const began = performance.now()
-    await pass(seconds * 1000)
-    const rate = (total(clients) - before) / ((performance.now() - began) / 1000)
+    // It is stopped after a second in which the load was there, which on a busy machine may not be the first.
+    let rate = 0
+    for (let second = 0; second < 30 && (rate < 200 || slow && second < 10); second++) {
+      const before = total(clients)
+      const began = performance.now()
+      await pass(1000)
+      rate = (total(clients) - before) / ((performance.now() - began) / 1000)
+    }
     assert.isAtMost(clients.connections(), 40, "connections are kept")
     server.kill("SIGTERM")
     const ended = await server.ended
@@ -38,13 +41,13 @@ describe.concurrent("an HTTP server that is stopped", { timeout: slow ? 900_000 
     const [accepted, answered] = counts(ended.stdout)!
     assert.strictEqual(answered, accepted)
     assert.strictEqual(clients.outcomes.get(200), answered, JSON.stringify([...clients.outcomes]))
-    assert.isAtLeast(rate, 200)
+    assert.isAtLeast(rate, 200, "the machine is too busy for the load that this is about")
   })
 
-  it("is not held up by a client that never lets go of its connection", async () => {
+  it("is not held up by clients that never let go of their connections", async () => {
     const server = await serve({ preStopDelay: 0, deadline: 20_000 })
-    const clients = load(server.port, "/work", 1, 0)
-    while (total(clients) < 3) await pass(5)
+    const clients = load(server.port, "/work", 8, 0)
+    while (total(clients) < 8) await pass(5)
     server.kill("SIGTERM")
     const ended = await server.ended
     await clients.stop()
@@ -70,14 +73,16 @@ describe.concurrent("an HTTP server that is stopped", { timeout: slow ? 900_000 
   it("ends at the deadline when a handler does not, and names it", async () => {
     const server = await serve({ preStopDelay: 0, deadline: 1000 })
     const clients = load(server.port, "/never", 1, 0)
-    while (clients.connections() === 0) await pass(5)
-    await pass(100)
+    await server.printed("asked\n")
     server.kill("SIGTERM")
     const ended = await server.ended
     await clients.stop()
     assert.strictEqual(ended.code, 143)
     assert.isBelow(ended.ms, 2000 + ended.startMs)
-    assert.match(ended.stderr, /main does not end: .*\n[^]*Report\.render \(\S+server\.ts:\d+\)/)
+    assert.match(
+      ended.stderr,
+      /(main does not end|the deadline has passed): .*\n[^]*Report\.render \(\S+server\.ts:\d+\)/
+    )
   })
 
   it(`fails no request of two servers behind a proxy, restarted in turn ${restarts} times`, async () => {
