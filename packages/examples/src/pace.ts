@@ -14,20 +14,35 @@ export interface Pace {
 /** How many times the load `--fast` is. */
 export const hurry = 5
 
-const usage = [
-  "--for <time>  how long to run: 30s, 2m, 500ms, or seconds (12s, and 2s with --fast)",
-  `--fast        ${hurry} times the load`
-].join("\n")
+/** What a program takes when it is not told: seconds, and seconds with `--fast`. */
+export interface Defaults {
+  readonly seconds: number
+  readonly fastSeconds: number
+}
+
+const usual: Defaults = { seconds: 12, fastSeconds: 2 }
+
+const usage = ({ fastSeconds, seconds }: Defaults) =>
+  [
+    `--for <time>  how long to run: 30s, 2m, 500ms, or seconds (${seconds}s, and ${fastSeconds}s with --fast)`,
+    `--fast        in a hurry: services get ${hurry} times the load`
+  ].join("\n")
 
 /** Reads the arguments of an example; a text is what is wrong with them, or the help that was asked for. */
-export const paceOf = (args: ReadonlyArray<string>): Pace | { readonly help: string; readonly wrong: boolean } => {
+export const paceOf = (
+  args: ReadonlyArray<string>,
+  defaults: Defaults = usual
+): Pace | { readonly help: string; readonly wrong: boolean } => {
   const parsed = readArgs(args)
-  if (typeof parsed === "string") return { help: `${parsed}\n\n${usage}`, wrong: true }
-  const { fast = false, for: time = fast ? "2s" : "12s", help = false } = parsed
-  if (help) return { help: usage, wrong: false }
+  if (typeof parsed === "string") return { help: `${parsed}\n\n${usage(defaults)}`, wrong: true }
+  const { fast = false, for: time = `${fast ? defaults.fastSeconds : defaults.seconds}s`, help = false } = parsed
+  if (help) return { help: usage(defaults), wrong: false }
   const limit = durationOf(time)
   return Option.isNone(limit)
-    ? { help: `--for ${time}: a time is a number with a unit, such as 30s, 2m or 500ms\n\n${usage}`, wrong: true }
+    ? {
+      help: `--for ${time}: a time is a number with a unit, such as 30s, 2m or 500ms\n\n${usage(defaults)}`,
+      wrong: true
+    }
     : { seconds: Duration.toSeconds(limit.value), fast }
 }
 
@@ -51,8 +66,8 @@ export const durationOf = (text: string): Option.Option<Duration.Duration> => {
 }
 
 /** The pace that this process was asked for; when it was asked for something else, it has said so and will end. */
-export const paceOfProcess = (): Pace | undefined => {
-  const pace = paceOf(process.argv.slice(2))
+export const paceOfProcess = (defaults?: Defaults): Pace | undefined => {
+  const pace = paceOf(process.argv.slice(2), defaults)
   if (!("help" in pace)) return pace
   const out = pace.wrong ? process.stderr : process.stdout
   out.write(`${pace.help}\n`)

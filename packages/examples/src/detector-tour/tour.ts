@@ -10,12 +10,14 @@ import { LeakDetector } from "@fiberscope/detector/LeakDetector"
 import { HeapGrowthRatio, LiveFiberThreshold } from "@fiberscope/detector/rules/Thresholds"
 import { render as renderComparison, Snapshots } from "@fiberscope/detector/Snapshots"
 import { Console, Effect, Fiber, Layer } from "effect"
+import type { Duration } from "effect"
+import { paceOfProcess } from "../pace.ts"
 
 const task = Effect.fn("task")(function*() {
   yield* Effect.sleep("100 seconds")
 })
 
-const tour = Effect.gen(function*() {
+const tour = Effect.fn("tour")(function*(seconds: number) {
   const fibers = yield* LiveFibers
   const snapshots = yield* Snapshots
   const detector = yield* LeakDetector
@@ -38,7 +40,7 @@ const tour = Effect.gen(function*() {
   yield* Console.log(renderComparison(yield* snapshots.compare("after_creating_tasks", "after_partial_cleanup")))
   yield* Console.log(`\n${renderFibers(yield* fibers.dump, { base: process.cwd() })}\n`)
 
-  yield* Effect.sleep("1.5 seconds")
+  yield* Effect.sleep(`${seconds} seconds`)
   const { because, findings } = yield* detector.diagnosis
   for (const { kind, summary } of findings) yield* Console.log(`note, ${kind}: ${summary}`)
   yield* Console.log(`verdict: ${because}`)
@@ -46,10 +48,15 @@ const tour = Effect.gen(function*() {
 })
 
 // The thresholds of the tutorial are notes, not verdicts: 100 live tasks (20 here, so that it shows), and a heap that grew by half.
-const Tools = Layer.mergeAll(
-  LiveFibers.layer(),
-  Snapshots.layer(),
-  LeakDetector.layer({ interval: "500 millis", rules: [LiveFiberThreshold(20), HeapGrowthRatio(1.5)] })
-)
+const tools = (interval: Duration.Input) =>
+  Layer.mergeAll(
+    LiveFibers.layer(),
+    Snapshots.layer(),
+    LeakDetector.layer({ interval, rules: [LiveFiberThreshold(20), HeapGrowthRatio(1.5)] })
+  )
 
-tour.pipe(Effect.provide(Tools), NodeRuntime.runMain)
+// The tutorial takes three seconds too.
+const pace = paceOfProcess({ seconds: 3, fastSeconds: 1 })
+if (pace !== undefined) {
+  tour(pace.seconds).pipe(Effect.provide(tools(pace.fast ? "100 millis" : "500 millis")), NodeRuntime.runMain)
+}

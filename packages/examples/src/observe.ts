@@ -1,0 +1,123 @@
+/**
+ * Programs under `fiberscope run`, looked at while they run.
+ */
+import type { Message } from "@fiberscope/detector/agent/Protocol"
+import * as Observation from "@fiberscope/detector/Observation"
+import { Report } from "@fiberscope/detector/Report"
+import { sparkline } from "@fiberscope/detector/report/Sparkline"
+import type { Style } from "@fiberscope/detector/report/Style"
+import { number, size } from "@fiberscope/detector/report/Units"
+import type { SignalName } from "@fiberscope/detector/Signal"
+import { describeSite } from "@fiberscope/detector/Site"
+import { Effect, FileSystem, Option, Path, Schedule, Schema } from "effect"
+import { ChildProcess, ChildProcessSpawner } from "effect/process"
+import process from "node:process"
+import { fileURLToPath } from "node:url"
+
+const cli = fileURLToPath(import.meta.resolve("@fiberscope/detector/cli/main"))
+const decodeReport = Schema.decodeUnknownEffect(Schema.fromJsonString(Report))
+
+/** The path of a program of this package. */
+export const programOf = (name: string): string => fileURLToPath(new URL(`./${name}.ts`, import.meta.url))
+
+/** What is known of a program: more while it runs, and everything with its report. */
+export interface Run {
+  readonly name: string
+  readonly values: (signal: SignalName) => ReadonlyArray<number>
+  readonly report: Report | undefined
+  readonly stdout: ReadonlyArray<string>
+}
+
+/** Observes a program for so many seconds. `see` is told whenever there is more to see. */
+export const observe = Effect.fn("observe")(
+  function*(name: string, options: {
+    readonly seconds: number
+    readonly args?: ReadonlyArray<string>
+    readonly see?: (run: Run) => void
+  }) {
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+    const folder = yield* fs.makeTempDirectoryScoped({ prefix: "fiberscope-example-" })
+    const [json, record] = [path.join(folder, "report.json"), path.join(folder, "recording.ndjson")]
+    const observation = Observation.make()
+    const values = (signal: SignalName) => observation.series(signal).map(({ value }) => value)
+    if (options.see !== undefined) {
+      const { see } = options
+      const look = Effect.tap(follow(record), (messages) =>
+        Effect.sync(() => {
+          for (const message of messages) observation.take(message)
+          see({ name, values, report: undefined, stdout: [] })
+        }))
+      yield* Effect.forkScoped(Effect.repeat(look, Schedule.spaced("1 second")))
+    }
+    // Longer than it is observed: a program that ends by itself lets go of what it kept.
+    const program = [process.execPath, programOf(name), ...options.args ?? [], "--for", `${options.seconds + 60}s`]
+    const outputs = ["--json", json, ...options.see === undefined ? [] : ["--record", record]]
+    const stdout = yield* spawner.string(ChildProcess.make(
+      process.execPath,
+      [cli, "run", "--quiet", "--for", `${options.seconds}s`, ...outputs, "--", ...program],
+      { stdin: "ignore", stderr: "inherit" }
+    ))
+    const report = yield* decodeReport(yield* fs.readFileString(json))
+    return {
+      name,
+      values: (signal) => report.signals[signal]?.points.map(([, value]) => value) ?? [],
+      report,
+      stdout: stdout.trimEnd().split("\n")
+    } satisfies Run as Run
+  },
+  Effect.scoped
+)
+
+const decodeLine = Schema.decodeUnknownOption(
+  Schema.fromJsonString(Schema.Struct({ says: Schema.Record(Schema.String, Schema.Unknown) }))
+)
+
+const mostAtOnce = 4 * 1024 * 1024 // bytes; a second of a recording is a hundredth of that
+
+/** Reads what was added to a recording since the last time, as far as its lines are complete. */
+const follow = (file: string) => {
+  let read = 0n
+  let rest = ""
+  const decoder = new TextDecoder()
+  return Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    if (!(yield* fs.exists(file))) return []
+    const opened = yield* fs.open(file)
+    yield* opened.seek(read, "start")
+    const bytes = yield* opened.readAlloc(mostAtOnce)
+    if (Option.isNone(bytes)) return []
+    read += BigInt(bytes.value.length)
+    const lines = (rest + decoder.decode(bytes.value, { stream: true })).split("\n")
+    rest = lines.pop()!
+    // Agents of one version speak one protocol, as in `Recording.replay`.
+    return lines.flatMap((line) => Option.toArray(decodeLine(line))).map(({ says }) => says as unknown as Message)
+  }).pipe(Effect.scoped)
+}
+
+const verdictStyle: Readonly<Record<Report["verdict"], keyof Style>> = { leak: "bad", ok: "good", undecided: "unsure" }
+
+/** The header of a table of runs; the first column is as wide as `first`. */
+export const tableHead = (first: string): string =>
+  `${first}live fibers                       heap floor                        verdict   guilty site`
+
+/** A line of a table: curves that share a scale with those of `beside`, verdict and guilty site. */
+export const tableRow = (first: string, run: Run, beside: ReadonlyArray<Run>, style: Style): string => {
+  const curve = (signal: SignalName, render: (value: number) => string) => {
+    const values = run.values(signal)
+    // The leaky program and its fixed version share a scale, on which three fibers, or a tenth of the heap, are little.
+    const all = beside.flatMap((other) => other.values(signal))
+    const highest = Math.max(signal === "fibers.live" ? 20 : 0, ...all)
+    const lowest = signal === "fibers.live" ? 0 : Math.min(highest * 0.8, ...all)
+    const range = values.length === 0 ? "" : `${render(values[0]!)} → ${render(values.at(-1)!)}`
+    return `${sparkline(values, 14, lowest, highest).padEnd(14)} ${range.padEnd(18)}`
+  }
+  const { report } = run
+  const site = report?.findings.find(({ severity }) => severity !== "info")?.site
+  const verdict = report === undefined ? "" : style[verdictStyle[report.verdict]](report.verdict.padEnd(9))
+  return `${first}${curve("fibers.live", number)} ${curve("heap.floor", size)} ${verdict} ${
+    site === undefined ? "" : describeSite(site)
+  }`
+    .trimEnd()
+}

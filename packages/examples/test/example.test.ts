@@ -1,0 +1,98 @@
+/**
+ * `npm run example`: what it lists, what it makes of a typo, and what it shows of a pair.
+ */
+import { NodeServices } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { readdirSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { catalog, find } from "../src/catalog.ts"
+import { observe } from "../src/observe.ts"
+import { run } from "./support.ts"
+
+const names = catalog.map(({ name }) => name)
+const escape = "\u001b"
+
+describe("npm run example", () => {
+  it("lists every example that there is, with a line for each", async () => {
+    const folders = readdirSync(fileURLToPath(new URL("../src", import.meta.url)), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory()).map(({ name }) => name)
+    assert.sameMembers([...names], folders)
+    const { code, stderr, stdout } = await run("example", [])
+    assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
+    for (const { name, title } of catalog) assert.match(stdout, new RegExp(`^  ${name} +${title}$`, "m"))
+    assert.notInclude(stdout, escape)
+  })
+
+  it.each(
+    [
+      ["lisners", ["listeners"]],
+      ["backgroud-task", ["background-tasks"]],
+      ["queue", ["unbounded-queue"]],
+      ["task", ["background-tasks", "global-task-list"]],
+      ["TOUR", ["detector-tour"]],
+      ["xyzzyx", []]
+    ] as const
+  )("guesses what %s was meant to be", (typo, meant) => {
+    const found = find(typo)
+    assert.deepStrictEqual("name" in found ? found : found.map(({ name }) => name), [...meant])
+  })
+
+  it.concurrent.each(
+    [
+      [["lisners"], "no example is called lisners; did you mean listeners?"],
+      [["listeners", "--for", "ever"], "--for ever: a time is a number with a unit"],
+      [["listeners", "queue"], "one example at a time: listeners, queue"],
+      [["listeners", "--slow"], "Unknown option '--slow'"]
+    ] as const
+  )("says what is wrong with %j", async (args, message) => {
+    const { code, stderr, stdout } = await run("example", args)
+    assert.deepStrictEqual({ code, stdout }, { code: 64, stdout: "" })
+    assert.include(stderr, message)
+  })
+
+  it.concurrent("runs a pair side by side, and says what to look at", async () => {
+    const { code, stderr, stdout } = await run("example", ["listeners", "--fast", "--for", "4s"])
+    assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
+    assert.notInclude(stdout, escape)
+    assert.match(stdout, /^leaky {2}[▁-█]+ .*undecided$/m)
+    assert.match(stdout, /^fixed {2}[▁-█]+ .*undecided$/m)
+    assert.match(stdout, /^listeners, leaky: 500 requests a second$/m)
+    assert.match(stdout, /^at the end, after \d+ requests: 0 listeners are registered$/m)
+    assert.include(stdout, "What to look at\n  heap floor: 1 KB for every request")
+    assert.match(stdout, /listeners\/leaky is undecided: .* too short/)
+    assert.match(stdout, /git diff --no-index .*listeners\/leaky\.ts .*listeners\/fixed\.ts$/m)
+  })
+
+  it.concurrent("uses colours where they are asked for, and not where they are refused", async () => {
+    const coloured = await run("example", [], { env: { FORCE_COLOR: "1" } })
+    assert.include(coloured.stdout, escape)
+    const plain = await run("example", [], { env: { FORCE_COLOR: "1", NO_COLOR: "1" } })
+    assert.notInclude(plain.stdout, escape)
+  })
+
+  it.concurrent("runs a program that stands for itself", async () => {
+    const { code, stdout } = await run("example", ["leak-free-application", "--fast", "--for", "500ms"])
+    assert.strictEqual(code, 0)
+    assert.include(stdout, "8 tasks run, and 3 resources are open")
+    assert.match(stdout, /application\.ts ended with 0$/m)
+  })
+})
+
+// A real program under the real tool.
+it.live("observe shows the curves while the program runs", () =>
+  Effect.gen(function*() {
+    const seen: Array<number> = []
+    const { report, stdout, values } = yield* observe("background-tasks/leaky", {
+      seconds: 4,
+      args: ["--fast"],
+      see: (run) => {
+        assert.isUndefined(run.report)
+        seen.push(run.values("fibers.live").at(-1) ?? 0)
+      }
+    })
+    assert.isAbove(Math.max(...seen), 100)
+    assert.isAtLeast(values("fibers.live").at(-1)!, Math.max(...seen))
+    assert.strictEqual(report?.program.stoppedByTool, true)
+    assert.lengthOf(stdout, 3)
+  }).pipe(Effect.provide(NodeServices.layer)))
