@@ -97,6 +97,12 @@ export interface RunMainOptions extends GracefulShutdownOptions {
    * false: it takes about 10 MB. The service is not ready before the thread is.
    */
   readonly watchdog?: boolean | undefined
+  /**
+   * Tells systemd, where it listens (`Type=notify` with `NotifyAccess=all`), that the service is ready, when its `launch` or `startUp` is
+   * through; that it stops; and how long it needs, should that be longer than `TimeoutStopSec`. Default false: it runs
+   * `systemd-notify`.
+   */
+  readonly systemd?: boolean | undefined
   /** Called with the report just before the process exits. It must return at once. */
   readonly onEnd?: ((report: EndReport) => void) | undefined
   /** Where lines about the shutdown go. Default stderr. */

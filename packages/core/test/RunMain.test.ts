@@ -1,9 +1,11 @@
 /** Real processes and real signals: how each ends, with which code, in which time, and what it says. */
 import { assert, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
-import { readFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { createServer } from "node:net"
 import type { AddressInfo } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import type { Ended, Running, StartOptions } from "./support/Process.ts"
 import { fixture, pass, start } from "./support/Process.ts"
 
@@ -435,6 +437,57 @@ describe.skipIf(noNamespace !== undefined).concurrent("runMain, as process 1", {
 
   it("ends at the deadline", async () => {
     assertEnded(await firstProcess("hang", { exitCode: "reraise" }), 143, ["up", "hanging"])
+  })
+})
+
+const receiver = `
+import os, socket, sys
+listening = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+listening.bind(sys.argv[1])
+print("listening", flush=True)
+while True: print(listening.recv(4096).decode().replace("\\n", " "), flush=True)
+`
+const noSystemd = missing("systemd", "systemd-notify", ["--version"])
+  ?? missing("systemd", "python3", ["-c", "import socket; socket.AF_UNIX"])
+
+describe.skipIf(noSystemd !== undefined).concurrent("runMain, under systemd", { timeout: 60_000 }, () => {
+  const told = async (mode: string, options: Options, until: (app: Running, systemd: Running) => Promise<void>) => {
+    const directory = mkdtempSync(join(tmpdir(), "fiberscope-notify-"))
+    const socket = join(directory, "notify")
+    const systemd = start(["python3", "-c", receiver, socket], { up: "listening" })
+    try {
+      await systemd.printed("listening\n")
+      const running = app(mode, options, { env: { NOTIFY_SOCKET: socket } })
+      await until(running, systemd)
+      await running.ended
+      await systemd.printed("STOPPING=1")
+      // With its last word a program asks whether the one before was heard.
+      return systemd.stdout().split("\n").slice(1, -1).filter((word) => word !== "BARRIER=1")
+    } finally {
+      systemd.kill("SIGKILL")
+      rmSync(directory, { recursive: true })
+    }
+  }
+
+  it.for([[false], [true]] as const)(
+    "says that it is ready, that it stops, and what time it needs; watchdog: %s",
+    async ([watchdog]) => {
+      const heard = await told("quick", { systemd: true, watchdog }, async (running, systemd) => {
+        await systemd.printed("READY=1\n")
+        running.kill("SIGTERM")
+      })
+      assert.deepStrictEqual(heard.map((word) => word.replace(/\d+$/, "…")), [
+        "READY=…",
+        "STOPPING=1 EXTEND_TIMEOUT_USEC=…"
+      ])
+      const seconds = Number(/\d+$/.exec(heard[1]!)?.[0]) / 1e6
+      assert.isTrue(seconds > deadlineMs / 1000 && seconds <= deadlineMs / 1000 + 2, `${seconds} s`)
+    }
+  )
+
+  it("does not say that it is ready when its start-up fails", async () => {
+    const heard = await told("startingFails", { systemd: true }, () => Promise.resolve())
+    assert.lengthOf(heard, 1)
   })
 })
 

@@ -74,6 +74,8 @@ export class Drain {
   readonly #wakers = new Set<() => void>()
   readonly #beginnings = new Set<(reason: Reason) => void>()
   readonly #endings = new Set<(report: ShutdownReport) => void>()
+  readonly #starts = new Set<() => void>()
+  #started = false
   #ready = true
   #status: "waiting" | "delaying" | "draining" | "drained" = "waiting"
   #held: ReadonlyArray<Beacon> = []
@@ -126,6 +128,20 @@ export class Drain {
   giveUp(): void {
     this.fiber?.interruptUnsafe()
     for (const { fiber } of this.#running) fiber.interruptUnsafe()
+  }
+
+  /** A start-up is over. */
+  endStartUp(succeeded: boolean): void {
+    this.startups--
+    this.#started ||= succeeded
+    if (this.startups > 0 || !this.#started || this.reason !== undefined) return
+    for (const started of this.#starts) started()
+    this.#starts.clear()
+  }
+
+  /** Calls a function when a start-up has succeeded and none is under way any more. */
+  onStarted(started: () => void): void {
+    this.#starts.add(started)
   }
 
   /** Calls a function when a shutdown has begun. */

@@ -14,6 +14,7 @@ import { prototypeOf } from "./FiberRuntime.ts"
 import { isSomewhere, liveRoots, renderTime, stuckFibers, where } from "./liveFibers.ts"
 import { openHandles } from "./openHandles.ts"
 import { renderEnd, renderLeft, renderReason } from "./renderEnd.ts"
+import { tellServiceManager } from "./serviceManager.ts"
 import type { ShutdownControl } from "./shutdownControl.ts"
 import type { Watchdog } from "./Watchdog.ts"
 import { startWatchdog } from "./Watchdog.ts"
@@ -31,6 +32,9 @@ const progressMs = 500
 const patienceMs = 5000
 /** The kernel delivers a signal to oneself at once, unless one is process 1. */
 const reraiseMs = 100
+
+/** What systemd shall wait beyond the deadline. */
+const marginMs = 2000
 
 const codeOf = (signal: NodeJS.Signals): number => 128 + constants.signals[signal]
 
@@ -68,12 +72,13 @@ export class ProcessEnd {
       process.stderr.on("error", this.#onBrokenOutput)
     }
     this.#control.drain.onBegun((reason) => this.#onBegun(reason))
+    this.#control.drain.onStarted(() => this.#tellSystemd("READY=1"))
     if (this.#options.watchdog === true) {
       // Nobody is ready who asked to be guarded and is not.
       this.#control.drain.startups++
       let starting = true
       const guarded = () => {
-        if (starting) this.#control.drain.startups--
+        if (starting) this.#control.drain.endStartUp(false)
         starting = false
       }
       this.#watchdog = startWatchdog({
@@ -159,6 +164,7 @@ export class ProcessEnd {
     const once = this.#options.secondSignal === undefined || this.#options.secondSignal === "force"
     const hint = isatty(0) && once ? ". Ctrl-C ends it at once" : ""
     this.#print(`${renderReason(reason)}: stopping, in ${renderTime(this.#deadlineAt - now())} at most${hint}`)
+    this.#tellSystemd("STOPPING=1", `EXTEND_TIMEOUT_USEC=${Math.round((this.#deadlineAt - now() + marginMs) * 1000)}`)
     this.#tellProgress()
     this.#control.drain.onDrained(() => this.#interruptMain())
   }
@@ -326,6 +332,10 @@ export class ProcessEnd {
       toldAt = now()
       this.#print(this.#stillWaiting())
     }, progressMs).unref()
+  }
+
+  #tellSystemd(...words: ReadonlyArray<string>): void {
+    if (this.#options.systemd === true) tellServiceManager(words, (message) => this.#print(message))
   }
 
   #print(text: string): void {

@@ -3,6 +3,7 @@ import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type { GracefulShutdown, GracefulShutdownOptions, Order, Reason, ShutdownReport } from "../GracefulShutdown.ts"
 import type { Beacon, Participant } from "./Drain.ts"
@@ -94,7 +95,7 @@ const serviceOf = (drain: Drain, begin: ShutdownControl["begin"]): GracefulShutd
     Effect.acquireUseRelease(
       Effect.sync(() => drain.startups++),
       () => effect,
-      () => Effect.sync(() => drain.startups--)
+      (_, exit) => Effect.sync(() => drain.endStartUp(Exit.isSuccess(exit)))
     ),
   isReady: Effect.sync(() => drain.isReady),
   state: Effect.sync(() => drain.state()),
