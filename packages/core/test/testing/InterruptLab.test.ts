@@ -270,8 +270,52 @@ describe("InterruptLab", () => {
         assert.isAtMost(some.runs, 20)
         if (some.simplest !== undefined) assert.deepStrictEqual(some.simplest.plan.points, all.simplest!.plan.points)
       }
+      // With a limit of time the points come in any order, and the first one is told all the same.
+      for (const points of [["park"], ["task", "idle"]] as const) {
+        const inOrder = yield* InterruptLab.explore(wrong["closes only when all goes well"]!, { points })
+        for (let seed = 0; seed < 5; seed++) {
+          const shuffled = yield* InterruptLab.explore(wrong["closes only when all goes well"]!, {
+            points,
+            seed,
+            budget: { time: "1 hour" }
+          })
+          assert.strictEqual(shuffled.failures.length, inOrder.failures.length)
+          assert.deepStrictEqual(shuffled.simplest!.plan.points, inOrder.simplest!.plan.points)
+        }
+      }
       const timed = yield* InterruptLab.explore(make, { budget: { time: 0 } })
       assert.strictEqual(timed.runs, 1)
+    }))
+
+  it.effect("looks for an earlier point only where a program can be interrupted", () =>
+    Effect.gen(function*() {
+      // Loses what it is handed only where no scheduler that counts operations can park a fiber.
+      const handed = (l: Ledger) => {
+        type Lease = ReturnType<Ledger["acquire"]>
+        let receive: ((lease: Effect.Effect<Lease>) => void) | undefined
+        const receiving = Effect.callback<Lease>((resume) => {
+          receive = resume
+          return Effect.sync(() => {
+            receive = undefined
+          })
+        })
+        const handing = Effect.andThen(
+          Effect.sleep(1),
+          Effect.sync(() => receive?.(Effect.succeed(l.acquire("handed"))))
+        )
+        return Effect.andThen(
+          Effect.forkChild(handing),
+          Effect.uninterruptibleMask((restore) => Effect.flatMap(restore(receiving), (lease) => l.close(lease)))
+        )
+      }
+      yield* InterruptLab.verify(handed)
+      const everywhere = yield* InterruptLab.explore(handed, { points: ["park", "task", "idle", "delivery"] })
+      assert.deepStrictEqual(problems(everywhere), ["handed#1 was acquired and never released"])
+      const make = (l: Ledger) => Effect.andThen(handed(l), wrong["closes only when all goes well"]!(l))
+      for (let seed = 0; seed < 5; seed++) {
+        const { simplest } = yield* InterruptLab.explore(make, { budget: { runs: 30 }, seed })
+        assert.deepStrictEqual(simplest?.problems, ["a#1 was acquired and never released"])
+      }
     }))
 
   it.effect("tells how far it is", () =>
@@ -381,12 +425,34 @@ describe("InterruptLab", () => {
             if (order.indexOf(2) < order.indexOf(1)) l.acquire("lost")
           })
         yield* InterruptLab.verify(make)
-        const report = yield* InterruptLab.explore(make, { order: "random", orders: 20 })
-        const order = report.simplest!.plan.order
-        assert.strictEqual(order._tag, "Choices")
-        if (order._tag === "Choices") assert.strictEqual(order.choices.filter((choice) => choice !== 0).length, 1)
-        const again = yield* InterruptLab.replay(make, report.simplest!.token)
-        assert.deepStrictEqual(again.problems, ["lost#1 was acquired and never released"])
+        for (let seed = 0; seed < 10; seed++) {
+          const report = yield* InterruptLab.explore(make, { order: "random", orders: 20, seed })
+          const order = report.simplest!.plan.order
+          assert.strictEqual(order._tag, "Choices")
+          if (order._tag === "Choices") assert.strictEqual(order.choices.filter((choice) => choice !== 0).length, 1)
+          const again = yield* InterruptLab.replay(make, report.simplest!.token)
+          assert.deepStrictEqual(again.problems, ["lost#1 was acquired and never released"])
+        }
+        // Where it takes more than one, none of them can be left out.
+        const two = (l: Ledger) =>
+          Effect.gen(function*() {
+            const order: Array<number> = []
+            const turn = (n: number) => Effect.andThen(Effect.yieldNow, Effect.sync(() => order.push(n)))
+            yield* Effect.forEach([1, 2, 3, 4, 5], turn, { concurrency: "unbounded" })
+            const first = (a: number, b: number) => order.indexOf(a) < order.indexOf(b)
+            if (first(2, 1) && first(5, 4)) l.acquire("lost")
+          })
+        for (let seed = 0; seed < 10; seed++) {
+          const report = yield* InterruptLab.explore(two, { order: "random", orders: 40, seed })
+          const order = report.simplest!.plan.order
+          const choices = order._tag === "Choices" ? order.choices : []
+          assert.isAbove(choices.filter((choice) => choice !== 0).length, 1)
+          for (const [at, choice] of choices.entries()) {
+            if (choice === 0) continue
+            const without = yield* InterruptLab.replay(two, `lab1/order=${choices.with(at, 0).join(".")}`)
+            assert.deepStrictEqual(without.problems, [])
+          }
+        }
       }))
   })
 

@@ -169,6 +169,9 @@ function* choose(total: number, most: number, shuffled: boolean, random: () => n
 /** How many runs the search for a simpler failure may cost. */
 const shrinkRuns = 500
 
+/** The fiber whose turn it is comes before so many others, where one deviation from the order is looked for. */
+const maxChoice = 3
+
 /**
  * Looks for the simplest failure: an earlier point of the same kind, when not all were played; the order of Effect's own scheduler
  * instead of a random one; then as few deviations from it as possible.
@@ -177,9 +180,11 @@ export function* shrink(options: ExplorationOptions, explored: Explored): Explor
   let best = explored.failures.reduce((a, b) => compare(b.plan, a.plan) < 0 ? b : a)
   let runs = 0
   const first = best.plan.points[0]
-  if (best.plan.points.length === 1 && first?._tag === "Park" && explored.planned > options.maxRuns) {
-    for (let op = 1; op < first.op && runs < shrinkRuns; op++, runs++) {
-      const outcome = yield { plan: { ...best.plan, points: [{ ...first, op }] }, record: false }
+  if (best.plan.points.length === 1 && first?._tag === "Park" && explored.planned > explored.runs) {
+    const { stage } = yield { plan: { ...best.plan, points: [] }, record: true }
+    for (const [point] of pointsOf(stage.recording, options.kinds)) {
+      if (comparePoints(point, first) >= 0 || runs++ >= shrinkRuns) break
+      const outcome = yield { plan: { ...best.plan, points: [point] }, record: false }
       if (outcome.problems.length === 0 || outcome.stage.applied.length === 0) continue
       best = outcome
       break
@@ -197,13 +202,23 @@ export function* shrink(options: ExplorationOptions, explored: Explored): Explor
     return fifo.failures.reduce((a, b) => compare(b.plan, a.plan) < 0 ? b : a)
   }
   let choices: ReadonlyArray<number> = best.stage.choices
+  const fails = ({ problems, stage }: Outcome) => problems.length > 0 && stage.applied.length >= best.plan.points.length
+  // One deviation suffices more often than not, though seldom one that the seed has chosen: each changes what the next ones choose from.
+  runs = 0
+  for (let at = 0; at < choices.length; at++) {
+    for (let choice = 1; choice <= maxChoice && runs < shrinkRuns; choice++, runs++) {
+      const single = ordered([...choices.slice(0, at).fill(0), choice])
+      const outcome = yield { plan: { ...best.plan, order: single }, record: false }
+      if (fails(outcome)) return outcome
+    }
+  }
   runs = 0
   for (let at = choices.length - 1; at >= 0 && runs < shrinkRuns; at--) {
     if (choices[at] === 0) continue
     runs++
     const simpler = choices.with(at, 0)
     const outcome = yield { plan: { ...best.plan, order: ordered(simpler) }, record: false }
-    if (outcome.problems.length === 0 || outcome.stage.applied.length < best.plan.points.length) continue
+    if (!fails(outcome)) continue
     best = outcome
     choices = simpler
   }

@@ -85,6 +85,42 @@ describe("Stage", () => {
     }
   })
 
+  it("runs at once what a dispatcher is told to flush", () => {
+    const { ledger } = play((ledger) =>
+      Effect.withFiber((fiber) => {
+        fiber.currentDispatcher.scheduleTask(() => ledger.note("scheduled"), 0)
+        fiber.currentDispatcher.flush()
+        ledger.note("flushed")
+        return Effect.void
+      })
+    )
+    assert.deepStrictEqual(ledger.events.map(({ text }) => text), ["scheduled", "flushed"])
+  })
+
+  it("fires each timer at its time in any order, and those of one time in many", () => {
+    const make = (ledger: Ledger) =>
+      Effect.forEach(
+        [3, 1, 2, 1, 2, 1],
+        (ms, n) => Effect.andThen(Effect.sleep(ms), Effect.sync(() => ledger.note(`${n}`))),
+        {
+          concurrency: "unbounded"
+        }
+      )
+    const orders = new Set<string>()
+    for (let seed = 0; seed < 30; seed++) {
+      const { events } = play(make, { order: { _tag: "Seed", seed } }).ledger
+      for (const { ms, text } of events) assert.strictEqual(ms, [3, 1, 2, 1, 2, 1][Number(text)])
+      orders.add(events.map(({ text }) => text).join(""))
+    }
+    assert.isAbove(orders.size, 5)
+  })
+
+  it("waits for the finalizers of the run's own scope", () => {
+    const slowly = (ledger: Ledger) =>
+      Effect.acquireRelease(ledger.open("a"), (lease) => Effect.andThen(Effect.yieldNow, ledger.close(lease)))
+    assert.deepStrictEqual(play(slowly as never).problems, [])
+  })
+
   it("picks the fiber whose turn it is by the seed, and repeats its choices", () => {
     const orders = new Set<string>()
     const make = (ledger: Ledger) =>
