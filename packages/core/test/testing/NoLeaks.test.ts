@@ -6,9 +6,11 @@ import { readFileSync } from "node:fs"
 import type { AddressInfo } from "node:net"
 import { createServer } from "node:net"
 import { join } from "node:path"
+import { setImmediate as turn } from "node:timers/promises"
 import { inspect } from "node:util"
 import type { Leak, NoLeaksOptions } from "../../src/testing/index.ts"
 import { LeaksFound, noLeaks, noLeaksPromise, renderLeaks, watchSuite, withNoLeaks } from "../../src/testing/index.ts"
+import { collectGarbage } from "../../src/testing/internal/leaks/garbage.ts"
 
 const short: NoLeaksOptions = { settle: 30 }
 
@@ -87,6 +89,22 @@ describe("noLeaks", () => {
       isAt(leaks[0], "forked at", "first fork")
       isAt(leaks[1], "forked at", "second fork")
       isAt(leaks[1], "waits at", "waits")
+    }))
+
+  it.live("tells a fiber that was collected from one that is alive", () =>
+    Effect.gen(function*() {
+      const leaks = yield* leaksOf(Effect.gen(function*() {
+        yield* Effect.forkDetach(Effect.callback<never>(() => {})) // nobody can resume
+        yield* Effect.promise(async () => {
+          await turn()
+          collectGarbage()
+          await turn()
+        })
+      }))
+      assert.deepStrictEqual(leaks.map(({ kind, what }) => `${kind}: ${what}`), [
+        "abandoned fiber: collected without ending, its finalizers will never run"
+      ])
+      isAt(leaks[0], "forked at", "nobody can resume")
     }))
 
   it.live("points to the test when no line of it made what it leaves", () =>
