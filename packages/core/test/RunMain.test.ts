@@ -99,6 +99,12 @@ describe.concurrent("runMain, after a signal", { timeout: 60_000 }, () => {
     assertEnded(ended, 143, ["up", "finalized slowly"])
   })
 
+  it("tells about fibers of the program, and not about its own", async () => {
+    const ended = await end("heldOpen", ["SIGTERM", later, "SIGTERM"], { deadline: 20_000 })
+    assertEnded(ended, 143, ["up"], later)
+    assert.match(ended.stderr, /held open:\n {4}"upload of a film"\n {2}1 live fiber:\n {4}main: /)
+  })
+
   it("leaves less time after a second signal when it is told so", async () => {
     const ended = await end("hang", ["SIGTERM", later, "SIGTERM"], {
       secondSignal: { shortenTo: 200 },
@@ -109,8 +115,8 @@ describe.concurrent("runMain, after a signal", { timeout: 60_000 }, () => {
   })
 
   it("ends at the deadline when a finalizer hangs, and says which and where", async () => {
-    const ended = await end("hang", ["SIGTERM"])
-    assertEnded(ended, 143, ["up", "hanging"])
+    const ended = await end("hang", ["SIGTERM"], { deadline: 3000 })
+    assertEnded(ended, 143, ["up", "hanging"], 3000)
     assert.match(ended.stderr, new RegExp(`waiting for main in Db\\.close \\(${file}:\\d+\\)`))
     assert.match(
       ended.stderr,
@@ -415,13 +421,13 @@ const missing = (what: string, command: string, args: ReadonlyArray<string>): st
   return why
 }
 
-const noNamespace = missing("process 1", "unshare", ["--pid", "--fork", "true"])
+const noNamespace = missing("process 1", "unshare", ["--pid", "--fork", "--kill-child", "true"])
 const noTerminal = missing("a terminal", "script", ["-qec", "true", "/dev/null"])
 
 describe.skipIf(noNamespace !== undefined).concurrent("runMain, as process 1", { timeout: 60_000 }, () => {
   const firstProcess = async (mode: string, options: Options) => {
     const command = [process.execPath, fixture("shutdown/app.ts"), mode, JSON.stringify(options)]
-    const running = start(["unshare", "--pid", "--fork", ...command])
+    const running = start(["unshare", "--pid", "--fork", "--kill-child", ...command])
     await running.printed("up\n")
     const parent = running.child.pid!
     const child = Number(readFileSync(`/proc/${parent}/task/${parent}/children`, "utf8").trim())

@@ -9,6 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import type { StackFrame } from "effect/References"
 import * as Deadline from "../Deadline.ts"
 import { renderSite } from "../FiberSite.ts"
 import type { Reason, ShutdownReport, ShutdownState } from "../GracefulShutdown.ts"
@@ -17,6 +18,9 @@ import { siteOf } from "./siteOf.ts"
 
 /** The order in which the drain waits for beacons. */
 export const beaconOrder = 200
+
+/** Marks the course of a shutdown and whatever it waits with, which are nobody to blame. */
+export const courseFrame: StackFrame = { name: "GracefulShutdown", stack: () => undefined, parent: undefined }
 
 /** What takes part in a phase. */
 export interface Participant {

@@ -9,7 +9,9 @@ import { isatty } from "node:tty"
 import { inspect } from "node:util"
 import * as FiberCensus from "../FiberCensus.ts"
 import type { Reason } from "../GracefulShutdown.ts"
-import type { EndReport, RunMainOptions } from "../RunMain.ts"
+import type { EndReport, RunMainOptions, StuckFiber } from "../RunMain.ts"
+import { courseFrame } from "./Drain.ts"
+import type { RuntimeFiber } from "./FiberRuntime.ts"
 import { prototypeOf } from "./FiberRuntime.ts"
 import { isSomewhere, liveRoots, renderTime, stuckFibers, where } from "./liveFibers.ts"
 import { openHandles } from "./openHandles.ts"
@@ -218,6 +220,12 @@ export class ProcessEnd {
     return this.#control.drain.fibers
   }
 
+  #stuck(locate: boolean): ReadonlyArray<StuckFiber> {
+    const own = this.#own
+    const has = (fiber: RuntimeFiber) => own.has(fiber) || fiber.cache.stackFrame === courseFrame
+    return stuckFibers(this.#main, { has }, locate)
+  }
+
   #interruptRoots(): ReadonlyArray<Fiber.Fiber<unknown, unknown>> {
     const roots = liveRoots(new Set([...this.#own, this.#main]))
     for (const root of roots) root.interruptUnsafe(this.#main!.id)
@@ -227,7 +235,7 @@ export class ProcessEnd {
   /** Main does not end: perhaps it waits for one of the others, and they must have their turn anyway. */
   #interruptOthers(): void {
     if (this.#mainExit !== undefined) return
-    const others = stuckFibers(this.#main, new Set([...this.#own, this.#main]), true)
+    const others = this.#stuck(true).filter(({ main }) => !main)
     if (others.length === 0) return
     this.#print(renderLeft("main does not end: interrupting what else is alive", others, openHandles(), process.cwd()))
     this.#interruptRoots()
@@ -272,7 +280,7 @@ export class ProcessEnd {
       exitCode,
       forced,
       // The inspector cannot be asked from within a pause that it has brought about.
-      stuck: forced === undefined ? [] : stuckFibers(this.#main, this.#own, blockedAt === undefined),
+      stuck: forced === undefined ? [] : this.#stuck(blockedAt === undefined),
       handles: forced === undefined ? [] : openHandles(),
       blockedAt
     }
@@ -311,7 +319,7 @@ export class ProcessEnd {
 
   #waitingFor(): ReadonlyArray<string> {
     if (!this.#interrupting) return this.#control.drain.waitingFor()
-    const fibers = stuckFibers(this.#main, this.#own, false)
+    const fibers = this.#stuck(false)
     const base = process.cwd()
     const names = new Set(fibers.map((fiber) => {
       const who = fiber.main ? "main" : "a fiber"

@@ -1,13 +1,14 @@
 /** The service of {@link "GracefulShutdown"}, and the handle on it that only `runMain` has. */
 import * as Clock from "effect/Clock"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { CurrentStackFrame } from "effect/References"
 import type * as Scope from "effect/Scope"
 import type { GracefulShutdown, GracefulShutdownOptions, Order, Reason, ShutdownReport } from "../GracefulShutdown.ts"
 import type { Beacon, Participant } from "./Drain.ts"
-import { beaconOrder, Drain } from "./Drain.ts"
+import { beaconOrder, courseFrame, Drain } from "./Drain.ts"
 import { instrument } from "./instruments.ts"
 
 /** What the process needs to drive a shutdown. */
@@ -38,7 +39,7 @@ export const makeControl = (options?: GracefulShutdownOptions): Effect.Effect<Sh
         new RangeError(`The deadline of a shutdown must be a time that can come: ${options?.deadline}`)
       )
     }
-    const context: Context.Context<never> = yield* Effect.context()
+    const context = Context.add(yield* Effect.context<never>(), CurrentStackFrame, courseFrame)
     const drain = new Drain(yield* Clock.Clock)
     yield* instrument({
       module: "shutdown",
