@@ -173,6 +173,29 @@ const scenarios: ReadonlyArray<Scenario> = [
     }
   },
   {
+    name: "buckets that keep the last six each",
+    leaks: false,
+    make: (random, seconds) => {
+      // Six more in the same bucket, and it is gone.
+      const mean = between(random, 0.05, 0.4) * seconds / 6
+      return {
+        births: () => 8,
+        life: () => Array.from({ length: 6 }, () => exponential(random, mean)).reduce((a, b) => a + b)
+      }
+    }
+  },
+  {
+    name: "the same, filled half-way through the run",
+    leaks: false,
+    make: (random, seconds) => {
+      const mean = between(random, 0.4, 0.6) * seconds / 6
+      return {
+        births: () => 8,
+        life: () => Array.from({ length: 6 }, () => exponential(random, mean)).reduce((a, b) => a + b)
+      }
+    }
+  },
+  {
     name: "queue near the limit of its consumer",
     leaks: false,
     make: (random, _seconds, scale) => {

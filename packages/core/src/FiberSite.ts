@@ -38,6 +38,8 @@ export interface FiberSite {
   readonly fork: Frame | undefined
   readonly runs: Frame | undefined
   readonly chain: ReadonlyArray<Frame>
+  /** The site that it would be without the line of its fork; where somebody looked for that line. */
+  readonly of?: number | undefined
 }
 
 /**
@@ -125,6 +127,7 @@ export class FiberSites {
   readonly #byDefinition = new WeakMap<object, KnownFrame>()
   readonly #byName = new Map<string, KnownFrame>()
   readonly #byKey = new Map<number, number>()
+  readonly #byLine = new Map<string, number>()
   #frames = 0
 
   /** How many sites there are. */
@@ -149,7 +152,9 @@ export class FiberSites {
     if (fork === undefined && runs === undefined) return unknownSite
     // Both ids are below maxSites + 2, so the key is a small integer.
     const key = (fork?.id ?? 0) * 8192 + (runs === undefined || runs === fork ? 0 : runs.id)
-    const known = this.#byKey.get(key)
+    const of = forked.origin === undefined ? undefined : this.intern(forked.origin, now)
+    const line = of === undefined ? undefined : `${of} ${key}`
+    const known = line === undefined ? this.#byKey.get(key) : this.#byLine.get(line)
     if (known !== undefined) return known
     if (this.#sites.length >= maxSites) return otherSite
     const id = this.#sites.length
@@ -157,9 +162,11 @@ export class FiberSites {
       id,
       fork: fork?.frame,
       runs: runs === fork ? undefined : runs?.frame,
-      chain: fork === undefined ? [] : this.#chain(forked)
+      chain: fork === undefined ? [] : this.#chain(forked),
+      of
     })
-    this.#byKey.set(key, id)
+    if (line === undefined) this.#byKey.set(key, id)
+    else this.#byLine.set(line, id)
     return id
   }
 

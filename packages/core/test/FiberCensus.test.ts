@@ -62,6 +62,24 @@ describe("FiberCensus", () => {
     assert.strictEqual(started, ran)
   })
 
+  it("takes fibers of which the line of the fork is known for a part of their site", async () => {
+    const forked = Effect.never
+    const line = (name: string) => ({ name, stack: () => `at /app/src/open.ts:12:3`, parent: undefined })
+    census.forkLines((effect) => effect === forked ? { ...line(""), parent: line(" (definition)") } : undefined)
+    const open = Effect.fn("open")(function*(effect: Effect.Effect<never>) {
+      return yield* Effect.forkDetach(effect)
+    })
+    const fibers = await Effect.runPromise(Effect.forEach([forked, Effect.andThen(Effect.void, Effect.never)], open))
+    await settle()
+    const of = (site: FiberSite | undefined) => site === undefined ? [] : [site.fork?.name, site.fork?.line]
+    const sites = [...census.liveBySite().keys()].map((id) => census.sites.get(id))
+    const [looked] = sites.filter(({ fork }) => fork?.file === "/app/src/open.ts")
+    census.forkLines(undefined)
+    await Effect.runPromise(Fiber.interruptAll(fibers))
+    assert.deepStrictEqual(of(looked), ["", 12])
+    assert.deepStrictEqual(of(sites.find(({ id }) => id === looked?.of))[0], "open")
+  })
+
   it("counts fibers that are interrupted before they start", async () => {
     const { ran, started } = await seen((ran) =>
       Effect.runPromise(Effect.gen(function*() {

@@ -43,7 +43,7 @@ import { FindingLog } from "./FindingLog.ts"
 import type { FindingEvent } from "./FindingLog.ts"
 import type { LeakRule } from "./LeakRule.ts"
 import * as Observation from "./Observation.ts"
-import { suspectSites } from "./rules/FiberGrowth.ts"
+import { questions } from "./rules/FiberGrowth.ts"
 
 export type { FindingEvent } from "./FindingLog.ts"
 
@@ -153,7 +153,7 @@ export const make = (options?: LeakDetectorOptions): Effect.Effect<LeakDetector[
     }
 
     const judge = Effect.gen(function*() {
-      for (const site of suspectSites(observation)) agent.answer({ type: "inspect", site, most: 5 })
+      questions(observation).forEach(agent.answer)
       const diagnosis = ask()
       for (const problem of diagnosis.problems) yield* Effect.logWarning(`LeakDetector switched off: ${problem}`)
       for (const event of log.take(diagnosis.findings)) {

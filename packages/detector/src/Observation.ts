@@ -5,7 +5,7 @@
  *
  * @since 0.1.0
  */
-import type { Copy, Hello, Message, Place, Tick, Waiting } from "./agent/Protocol.ts"
+import type { Copy, Hello, Message, Place, Site as SiteMessage, Tick, Waiting } from "./agent/Protocol.ts"
 import * as AllocationSites from "./AllocationSites.ts"
 import type { AllocationSites as Allocations } from "./AllocationSites.ts"
 import * as Lives from "./Lives.ts"
@@ -31,6 +31,8 @@ export interface FiberSiteRecord {
   readonly abandoned: Lives.Lives
   /** Where they were seen to wait. */
   waiting: Waiting["places"]
+  /** Those of them of which the line of the fork is known, by that line; they are among the others too. */
+  readonly lines: Map<number, FiberSiteRecord>
 }
 
 /**
@@ -89,6 +91,7 @@ export const make = (options?: {
   const resolved = (place: Place | undefined) => place === undefined ? undefined : resolve(place)
   const series = new Map<SignalName, TimeSeries.TimeSeries>()
   const sites = new Map<number, FiberSiteRecord>()
+  const partOf = new Map<number, number>()
   const resources = new Map<string, TimeSeries.TimeSeries>()
   const gauges = new Map<string, TimeSeries.TimeSeries>()
   const metricSeries = new Map<string, TimeSeries.TimeSeries>()
@@ -123,21 +126,38 @@ export const make = (options?: {
     known.add(t, value)
   }
 
+  const emptySite = (id: number): FiberSiteRecord => ({
+    id,
+    fork: undefined,
+    runs: undefined,
+    chain: [],
+    lives: Lives.make(options),
+    abandoned: Lives.make(options),
+    waiting: [],
+    lines: new Map()
+  })
+
   const site = (id: number): FiberSiteRecord => {
     let record = sites.get(id)
-    if (record === undefined) {
-      record = {
-        id,
-        fork: undefined,
-        runs: undefined,
-        chain: [],
-        lives: Lives.make(options),
-        abandoned: Lives.make(options),
-        waiting: []
-      }
-      sites.set(id, record)
-    }
+    if (record === undefined) sites.set(id, record = emptySite(id))
     return record
+  }
+
+  /** The site of fibers, and that of which it is a part. */
+  const sitesOf = (id: number): ReadonlyArray<FiberSiteRecord> => {
+    const whole = partOf.get(id)
+    return whole === undefined ? [site(id)] : [site(whole), site(whole).lines.get(id)!]
+  }
+
+  const takeSite = (message: SiteMessage): void => {
+    const { chain, fork, id, of, runs } = message
+    const named = { fork: resolved(fork), runs: resolved(runs), chain: chain.map(resolve) }
+    if (of === undefined) {
+      sites.set(id, { ...site(id), ...named })
+      return
+    }
+    partOf.set(id, of)
+    site(of).lines.set(id, { ...emptySite(id), ...named })
   }
 
   const takeTick = (tick: Tick): void => {
@@ -146,11 +166,12 @@ export const make = (options?: {
     // The last words come from a process that has let go of most things.
     if (tick.final !== true) addReadings(tick)
     for (const [id, bornSecond, tenured, endedCount, abandoned] of tick.flow) {
-      const record = site(id)
       const born = bornSecond * 1000
-      if (tenured > 0) record.lives.bear(born, tenured)
-      if (endedCount + abandoned > 0) record.lives.die(born, t, endedCount + abandoned)
-      if (abandoned > 0) record.abandoned.bear(t, abandoned)
+      for (const record of sitesOf(id)) {
+        if (tenured > 0) record.lives.bear(born, tenured)
+        if (endedCount + abandoned > 0) record.lives.die(born, t, endedCount + abandoned)
+        if (abandoned > 0) record.abandoned.bear(t, abandoned)
+      }
     }
   }
 
@@ -245,13 +266,7 @@ export const make = (options?: {
           problems.push(`${message.probe}: ${message.message}`)
           return
         case "site":
-          sites.set(message.id, {
-            ...site(message.id),
-            fork: resolved(message.fork),
-            runs: resolved(message.runs),
-            chain: message.chain.map(resolve)
-          })
-          return
+          return takeSite(message)
         case "tick":
           return takeTick(message)
         case "stack":

@@ -80,6 +80,8 @@ export const limits = {
   behindZ: 4,
   /** Growth that is this surely slower than before may be a container that fills: the price of a wrong "leak" is the higher one. */
   slowerZ: 2,
+  /** This share of departures is more than the noise of a leak. */
+  many: 0.2,
   /** What ever fell by more than half is emptied by somebody now and then. */
   fall: 0.5,
   /** Unless that was when there was but this share of what there is at the most: a queue that has just begun to grow. */
@@ -165,6 +167,7 @@ export const judge = (
   const step = (t: number) => Math.min(steps + 1, Math.max(0, Math.ceil((t - start) / stepMs)))
   const tenths = new Float64Array(10)
   const arrivedAt = new Map<number, number>()
+  const goneAt = new Map<number, number>()
   const departedAt = new Float64Array(steps + 2)
   let old = 0
   for (const { born, count, died } of lives) {
@@ -179,6 +182,7 @@ export const judge = (
     changes[step(joins)]! += count
     if (died <= end) {
       const departed = part(died)
+      if (died > from) goneAt.set(died, (goneAt.get(died) ?? 0) + count)
       if (departed !== undefined) departed.departures += count
       if (died > cut) departedAt[step(died)]! += count
       changes[step(died)]! -= count
@@ -214,6 +218,7 @@ export const judge = (
     lump,
     left,
     waves: dispersion(arrivedAt, end - cut),
+    gone: dispersion(goneAt, end - from),
     old,
     pace
   }
@@ -250,6 +255,8 @@ interface Parts {
   readonly lump: number
   /** Standard deviations by which the fewest that were there in a quarter grew, while they grew in every quarter; else 0. */
   readonly left: number
+  /** The variance of the departures in units of that of chance, at least 1. */
+  readonly gone: number
   /** The variance of the late arrivals in units of that of chance, at least 1. */
   readonly waves: number
   readonly old: number
@@ -330,8 +337,18 @@ const zOf = (flow: Flow): number => net(flow) / Math.sqrt(Math.max(1, flow.arriv
 
 // A container that fills with random keys takes in fewer and fewer new ones; a leak under steady load does not slow down. The two
 // halves of the window, equally long, tell best; the last two quarters tell of one that began to fill late.
-const slowing = ({ early, last, late, pace, third }: Parts): boolean =>
-  slower(early, late, 0.6, pace.late) >= limits.slowerZ || slower(third, last, 0.7, pace.last) >= limits.z
+const slowing = ({ early, gone, last, late, pace, third }: Parts): boolean =>
+  moreGo(early, late) / Math.sqrt(gone) >= limits.slowerZ ||
+  slower(early, late, 0.6, pace.late) >= limits.slowerZ
+  || slower(third, last, 0.7, pace.last) >= limits.z
+
+/** Standard deviations by which the share that goes rose: what is about to be full loses ever more of what it takes in. */
+const moreGo = (before: Flow, after: Flow): number => {
+  if (before.arrivals === 0 || after.departures < limits.many * after.arrivals) return 0
+  const share = Math.min(1, (before.departures + after.departures) / (before.arrivals + after.arrivals))
+  const deviation = Math.sqrt(share * (1 / before.arrivals + 1 / after.arrivals))
+  return deviation === 0 ? 0 : (after.departures / after.arrivals - before.departures / before.arrivals) / deviation
+}
 
 /** Standard deviations by which `after` lies below what `before` was, at its pace; 0 when it is not below `ratio` of that. */
 const slower = (before: Flow, after: Flow, ratio: number, pace: number): number =>

@@ -1,6 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Place } from "../src/agent/Protocol.ts"
 import * as AllocationSites from "../src/AllocationSites.ts"
+import type { LeakRule } from "../src/LeakRule.ts"
+import { OffHeapGrowth } from "../src/rules/OffHeapGrowth.ts"
+import { ResourceGrowth } from "../src/rules/ResourceGrowth.ts"
 import { SurvivorGrowth } from "../src/rules/SurvivorGrowth.ts"
 import { random, seeds } from "./support/random.ts"
 import type { Life } from "./support/simulate.ts"
@@ -145,6 +148,37 @@ describe("AllocationSites", () => {
   })
 })
 
+describe("OffHeapGrowth and ResourceGrowth", () => {
+  const buffers = (frames: ReadonlyArray<Place>) =>
+    observe(30, {}, {
+      more: readings(30, [
+        { frames, lives: Array.from({ length: 60 }, (_, i): Life => [i * 500, Infinity]), bytes: 100 },
+        { frames: [serve], lives: Array.from({ length: 90 }, (_, i): Life => [i * 333, Infinity]), bytes: 100 }
+      ]),
+      tick: (t) => ({
+        resources: { TCPSocketWrap: t / 200 },
+        floors: t % 2000 === 0 ? [{ t, bytes: 2e7, forced: true, external: 1e6 + 1000 * t }] : []
+      })
+    })
+  const blamed = (rule: LeakRule, frames: ReadonlyArray<Place>) => {
+    const judged = rule.check(buffers(frames))
+    assert(judged._tag === "Warn")
+    return judged.findings.map(({ site }) => site.name).join()
+  }
+
+  it("name who allocates the handles that node makes, whatever else grows", () => {
+    const buffer = place("allocate", "node:buffer", 400)
+    const socket = place("Socket", "node:net", 300)
+    assert.strictEqual(blamed(OffHeapGrowth, [buffer, store, handler]), "store")
+    assert.strictEqual(blamed(ResourceGrowth, [socket, handler]), "handler")
+  })
+
+  it("fall back to what grows most, or to the kind of the resource", () => {
+    assert.strictEqual(blamed(OffHeapGrowth, [store]), "serve")
+    assert.strictEqual(blamed(ResourceGrowth, [store]), "TCPSocketWrap")
+  })
+})
+
 describe("SurvivorGrowth", () => {
   const leak = (perSecond: number, from = 0): ReadonlyArray<Life> =>
     Array.from({ length: 30 * perSecond }, (_, i): Life => [from + i * 1000 / perSecond, Infinity])
@@ -204,6 +238,21 @@ describe("SurvivorGrowth", () => {
       "handler"
     )
     assert.strictEqual(blamed(inlined), "set")
+  })
+
+  it("names what a library allocates under its own loop by what grows with it in the program", () => {
+    const judged = judge({ frames: [set, update, runLoop], lives: leak(9) }, {
+      frames: [handler, serve],
+      lives: leak(1),
+      bytes: 100 // far too little for a finding of its own
+    })
+    assert(judged._tag === "Warn")
+    const [finding] = judged.findings
+    assert.strictEqual(finding!.site.name, "handler")
+    assert.match(
+      finding!.summary,
+      /^memory allocated in set of lib, along with what handler \(.*\) allocates, stays/
+    )
   })
 
   it("accuses nobody of objects that come and go, in 50 runs", () => {

@@ -7,7 +7,14 @@ import { programs } from "./corpus/manifest.ts"
 import { fiberscope } from "./support/Fiberscope.ts"
 
 const seconds = 27
-const names = ["webhook-retries/leak", "price-quotes/leak", "price-quotes/clean", "recent-lru/healthy"]
+const names = [
+  "webhook-retries/leak",
+  "price-quotes/leak",
+  "price-quotes/clean",
+  "recent-lru/healthy",
+  "orphan-leases/leak",
+  "upload-buffers/leak"
+]
 
 describe.concurrent("the corpus", { timeout: 120_000 }, () => {
   it.for(names)("%s", async (name) => {
@@ -23,6 +30,9 @@ describe.concurrent("the corpus", { timeout: 120_000 }, () => {
       return
     }
     assert.strictEqual(run.report!.verdict, "leak", run.stderr)
-    assert.include(program.guilty!.names, finding!.site.name)
+    const { file: guiltyFile, lines, names } = program.guilty!
+    const { file: foundFile, line = 0, name: found } = finding!.site
+    const onLine = foundFile?.endsWith(guiltyFile) === true && lines.some(([from, to]) => line >= from && line <= to)
+    assert.isTrue(names.includes(found) || onLine, JSON.stringify(finding!.site))
   })
 })

@@ -36,6 +36,12 @@ export interface Agent {
 const topSites = 20
 const inspectionsPerSecond = 20
 
+/** A stack takes some ten microseconds. */
+const forkLinesPerSecond = 50
+
+/** Milliseconds for which lines of forks are looked for after each request. */
+const forkLinesFor = 10_000
+
 // Taken at load: the program may replace it.
 const clock = performance.now.bind(performance)
 
@@ -44,7 +50,7 @@ export const startAgent = (
   census: FiberCensus,
   options: AgentOptions,
   send: (message: Message) => void,
-  lines?: Pick<ForkLines, "cost">
+  lines?: Pick<ForkLines, "calls" | "cost" | "sample">
 ): Agent => {
   const probes = makeProbes((probe, message) => send({ type: "problem", t: census.now(), probe, message }))
   const collections = probes.run<GarbageCollections | undefined>("gc", watchCollections, undefined)
@@ -61,6 +67,7 @@ export const startAgent = (
     ? probes.run<(() => void) | undefined>("collect", makeCollect, undefined)
     : undefined
   const mentioned = new Set<number>()
+  let linesUntil = 0
   let nextReading = census.now() + options.readingMs
   let ownMs = 0
   let stopped = false
@@ -69,7 +76,18 @@ export const startAgent = (
   const mention = (id: number): void => {
     if (mentioned.has(id)) return
     mentioned.add(id)
-    send(siteMessage(census.sites.get(id)))
+    const site = census.sites.get(id)
+    // With the line of every fork, each line is a site of its own.
+    const of = options.sites === "all" ? undefined : site.of
+    if (of !== undefined) mention(of)
+    send(siteMessage(site, of))
+  }
+
+  /** Looks at some of the forks of the next second, while somebody wants to know. */
+  const lookForLines = (now: number): void => {
+    if (lines === undefined || options.sites === "all") return
+    const calls = lines.calls()
+    lines.sample(now < linesUntil ? Math.max(1, Math.ceil(calls / forkLinesPerSecond)) : 0)
   }
 
   /** A reading is a major collection. It is paid for by waiting longer before the next. */
@@ -107,10 +125,11 @@ export const startAgent = (
     const start = clock()
     census.sweep()
     const flow = census.flow()
-    const live = probes.run("live", () => mostLive(census), [])
+    const live = probes.run("live", () => mostLive(census, options.sites), [])
     for (const { site } of flow) mention(site)
     for (const [site] of live) mention(site)
     const gc = probes.run("gc", () => collections?.drain(now), undefined) ?? noCollections
+    lookForLines(now)
     probes.run("sampling interval", () => adapt(now, gc.allocated), undefined)
     send({
       type: "tick",
@@ -124,7 +143,7 @@ export const startAgent = (
       loop: probes.run("eventloop", () => loop?.drain(), undefined) ?? noLoop,
       gc: { pauseMs: gc.pauseMs, count: gc.count },
       resources: probes.run("resources", readResources, {}),
-      own: { ms: ownMs, bytes: census.bytes(), forkLines: lines?.cost() }
+      own: { ms: ownMs, bytes: census.bytes(), forkLines: options.sites === "all" ? lines?.cost() : undefined }
     })
     ownMs = clock() - start
   }
@@ -134,8 +153,12 @@ export const startAgent = (
   const answer = (request: Request): void => {
     if (stopped) return
     if (request.type === "read") return probes.run("tick", () => tick("now"), undefined)
-    if (request.type !== "inspect") return
     const now = census.now()
+    if (request.type === "lines") {
+      linesUntil = now + forkLinesFor
+      return
+    }
+    if (request.type !== "inspect") return
     if (now - inspectedAt > 1000) inspected = 0
     if (inspected === 0) inspectedAt = now
     const most = Math.min(request.most, inspectionsPerSecond - inspected)
@@ -173,16 +196,27 @@ const cpuMs = (): number => {
 const place = (frame: Frame | undefined): Place | undefined =>
   frame === undefined ? undefined : { name: frame.name, file: frame.file, line: frame.line, column: frame.column }
 
-const siteMessage = (site: FiberSite): Message => ({
+const siteMessage = (site: FiberSite, of: number | undefined): Message => ({
   type: "site",
   id: site.id,
+  of,
   fork: place(site.fork),
   runs: place(site.runs),
   chain: site.chain.map((frame) => place(frame)!)
 })
 
-const mostLive = (census: FiberCensus): ReadonlyArray<readonly [number, number]> =>
-  [...census.liveBySite()].sort((a, b) => b[1] - a[1]).slice(0, topSites)
+/** By site, whatever the lines of their forks: those are known of some only. */
+const mostLive = (
+  census: FiberCensus,
+  sites: AgentOptions["sites"]
+): ReadonlyArray<readonly [number, number]> => {
+  const counts = new Map<number, number>()
+  for (const [id, count] of census.liveBySite()) {
+    const site = sites === "all" ? id : census.sites.get(id).of ?? id
+    counts.set(site, (counts.get(site) ?? 0) + count)
+  }
+  return [...counts].sort((a, b) => b[1] - a[1]).slice(0, topSites)
+}
 
 const readMemory = () => {
   const { arrayBuffers, external, heapUsed, rss } = process.memoryUsage()

@@ -1,6 +1,6 @@
 /**
- * The exact line of every `fork*` and `run*` call, for those who ask for it: a stack for each call, which costs about as much as the
- * fork itself.
+ * The exact line of `fork*` and `run*` calls: of every one, for those who ask for it, at the cost of a stack for each, which is about
+ * that of the fork itself; else of a few, while fibers without any name are under suspicion.
  *
  * Effect's modules export those functions as constants, so they are wrapped in the source, as it is loaded. A wrapper remembers the
  * effect it was given together with the line; when a fiber starts with that effect, the line is the fiber's fork site. The same
@@ -21,6 +21,10 @@ export interface ForkLines {
   /** The frame of the call that forked an effect. */
   readonly frameOf: (effect: unknown) => StackFrame | undefined
   readonly cost: () => ForkLinesCost
+  /** Looks at one in `every` calls until it is told otherwise; 0: at none. */
+  readonly sample: (every: number) => void
+  /** Calls since this was asked last. */
+  readonly calls: () => number
   readonly stop: () => void
 }
 
@@ -39,6 +43,8 @@ export const makeForkLines = (now: () => number): ForkLines => {
   let stacks = 0
   let ms = 0
   let open = true
+  let every = 0
+  let calls = 0
 
   const remember = (effect: object): void => {
     const start = now()
@@ -54,13 +60,27 @@ export const makeForkLines = (now: () => number): ForkLines => {
   }
 
   const wrap = (fork: (...args: Array<unknown>) => unknown): (...args: Array<unknown>) => unknown =>
+    Object.defineProperties(
+      function(this: unknown, ...args: Array<unknown>): unknown {
+        if (!open || ++calls % every !== 0) return fork.apply(this, args)
+        const effect = args.find(isEffect)
+        if (effect !== undefined) quietly(() => remember(effect))
+        const result = fork.apply(this, args)
+        // `effect.pipe(Effect.forkIn(scope))`, `runForkWith(context)`: the effect comes with the next call.
+        return effect === undefined && typeof result === "function" ? withNext(result as typeof fork) : result
+      },
+      {
+        length: { value: fork.length, configurable: true },
+        name: { value: fork.name, configurable: true }
+      }
+    )
+
+  const withNext = (fork: (...args: Array<unknown>) => unknown) =>
     Object.defineProperty(
       function(this: unknown, ...args: Array<unknown>): unknown {
         const effect = open ? args.find(isEffect) : undefined
         if (effect !== undefined) quietly(() => remember(effect))
-        const result = fork.apply(this, args)
-        // `effect.pipe(Effect.forkIn(scope))`, `runForkWith(context)`: the effect comes with the next call.
-        return open && effect === undefined && typeof result === "function" ? wrap(result as typeof fork) : result
+        return fork.apply(this, args)
       },
       "length",
       { value: fork.length, configurable: true }
@@ -80,8 +100,17 @@ export const makeForkLines = (now: () => number): ForkLines => {
         )
         : source.replace(definition, (_, code: string) => `export const run = ${use(code)};`)
     },
-    frameOf: (effect) => (typeof effect === "object" && effect !== null ? frameByEffect.get(effect) : undefined),
+    frameOf: (effect) =>
+      stacks > 0 && typeof effect === "object" && effect !== null ? frameByEffect.get(effect) : undefined,
     cost: () => ({ stacks, ms }),
+    sample: (one) => {
+      every = one
+    },
+    calls: () => {
+      const since = calls
+      calls = 0
+      return since
+    },
     stop: () => {
       open = false
       Reflect.deleteProperty(globalThis, wrapKey)

@@ -60,6 +60,8 @@ export interface Site {
   readonly fork?: Place | undefined
   readonly runs?: Place | undefined
   readonly chain: ReadonlyArray<Place>
+  /** It is a part of this site: those of its fibers of which the line of the fork was looked for. */
+  readonly of?: number | undefined
 }
 
 /** What the tenured fibers of a site did: `[site, second of birth, tenured, ended, abandoned]`. */
@@ -194,8 +196,13 @@ export interface Read {
   readonly type: "read"
 }
 
+/** Look for the lines at which fibers are forked, for some seconds: there are suspects without a name. */
+export interface Lines {
+  readonly type: "lines"
+}
+
 /** What an agent may be asked. */
-export type Request = Inspect | Read
+export type Request = Inspect | Lines | Read
 
 /** How an agent is told what to do, as JSON in the environment. */
 export interface AgentOptions {
@@ -204,7 +211,7 @@ export interface AgentOptions {
   readonly sampling: number | "adaptive"
   /** The least time between two readings, each of which is a major collection; 0: no readings. */
   readonly readingMs: number
-  /** `all`: the exact line of every fork, at the cost of a stack for each. */
+  /** `all`: the exact line of every fork, at the cost of a stack for each; else only of some, and only for suspects without a name. */
   readonly sites: "named" | "all"
   /** The share of time that readings may take, e.g. 0.015. */
   readonly readingShare: number

@@ -33,8 +33,9 @@ const register = (socket: string, options: AgentOptions): void => {
   let over = false
   let raised = false
   const releases: Array<() => void> = []
-  const lines = options.sites === "all" ? makeForkLines(() => census.now()) : undefined
-  census.forkLines(lines?.frameOf)
+  const lines = makeForkLines(() => census.now())
+  if (options.sites === "all") lines.sample(1)
+  census.forkLines(lines.frameOf)
 
   /** Leaves the program as if the tool had never been there. */
   const end = (): void => {
@@ -44,7 +45,7 @@ const register = (socket: string, options: AgentOptions): void => {
     agent?.stop()
     for (const release of releases) release()
     stopFinding()
-    lines?.stop()
+    lines.stop()
     census.forkLines(undefined)
     process.off("exit", lastWords)
     const most = process.getMaxListeners()
@@ -110,7 +111,7 @@ const register = (socket: string, options: AgentOptions): void => {
     unsupported: (what) => {
       if (!over) speak().send({ type: "unsupported", t: census.now(), what })
     }
-  }, lines?.rewrite)
+  }, lines.rewrite)
 }
 
 /** The working directory, which may have been removed. */

@@ -16,7 +16,7 @@ import type { AgentOptions } from "../agent/Protocol.ts"
 import * as Diagnosis from "../Diagnosis.ts"
 import * as Recording from "../Recording.ts"
 import * as Report from "../Report.ts"
-import { suspectSites } from "../rules/FiberGrowth.ts"
+import { questions } from "../rules/FiberGrowth.ts"
 import { agentUrl } from "./AgentFiles.ts"
 import type { AgentServer } from "./AgentServer.ts"
 import * as Agents from "./AgentServer.ts"
@@ -99,14 +99,21 @@ const watch = (
     let seen = look()
     yield* Effect.forkScoped(Effect.repeat(
       Effect.sync(() => {
-        inspectSuspects(agents)
+        askAboutSuspects(agents)
         seen = look()
       }),
       Schedule.spaced("2 seconds")
     ))
     if (quiet) return
+    let found: number | undefined
+    const began = (): number => {
+      if (found === undefined && agents.processes().some(({ observation }) => observation.copies.length > 0)) {
+        found = clock.currentTimeMillisUnsafe()
+      }
+      return found ?? started
+    }
     yield* LiveView.show(() => ({
-      elapsedMs: clock.currentTimeMillisUnsafe() - started,
+      elapsedMs: clock.currentTimeMillisUnsafe() - began(),
       limitMs: Option.getOrUndefined(Option.map(duration, Duration.toMillis)),
       processes: seen
     }))
@@ -142,6 +149,13 @@ const mayRead = (command: ReadonlyArray<string>, url: string): ReadonlyArray<str
   return [`--allow-fs-read=${JSON.stringify(fileURLToPath(new URL("../*", url)))}`]
 }
 
+/** Waits for the first fiber of Effect: the time that is to be observed begins there, and start-up takes what it takes. */
+const untilFound = (agents: AgentServer): Effect.Effect<void> =>
+  Effect.sleep("20 millis").pipe(
+    Effect.repeat({ until: () => agents.processes().some(({ observation }) => observation.copies.length > 0) }),
+    Effect.asVoid
+  )
+
 /** Waits for the end; when the time is over, the tool ends the program, and that is no failure of it. */
 const untilEnd = (
   program: Program,
@@ -150,7 +164,12 @@ const untilEnd = (
 ): Effect.Effect<{ readonly exit: ProgramExit; readonly stoppedByTool: boolean }> =>
   Effect.gen(function*() {
     if (Option.isNone(options.duration)) return { exit: yield* program.exit, stoppedByTool: false }
-    const exit = yield* Effect.timeoutOption(program.exit, options.duration.value)
+    const time = options.duration.value
+    const early = yield* Effect.raceFirst(
+      Effect.asSome(program.exit),
+      Effect.as(Effect.timeoutOption(untilFound(agents), time), Option.none())
+    )
+    const exit = Option.isSome(early) ? early : yield* Effect.timeoutOption(program.exit, time)
     return Option.isSome(exit)
       ? { exit: exit.value, stoppedByTool: false }
       : { exit: yield* stop(program, agents, options.gc || samples(options)), stoppedByTool: true }
@@ -215,9 +234,9 @@ const lastWords = (agents: AgentServer): Effect.Effect<void> =>
     Effect.asVoid
   )
 
-const inspectSuspects = (agents: AgentServer): void => {
+const askAboutSuspects = (agents: AgentServer): void => {
   for (const { ask, observation } of agents.processes()) {
-    for (const site of suspectSites(observation)) ask({ type: "inspect", site, most: 5 })
+    questions(observation).forEach(ask)
   }
 }
 

@@ -9,7 +9,7 @@ import { judgement } from "../LeakRule.ts"
 import type { LeakRule, Suspicion } from "../LeakRule.ts"
 import { describeSite, siteOf } from "../Site.ts"
 import * as Turnover from "../Turnover.ts"
-import { placeOfSite } from "./FiberGrowth.ts"
+import { lineOf, placeOfSite } from "./FiberGrowth.ts"
 
 const name = "AbandonedFibers"
 
@@ -28,7 +28,8 @@ export const AbandonedFibers: LeakRule = {
       if (count === 0) continue
       // Nothing departs from what is gone for ever, so age does not matter: each one is an arrival.
       const turnover = Turnover.judge(site.abandoned.all(), window, 0)
-      const place = siteOf(placeOfSite(site) ?? { name: "(no Effect.fn or span)" })
+      const line = site.fork ?? site.runs ?? lineOf(site, ({ abandoned }) => abandoned.born())
+      const place = siteOf(line ?? placeOfSite(site) ?? { name: "(no Effect.fn or span)" })
       if (turnover._tag === "growing") {
         findings.push({
           kind: "abandoned-fibers",

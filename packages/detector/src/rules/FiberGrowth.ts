@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type { Place } from "../agent/Protocol.ts"
+import type { Inspect, Lines, Place } from "../agent/Protocol.ts"
 import { confidenceOf, docsOf, fingerprint } from "../Finding.ts"
 import type { Finding, Site } from "../Finding.ts"
 import { judgement } from "../LeakRule.ts"
@@ -159,23 +159,38 @@ const causedBy = (children: ReadonlyArray<FiberSiteRecord>, parents: ReadonlyArr
   )
 
 /**
- * The ids of sites with enough old fibers that nobody has looked at yet: it is worth asking where they wait.
+ * What is worth asking the agent about sites with enough old or abandoned fibers: where they wait, when nobody has looked yet, and
+ * where fibers without a name are forked.
  *
  * @since 0.1.0
  * @category statistics
  */
-export const suspectSites = (observation: Observation): ReadonlyArray<number> => {
+export const questions = (observation: Observation): ReadonlyArray<Inspect | Lines> => {
   const { window } = observation
-  const out: Array<number> = []
+  const out: Array<Inspect | Lines> = []
+  let nameless = false
   for (const site of observation.sites.values()) {
-    if (site.waiting.length > 0) continue
+    const dropped = site.abandoned.born() >= suspicious
+    const old = site.lives.living() >= Turnover.limits.arrivals
+      && oldNow([site], window, ageOf([site], window)) >= Turnover.limits.arrivals
+    if (!dropped && !old) continue
     // Abandoned fibers cannot be asked; others of their site, that may be abandoned soon, can.
-    if (site.abandoned.born() >= suspicious && site.lives.living() > 0) out.push(site.id)
-    if (site.lives.living() < Turnover.limits.arrivals) continue
-    if (oldNow([site], window, ageOf([site], window)) >= Turnover.limits.arrivals) out.push(site.id)
+    const waits = site.waiting.length === 0
+    if (waits && site.lives.living() > 0) out.push({ type: "inspect", site: site.id, most: inspections })
+    const unnamed = site.fork === undefined && site.runs === undefined
+    if (unnamed && (dropped || waits) && knownLines(site) < enoughLines) nameless = true
   }
+  if (nameless) out.push({ type: "lines" })
   return out
 }
+
+const inspections = 5
+
+/** A line that is that of most of so many is that of most, but for one time in a thousand. */
+const enoughLines = 20
+
+const knownLines = ({ lines }: FiberSiteRecord): number =>
+  [...lines.values()].reduce((sum, { lives }) => sum + lives.born(), 0)
 
 const oldNow = (sites: ReadonlyArray<FiberSiteRecord>, { end }: Turnover.Window, age: number): number => {
   let old = 0
@@ -190,7 +205,21 @@ const oldNow = (sites: ReadonlyArray<FiberSiteRecord>, { end }: Turnover.Window,
  * @category statistics
  */
 export const placeOfSite = (site: FiberSiteRecord): Place | undefined =>
-  site.fork ?? site.runs ?? site.waiting[0]?.place
+  site.fork ?? site.runs ?? site.waiting[0]?.place ?? lineOf(site, ({ lives }) => lives.living())
+
+/**
+ * The line at which most of a site's fibers were forked, of those of which it was looked for; most by `count`.
+ *
+ * @since 0.1.0
+ * @category statistics
+ */
+export const lineOf = (
+  { lines }: FiberSiteRecord,
+  count: (line: FiberSiteRecord) => number
+): Place | undefined => {
+  const [most] = [...lines.values()].filter((line) => count(line) > 0).sort((a, b) => count(b) - count(a))
+  return most?.fork
+}
 
 const finding = (
   observation: Observation,

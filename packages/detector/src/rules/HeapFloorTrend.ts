@@ -49,6 +49,9 @@ export const detectable = (observation: Observation): number => {
   return lateSeconds > 0 ? Math.max(limits.arrivals * allocations.interval, leastBytes) / lateSeconds : Infinity
 }
 
+/** V8 throws away the code of functions that did not run for a while, and compiles it again: that much of the floor is no object. */
+const codeBytes = 1024 * 1024
+
 /**
  * @since 0.1.0
  * @category rules
@@ -61,7 +64,8 @@ export const HeapFloorTrend: LeakRule = {
     const seen = detectable(observation)
     // Growth below what samples can show is beyond this run's means, and the report says so; growth above it that no sample saw
     // contradicts them.
-    if (seen !== Infinity && perSecond < seen) return ok
+    const late = lengthOf(memoryWindow(observation)) / 2 / 1000
+    if (seen !== Infinity && perSecond < Math.max(seen, codeBytes / late)) return ok
     return judgement([], [{
       rule: name,
       what: `the heap floor rises by ${Math.round(perSecond / 1024)} KB/s`,

@@ -87,7 +87,7 @@ export const growingPlace = (
     site.scope === "program" && concerns(observation.allocations.chain(site, since))
   )
   const culprit = findCulprit(judged)
-  return culprit === undefined ? undefined : placeOf(observation, culprit)
+  return culprit === undefined ? undefined : allocatorOf(observation, culprit)
 }
 
 /** All sites, most growth first. */
@@ -150,31 +150,41 @@ interface Named {
   readonly chain: ReadonlyArray<Site>
   /** Who allocated it for the site. */
   readonly inner: Site | undefined
-  /** A library's function, because V8 knows none of the program. */
-  readonly foreign: boolean
+  /** The function of a library that allocated it with no function of the program on the stack. */
+  readonly library: string | undefined
 }
 
-const placeOf = ({ allocations, window }: Observation, { site }: Judged): Named => {
+const allocatorOf = ({ allocations, window }: Observation, { site }: Judged): Named => {
   const callers = site.scope === "library" ? allocations.callersOf(site) : []
   const start = Math.max(window.start, allocations.since)
   const stack = allocations.chain(site, start + ((allocations.readings.at(-1) ?? start) - start) / 3)
   const program = stack.filter(isProgramFrame)
+  const at = siteOf(site.scope === "program" ? site.frames[0]! : callers[0] ?? effectApi(stack) ?? site.frames[0]!)
   return {
-    site: siteOf(site.scope === "program" ? site.frames[0]! : callers[0] ?? effectApi(stack) ?? site.frames[0]!),
+    site: at,
     chain: (program.length > 0 ? program : callers).slice(0, 4).map(siteOf),
     inner: stack[0] === undefined ? undefined : siteOf(stack[0]),
-    foreign: site.scope === "library" && callers.length === 0
+    library: site.scope === "library" && callers.length === 0 ? libraryName(at) : undefined
   }
+}
+
+/** What a library allocates under its own loop is named by what grows with it in the program, if anything does. */
+const placeOf = (observation: Observation, culprit: Judged): Named => {
+  const allocator = allocatorOf(observation, culprit)
+  const companion = allocator.library === undefined ? undefined : growingPlace(observation, () => true)
+  return { ...allocator, ...companion, library: allocator.library }
 }
 
 const finding = (observation: Observation, culprit: Judged): Finding => {
   const { site, turnover } = culprit
-  const { chain, foreign, inner, site: at } = placeOf(observation, culprit)
+  const { chain, inner, library, site: at } = placeOf(observation, culprit)
   const window = memoryWindow(observation)
   const bytesEach = site.lives.living() > 0 ? site.bytes / site.lives.living() : 0
   const perSecond = turnover.perSecond * bytesEach
   const by = inner === undefined || inner.file === at.file ? "" : `, by ${libraryName(inner)}`
-  const label = foreign ? libraryName(at) : describeSite(at)
+  const label = library === undefined || library === libraryName(at)
+    ? library ?? describeSite(at)
+    : `${library}, along with what ${describeSite(at)} allocates,`
   return {
     kind: "memory-growth",
     rule: name,
@@ -195,7 +205,7 @@ const finding = (observation: Observation, culprit: Judged): Finding => {
           Math.ceil(turnover.age / 1000)
         } s, ${turnover.late.arrivals} arrived in the `
         + `late half of the run and ${turnover.late.departures} died (z = ${turnover.z.toFixed(1)})`
-    }, { label: "allocated", text: `in ${label}${by}` }],
+    }, { label: "allocated", text: `in ${library ?? describeSite(at)}${by}` }],
     cannotShow:
       "What keeps them: only where they were allocated. A container that is still filling up looks the same until it is full.",
     fix:

@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Judgement } from "../../src/LeakRule.ts"
 import { AbandonedFibers } from "../../src/rules/AbandonedFibers.ts"
-import { FiberGrowth } from "../../src/rules/FiberGrowth.ts"
+import { FiberGrowth, questions } from "../../src/rules/FiberGrowth.ts"
 import type { Random } from "../support/random.ts"
 import { random, seeds } from "../support/random.ts"
 import type { Life } from "../support/simulate.ts"
-import { observe } from "../support/simulate.ts"
+import { observe, place, tick } from "../support/simulate.ts"
 
 const poisson = ({ exponential }: Random, perSecond: number, seconds: number): ReadonlyArray<number> => {
   const out: Array<number> = []
@@ -90,6 +90,57 @@ describe("FiberGrowth", () => {
       judged.findings[0]!.evidence.map(({ text }) => text),
       "5 of those looked at wait at src/jobs.ts:37:9"
     )
+  })
+})
+
+describe("fibers without a name", () => {
+  /** Of the fibers of site 0, which drop each other's handles, those of site 9 were forked at a line that was looked for. */
+  const nameless = (end: "ended" | "abandoned") => {
+    const observation = observe(30, {})
+    const line = place("", "/app/src/open.ts", 12)
+    observation.take({ type: "site", id: 0, chain: [] })
+    observation.take({ type: "site", id: 9, of: 0, fork: line, chain: [line] })
+    for (let second = 2; second <= 30; second++) {
+      const gone = second > 4 ? 8 : 0
+      const flow = [0, 9].map((id) =>
+        [id, second - 1, 10, end === "ended" ? gone : 0, end === "abandoned" ? gone : 0] as const
+      )
+      observation.take(tick(second * 1000, { flow }))
+    }
+    return observation
+  }
+
+  it("are counted as one site, whatever is known of their lines", () => {
+    const observation = nameless("abandoned")
+    assert.deepStrictEqual([...observation.sites.keys()], [0])
+    const { abandoned, lines } = observation.sites.get(0)!
+    assert.deepStrictEqual([abandoned.born(), lines.get(9)!.abandoned.born()], [416, 208])
+  })
+
+  it("are named by the line at which most of those looked at were forked", () => {
+    const judged = AbandonedFibers.check(nameless("abandoned"))
+    assert(judged._tag === "Warn")
+    assert.deepStrictEqual(judged.findings.map(({ count, site }) => [count, site.file, site.line]), [
+      [416, "/app/src/open.ts", 12]
+    ])
+  })
+
+  it("make the agent look for lines until enough are known", () => {
+    const asked = (known: boolean) => {
+      const lives = Array.from({ length: 300 }, (_, i): Life => [i * 100, Infinity])
+      const observation = observe(30, { drop: lives }, { end: "abandoned" })
+      const site = observation.sites.get(2)!
+      observation.take({ type: "site", id: 2, chain: [] })
+      if (known) {
+        observation.take({ type: "site", id: 9, of: 2, fork: place("", "/app/src/open.ts", 12), chain: [] })
+        observation.take(tick(31_000, { flow: [[9, 20, 30, 0, 0]] }))
+      }
+      assert.isAbove(site.lives.living(), 100)
+      return questions(observation).map(({ type }) => type)
+    }
+    assert.deepStrictEqual(asked(false), ["inspect", "lines"])
+    assert.deepStrictEqual(asked(true), ["inspect"])
+    assert.deepStrictEqual(questions(observe(30, { drop: [[0, Infinity]] })), [])
   })
 })
 
