@@ -27,7 +27,9 @@ import * as Words from "./Words.ts"
 
 const seconds = Flag.String("for").pipe(
   Flag.withMetavar("time"),
-  Flag.withDescription("Stop the program so long after its first fiber: 30s, 2m, 500ms. Without it, observe until it ends"),
+  Flag.withDescription(
+    "Stop the program so long after its first fiber: 30s, 2m, 500ms. Without it, observe until it ends"
+  ),
   Flag.mapTryCatch(
     (text) => Option.getOrThrow(parseDuration(text)),
     () => "a duration, which is a number with a unit: 30s, 2m, 500ms"
