@@ -2,6 +2,7 @@
  * Runs every pair as its reader would: in a process of its own, and believes only what it prints and how it ends.
  */
 import { assert, describe, it } from "@effect/vitest"
+import { paceOf } from "../src/pace.ts"
 import { run } from "./support.ts"
 
 /** What a pair prints: the state after the first round, and how much of it grows with everything that is begun. */
@@ -109,24 +110,43 @@ describe.each<Pair>(pairs)("$pattern", ({ counted = /: (\d+)/, first, keeps = 0,
 })
 
 describe("the arguments of an example", () => {
-  it.concurrent.each(
+  it.each(
     [
       [["--for", "soon"], "--for soon: a time is a number with a unit, such as 30s, 2m or 500ms"],
       [["--for", "0"], "--for 0: a time is"],
+      [["--for", "1h30"], "--for 1h30: a time is"],
       [["--fro", "3s"], "Unknown option '--fro'"],
       [["fast"], "Unexpected argument 'fast'"],
       [["--for"], "Option '--for <value>' argument missing"]
     ] as const
-  )("%j are refused with what is right", async (args, message) => {
-    const { code, stderr, stdout } = await run("listeners/fixed", args)
-    assert.deepStrictEqual({ code, stdout }, { code: 64, stdout: "" })
-    assert.include(stderr, message)
-    assert.include(stderr, "--for <time>")
+  )("%j are refused with what is right", (args, message) => {
+    const pace = paceOf(args)
+    assert("help" in pace && pace.wrong)
+    assert.include(pace.help, message)
+    assert.include(pace.help, "--for <time>")
   })
 
-  it("are explained", async () => {
-    const { code, stdout } = await run("listeners/fixed", ["--help"])
-    assert.strictEqual(code, 0)
+  it.each(
+    [
+      [[], { seconds: 12, fast: false }],
+      [["--fast"], { seconds: 2, fast: true }],
+      [["--for", "1.5m", "--fast"], { seconds: 90, fast: true }],
+      [["--for=250ms"], { seconds: 0.25, fast: false }],
+      [["--for", "7"], { seconds: 7, fast: false }]
+    ] as const
+  )("%j are understood", (args, pace) => {
+    assert.deepStrictEqual(paceOf(args), pace)
+  })
+
+  it.concurrent("end the program with 64 when they are wrong", async () => {
+    const { code, stderr, stdout } = await run("listeners/fixed", ["--for", "soon"])
+    assert.deepStrictEqual({ code, stdout }, { code: 64, stdout: "" })
+    assert.include(stderr, "--for soon: a time is")
+  })
+
+  it.concurrent("are explained", async () => {
+    const { code, stderr, stdout } = await run("listeners/leaky", ["--help"])
+    assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
     assert.include(stdout, "--fast")
   })
 })
