@@ -143,7 +143,6 @@ export class PoolCore<A, E> {
     if (fatal) this.#epoch++
     if (fatal || slot.retired || this.closed || now >= slot.expiresAt) this.#close(slot, exit)
     else this.#rest(slot, now)
-    this.changed.notice()
   }
 
   /** Takes a connection out of the pool, now or when it comes back. */

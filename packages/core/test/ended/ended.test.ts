@@ -21,7 +21,7 @@ const verdict = async (what: string): Promise<readonly [code: number, report: st
 describe.skipIf(process.env["FIBERSCOPE_SLOW"] === undefined)(
   "a million of what has ended, watched by the detector",
   () => {
-    for (const what of ["tasks", "messages", "batches", "streams"]) {
+    for (const what of ["tasks", "messages", "batches", "leases", "streams"]) {
       it(`leaves the heap floor flat: ${what}`, async () => {
         const [code, report] = await verdict(what)
         assert.strictEqual(code, 0, report)

@@ -1,10 +1,11 @@
 /**
  * Does a million things that end, over some forty seconds, for the detector to watch:
- * `node program.ts <tasks|messages|batches|streams|leak>`. `leak` keeps what has ended, as a control.
+ * `node program.ts <tasks|messages|batches|leases|streams|leak>`. `leak` keeps what has ended, as a control.
  */
 import type { Scope } from "effect"
 import { Effect, References, Stream } from "effect"
 import * as BatchWorker from "../../src/BatchWorker.ts"
+import * as ConnectionPool from "../../src/ConnectionPool.ts"
 import * as Mailbox from "../../src/Mailbox.ts"
 import * as ManagedStream from "../../src/ManagedStream.ts"
 import * as TaskManager from "../../src/TaskManager.ts"
@@ -79,11 +80,40 @@ const streams = Effect.gen(function*() {
   yield* Effect.log(`${n} opened, ${(yield* managed.live).length} live`)
 })
 
+/** In every way: used, used in vain, in a scope, waited for, timed out, fatal, and reported as forgotten. */
+const leases = Effect.gen(function*() {
+  const connect = Effect.acquireRelease(Effect.sync(() => ({ text: "a connection" })), () => Effect.void)
+  const pool = yield* ConnectionPool.make({
+    acquire: connect,
+    validate: () => Effect.void,
+    validateAfterIdle: 0,
+    isFatal: () => ++n % 100 === 0,
+    max: 2,
+    maxWaiters: 1,
+    leakThreshold: 5
+  })
+  let n = 0
+  const ways: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
+    pool.use(() => Effect.void),
+    pool.use(() => Effect.fail("no")),
+    Effect.scoped(pool.lease({ label: "scoped" })),
+    pool.use(() => Effect.yieldNow)
+  ]
+  let way = 0
+  const crowd = Effect.replicateEffect(Effect.exit(pool.use(() => Effect.sleep(6), { acquireTimeout: 1 })), 5, {
+    concurrency: 5,
+    discard: true
+  })
+  yield* steadily(Effect.andThen(crowd, times(Effect.suspend(() => Effect.exit(ways[way++ % ways.length]!)))))
+  return yield* pool.health
+}).pipe(Effect.provideService(References.MinimumLogLevel, "Error"), Effect.flatMap(Effect.log))
+
 const kept: Array<unknown> = []
 const programs: Readonly<Record<string, Effect.Effect<void, unknown, Scope.Scope>>> = {
   tasks: tasks(() => {}),
   messages,
   batches,
+  leases,
   streams,
   leak: tasks((task) => kept.push(task))
 }
