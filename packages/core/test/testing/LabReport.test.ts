@@ -98,7 +98,7 @@ describe("LabReport", () => {
       assert.notInclude(inspect(error) + inspect({ ...error }), "report:")
     }))
 
-  it.effect("renders a random order, and a ledger that is too long", () =>
+  it.effect("renders a random order, made as simple as can be", () =>
     Effect.gen(function*() {
       const make = (ledger: Ledger) =>
         Effect.gen(function*() {

@@ -246,7 +246,7 @@ describe("noLeaks", () => {
     () =>
       Effect.gen(function*() {
         const fetching = Effect.promise(() => fetch("data:application/json,{}").then((response) => response.json()))
-        assert.deepStrictEqual(yield* leaksOf(fetching, { repeat: 20 }), [])
+        assert.deepStrictEqual(yield* leaksOf(fetching, { repeat: 12 }), [])
       }),
     60_000
   )
