@@ -511,6 +511,27 @@ describe("ManagedStream", () => {
       }).pipe(Effect.scoped)
     ))
 
+  it.effect("gives generators their time at the end of the layer, also when the deadline around it has passed", () =>
+    heard(({ lines }) =>
+      Effect.gen(function*() {
+        const events: Array<string> = []
+        let release = () => {}
+        const atEnd = () => new Promise<void>((resolve) => release = resolve)
+        const open = Effect.gen(function*() {
+          const streams = yield* ManagedStream
+          yield* yield* Stream.toPull(streams.fromGenerator("slow", generator(events, { atEnd })))
+          yield* Effect.never
+        })
+        const fiber = yield* start(Effect.flip(Deadline.within(withStreams(open), "1 second")))
+        yield* settled
+        yield* TestClock.adjust("2 seconds")
+        assert.isUndefined(fiber.pollUnsafe())
+        release()
+        assert.strictEqual((yield* Fiber.join(fiber))._tag, "DeadlineExceeded")
+        assert.deepStrictEqual([events, lines], [["+g", "-g"], []])
+      }).pipe(Effect.scoped)
+    ))
+
   it.effect("closes in a shutdown after what is flushed, and before the resources", () =>
     Effect.gen(function*() {
       const events: Array<string> = []
