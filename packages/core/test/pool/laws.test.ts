@@ -3,6 +3,7 @@ import { Cause, Effect, Schema } from "effect"
 import * as ConnectionPool from "../../src/ConnectionPool.ts"
 import type { Lease, Ledger } from "../../src/testing/index.ts"
 import { InterruptLab, Laws, Script } from "../../src/testing/index.ts"
+import { heard } from "../support/heard.ts"
 
 describe("ConnectionPool", () => {
   describe("keeps the laws of a pool", () => {
@@ -19,60 +20,76 @@ describe("ConnectionPool", () => {
 
     /** A pool over the ledger, watched: who it says holds connections, how many there are, and who shares one. */
     const program = (ledger: Ledger, script: Script.Script, flaky: boolean) =>
-      Effect.gen(function*() {
-        const inUse = new Map<Lease, number>()
-        let shared = false
-        let broken = 0
-        let lentBroken = false
-        const pool = yield* ConnectionPool.make({
-          acquire: ledger.resource("connection", { opens: 2, closes: 2 }),
-          max,
-          min: 1,
-          acquireTimeout: 8,
-          maxWaiters: 3,
-          leakThreshold: 5,
-          validateAfterIdle: 2,
-          validateTimeout: 3,
-          maxLifetime: 30,
-          idleTimeout: 15,
-          closeGrace: 60_000,
-          validate: (lease) =>
-            Effect.andThen(
-              Effect.sleep(flaky ? 1 : 0),
-              Effect.suspend(() => flaky && ++broken % 3 === 0 ? Effect.fail(dead.add(lease)) : Effect.void)
-            ),
-          isFatal: (cause) => Cause.hasFails(cause)
-        })
-        const dead = new Set<Lease>()
-        ledger.always("open connections: at most max", () => ledger.held.length <= max)
-        ledger.always("a connection has one user at a time", () => !shared)
-        ledger.always("no connection is lent that has failed its validation", () => !lentBroken)
-        ledger.always("holders are those who hold", () => {
-          const holders = Effect.runSync(pool.holders)
-          return inUse.size <= holders.length
-            && [...inUse.values()].every((fiber) => holders.some((holder) => holder.fiber === fiber))
-        })
-        const within = <E>(lease: Lease, body: Effect.Effect<void, E>) =>
-          Effect.withFiber<void, E>((fiber) =>
-            Effect.onExit(
-              Effect.suspend(() => {
-                shared ||= inUse.has(lease)
-                lentBroken ||= dead.has(lease)
-                inUse.set(lease, fiber.id)
-                ledger.use(lease)
-                return body
-              }),
-              () => Effect.sync(() => void inUse.delete(lease))
+      heard(({ lines }) =>
+        Effect.gen(function*() {
+          const inUse = new Map<Lease, number>()
+          let shared = false
+          let broken = 0
+          let lentBroken = false
+          const pool = yield* ConnectionPool.make({
+            acquire: ledger.resource("connection", { opens: 2, closes: 2 }),
+            max,
+            min: 1,
+            acquireTimeout: 8,
+            maxWaiters: 3,
+            leakThreshold: 5,
+            validateAfterIdle: 2,
+            validateTimeout: 3,
+            maxLifetime: 30,
+            idleTimeout: 15,
+            closeGrace: 60_000,
+            validate: (lease) =>
+              Effect.andThen(
+                Effect.sleep(flaky ? 1 : 0),
+                Effect.suspend(() => flaky && ++broken % 3 === 0 ? Effect.fail(dead.add(lease)) : Effect.void)
+              ),
+            isFatal: (cause) => Cause.hasFails(cause)
+          })
+          const dead = new Set<Lease>()
+          ledger.always("open connections: at most max", () => ledger.held.length <= max)
+          ledger.always("a connection has one user at a time", () => !shared)
+          ledger.always("no connection is lent that has failed its validation", () => !lentBroken)
+          ledger.always("holders are those who hold", () => {
+            const holders = Effect.runSync(pool.holders)
+            return inUse.size <= holders.length
+              && [...inUse.values()].every((fiber) => holders.some((holder) => holder.fiber === fiber))
+          })
+          const told = new Set<string>()
+          let toldTwice = false
+          ledger.always("a lease is reported once, and its return once", () => {
+            for (const line of lines.splice(0)) {
+              const found = /"(lease \d+)" in .* (and may be forgotten|has come back)/.exec(line)
+              if (found === null) continue
+              toldTwice ||= told.has(found.slice(1).join())
+              told.add(found.slice(1).join())
+            }
+            return !toldTwice
+          })
+          let leases = 0
+          const named = <A, E, R>(f: (options: ConnectionPool.LeaseOptions) => Effect.Effect<A, E, R>) =>
+            Effect.suspend(() => f({ label: `lease ${++leases}`, acquireTimeout: 5 }))
+          const within = <E>(lease: Lease, body: Effect.Effect<void, E>) =>
+            Effect.withFiber<void, E>((fiber) =>
+              Effect.onExit(
+                Effect.suspend(() => {
+                  shared ||= inUse.has(lease)
+                  lentBroken ||= dead.has(lease)
+                  inUse.set(lease, fiber.id)
+                  ledger.use(lease)
+                  return body
+                }),
+                () => Effect.sync(() => void inUse.delete(lease))
+              )
             )
-          )
-        yield* Script.toEffect<unknown, never>(script, [
-          (body) => pool.use((lease) => within(lease, Effect.scoped(body))),
-          (body) => Effect.flatMap(pool.lease({ acquireTimeout: 5 }), (lease) => within(lease, Effect.scoped(body))),
-          (body) => pool.use((lease) => within(lease, Effect.andThen(pool.retire(lease), Effect.scoped(body)))),
-          (body) => Effect.andThen(pool.health, body),
-          (body) => Effect.andThen(Effect.forkChild(Effect.delay(pool.drain(20), 5)), body)
-        ])
-      }).pipe(Effect.scoped)
+          yield* Script.toEffect<unknown, never>(script, [
+            (body) => named((own) => pool.use((lease) => within(lease, Effect.scoped(body)), own)),
+            (body) => Effect.flatMap(named(pool.lease), (lease) => within(lease, Effect.scoped(body))),
+            (body) => pool.use((lease) => within(lease, Effect.andThen(pool.retire(lease), Effect.scoped(body)))),
+            (body) => Effect.andThen(pool.health, body),
+            (body) => Effect.andThen(Effect.forkChild(Effect.delay(pool.drain(20), 5)), body)
+          ])
+        }).pipe(Effect.scoped)
+      )
 
     for (const order of ["fifo", "random"] as const) {
       it.effect.prop(
