@@ -6,7 +6,7 @@ import { GracefulShutdown } from "../src/GracefulShutdown.ts"
 import type { CloseReport } from "../src/ManagedStream.ts"
 import { bounded, ManagedStream, render, StreamFailed } from "../src/ManagedStream.ts"
 import type { Ledger } from "../src/testing/index.ts"
-import { InterruptLab, Script } from "../src/testing/index.ts"
+import { InterruptLab, noLeaks, Script } from "../src/testing/index.ts"
 import { heard, metric } from "./support/heard.ts"
 
 const withStreams = Effect.provide(ManagedStream.layer())
@@ -520,7 +520,7 @@ describe("ManagedStream", () => {
         const open = Effect.gen(function*() {
           const streams = yield* ManagedStream
           yield* yield* Stream.toPull(streams.fromGenerator("slow", generator(events, { atEnd })))
-          yield* Effect.never
+          return yield* Effect.never
         })
         const fiber = yield* start(Effect.flip(Deadline.within(withStreams(open), "1 second")))
         yield* settled
@@ -531,6 +531,13 @@ describe("ManagedStream", () => {
         assert.deepStrictEqual([events, lines], [["+g", "-g"], []])
       }).pipe(Effect.scoped)
     ))
+
+  it.effect("leaves no timer when the layer has ended", () =>
+    Effect.gen(function*() {
+      const streams = yield* ManagedStream
+      const stream = streams.fromGenerator("slow", generator([], { atEnd: settle }))
+      yield* Stream.runDrain(Stream.take(stream, 1))
+    }).pipe(withStreams, noLeaks()))
 
   it.effect("closes in a shutdown after what is flushed, and before the resources", () =>
     Effect.gen(function*() {
