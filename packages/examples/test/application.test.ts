@@ -23,7 +23,7 @@ describe("leak-free-application", () => {
   it.effect("leaves nothing behind wherever it is interrupted", () =>
     InterruptLab.verify(
       () => Effect.scoped(Effect.andThen(Layer.build(application("2 seconds")), Effect.sleep("3 seconds"))),
-      { budget: { runs: 500 } }
+      { budget: { runs: 500 }, grace: 0 }
     ))
 
   it("is told to stop by a signal: tasks finish, then resources are released", async () => {

@@ -45,7 +45,8 @@ const fixed: ReadonlyArray<Fixed> = [
 describe("InterruptLab", () => {
   it.effect.each(fixed)("finds nothing in $pattern/fixed", ({ left, work }) =>
     InterruptLab.verify(() => work, {
-      budget: { runs: 1000 },
+      budget: { runs: 2500 },
+      grace: 0,
       invariant: () => left() === 0 ? undefined : `${left()} left behind`
     }), 120_000)
 })

@@ -1,0 +1,42 @@
+/**
+ * LEAKY: more is put into a queue than is taken out, and the queue has no limit.
+ *
+ * The orders come faster than four workers can ship them. Nothing fails and nobody waits: the queue just gets longer, about 1 KB for each
+ * order, and so does the time that an order spends in it.
+ */
+import { Array, Effect, Layer, Queue } from "effect"
+import { run } from "/work/main/packages/examples/src/run.ts"
+
+interface Order {
+  readonly id: number
+  readonly lines: ReadonlyArray<number>
+}
+
+let shipped = 0
+
+const orders = Effect.runSync(Queue.unbounded<Order>())
+
+const ship = Effect.fn("ship")(function*() {
+  while (true) {
+    yield* Queue.take(orders)
+    yield* Effect.sleep("20 millis")
+    shipped++
+  }
+})
+
+const placeOrder = Effect.fn("placeOrder")(function*() {
+  yield* Queue.offer(orders, { id: 0, lines: Array.makeBy(128, (n) => shipped + n) })
+})
+
+if (import.meta.main) {
+  run({
+    pattern: "unbounded-queue",
+    variant: "leaky",
+    work: placeOrder(),
+    called: "order",
+    perSecond: 300,
+    first: 1500,
+    services: Layer.effectDiscard(Effect.replicateEffect(Effect.forkScoped(ship()), 4)),
+    state: Effect.sync(() => `${Queue.sizeUnsafe(orders)} orders wait, ${shipped} are shipped`)
+  })
+}
