@@ -217,11 +217,33 @@ describe("SurvivorGrowth", () => {
       ]
       const observation = observe(40, {}, {
         more,
-        tick: (t) => ({ floors: [{ t, bytes: t < 31_000 ? 2e7 : floor, forced: true }] })
+        tick: (t) => ({ floors: [{ t, bytes: t < 31_000 ? 2e7 + 131 * t : floor, forced: true }] })
       })
       return SurvivorGrowth.check(observation)._tag
     }
     assert.deepStrictEqual([1e7, 3e7].map(judge), ["Recheck", "Warn"])
+  })
+
+  it("does not convict when the heap does not grow with it: what was there before may go", () => {
+    const judge = (bytesPerSecond: number, floors = 1) => {
+      const observation = observe(30, {}, {
+        more: readings(30, [{ frames: [store, handler], lives: leak(4) }]),
+        tick: (t) => ({
+          // V8 throws away code once, which is no leak's end.
+          floors: t % (2000 * floors) === 0
+            ? [{ t, bytes: 2e7 + bytesPerSecond * t / 1000 + (t < 20_000 ? 4e6 : 0), forced: true }]
+            : []
+        })
+      })
+      return SurvivorGrowth.check(observation)._tag
+    }
+    assert.deepStrictEqual([0, 30_000, 100_000, 131_072].map((rate) => judge(rate)), [
+      "Recheck",
+      "Recheck",
+      "Warn",
+      "Warn"
+    ])
+    assert.strictEqual(judge(0, 4), "Warn", "too few to tell")
   })
 
   it("takes a fifth of the growth elsewhere for less than half of the story", () => {

@@ -29,12 +29,14 @@ export const limits = {
   smallest: KiB,
   /** Bytes: not measurable on a loop that only allocates. */
   largest: 512 * KiB,
-  /** Bytes: where it starts, while nothing is known. */
-  first: 32 * KiB,
+  /** Bytes: where it starts and, with most programs, stays, so that what was there from the beginning is seen to go. */
+  first: 4 * KiB,
   /** Samples a second. */
   target: 2000,
   most: 6000,
   least: 250,
+  /** Samples a second in the first milliseconds of a program, which allocates more then than ever after. */
+  startUp: { most: 25_000, ms: 2500 },
   /** A reading tells all living samples, at about two microseconds each; this many take as long as a small collection. */
   living: 65_536,
   /** Milliseconds: one slice of time says little. */
@@ -47,6 +49,7 @@ export const makeSamplingInterval = (): SamplingInterval => {
   let bytes: number = limits.first
   let patience: number = limits.patience
   let last: number | undefined
+  let began = 0
   let allocated = 0
   /** Since when there were too few samples, and the most bytes a second since then. */
   let scarce: { readonly since: number; most: number } | undefined
@@ -63,7 +66,7 @@ export const makeSamplingInterval = (): SamplingInterval => {
     next: (usage) => {
       if (usage.living > limits.living) return change(4 * bytes)
       if (last === undefined) {
-        last = usage.t
+        began = last = usage.t
         return undefined
       }
       allocated += usage.allocated
@@ -73,7 +76,8 @@ export const makeSamplingInterval = (): SamplingInterval => {
       const since = last
       last = usage.t
       allocated = 0
-      if (rate / bytes > limits.most) return change(rate / limits.target)
+      const most = usage.t - began < limits.startUp.ms ? limits.startUp.most : limits.most
+      if (rate / bytes > most) return change(rate / limits.target)
       if (rate / bytes >= limits.least || bytes === limits.smallest) {
         scarce = undefined
         return undefined

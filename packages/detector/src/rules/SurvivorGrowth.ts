@@ -14,6 +14,7 @@ import { survivors } from "../Lives.ts"
 import type { Observation } from "../Observation.ts"
 import { describeSite, effectApi, libraryName, siteOf } from "../Site.ts"
 import * as Turnover from "../Turnover.ts"
+import { mostFloorGrowth } from "./HeapFloor.ts"
 import { trafficRises, workOf } from "./Traffic.ts"
 
 const name = "SurvivorGrowth"
@@ -62,9 +63,10 @@ export const SurvivorGrowth: LeakRule = {
     const culprit = findCulprit(judged)
     const length = Turnover.lengthOf(memoryWindow(observation))
     if (culprit !== undefined) {
-      return allocations.outdated && !floorHolds(observation)
-        ? judgement([], [suspicion(culprit, length, "the samples that tell of it end before the run")])
-        : judgement([finding(observation, culprit)], [])
+      const but = objection(observation, culprit)
+      return but === undefined
+        ? judgement([finding(observation, culprit)], [])
+        : judgement([], [suspicion(culprit, length, but)])
     }
     const unclear = judged.find(({ site, turnover }) => turnover._tag === "unclear" && site.scope !== "library")
     return unclear === undefined ? ok : judgement([], [suspicion(unclear, length, unclear.turnover.why)])
@@ -115,6 +117,20 @@ const judgeSites = (observation: Observation, bytes: number): ReadonlyArray<Judg
   }
   return judged.sort((a, b) => Turnover.net(b.turnover.late) - Turnover.net(a.turnover.late))
 }
+
+/** What speaks against growth that the samples show. */
+const objection = (observation: Observation, { site, turnover }: Judged): string | undefined => {
+  if (observation.allocations.outdated && !floorHolds(observation)) {
+    return "the samples that tell of it end before the run"
+  }
+  const bytes = turnover.perSecond * site.bytes / Math.max(1, site.lives.living())
+  return mostFloorGrowth(observation, memoryWindow(observation)) < halfway * bytes
+    ? "the heap does not grow with it: what was there before may go instead"
+    : undefined
+}
+
+/** Memory that grows at a site raises the heap floor by as much, unless as much goes elsewhere: by half of it at the least. */
+const halfway = 0.5
 
 /** Whether the heap is at least as large as when the samples ended. */
 const floorHolds = (observation: Observation): boolean => {

@@ -20,19 +20,24 @@ const steady = (bytes: number, seconds = 60) => Array.from({ length: seconds }, 
 
 describe("SamplingInterval", () => {
   it("stays where it is as long as sampling costs little and sees enough", () => {
-    assert.deepStrictEqual(changes(steady(32 * MiB)), [])
-    assert.deepStrictEqual(changes(steady(100 * MiB)), [])
+    assert.deepStrictEqual(changes(steady(2 * MiB)), [])
+    assert.deepStrictEqual(changes(steady(20 * MiB)), [])
   })
 
-  it("gets longer at once where a program allocates much, and no longer than what costs nothing", () => {
+  it("lets a program start, which takes more for a moment", () => {
+    assert.deepStrictEqual(changes([80 * MiB, 60 * MiB, ...steady(4 * MiB)]), [])
+    assert.deepStrictEqual(changes([80 * MiB, 60 * MiB, ...steady(60 * MiB)]), [[3, 32_768]])
+  })
+
+  it("gets longer at once where a program allocates very much, and no longer than what costs nothing", () => {
     assert.deepStrictEqual(changes(steady(400 * MiB)), [[1, 262_144]])
     assert.deepStrictEqual(changes(steady(4000 * MiB)), [[1, limits.largest]])
   })
 
   it("gets shorter where a program allocates little, and no shorter than small objects are", () => {
-    assert.deepStrictEqual(changes(steady(4 * MiB)), [[2, 4096]])
-    assert.deepStrictEqual(changes(steady(1000)), [[2, limits.smallest]])
+    assert.deepStrictEqual(changes(steady(MiB / 2)), [[2, limits.smallest]])
     assert.deepStrictEqual(changes(steady(0)), [[2, limits.smallest]])
+    assert.deepStrictEqual(changes([400 * MiB, ...steady(4 * MiB)]), [[1, 262_144], [3, 4096]])
   })
 
   it("keeps the samples below the most it allows after each change", () => {
@@ -52,7 +57,7 @@ describe("SamplingInterval", () => {
   })
 
   it("gets longer when more samples live than can be read in no time", () => {
-    assert.deepStrictEqual(changes(steady(32 * MiB, 2), limits.living + 1)[0], [1, 131_072])
+    assert.deepStrictEqual(changes(steady(MiB, 2), limits.living + 1)[0], [1, 16_384])
   })
 
   it("waits until a slice of time is over", () => {
