@@ -6,6 +6,7 @@
  * that it does not look like growth of the program.
  */
 import inspector from "node:inspector"
+import { originalOf } from "./Originals.ts"
 import type { Place, Samples } from "./Protocol.ts"
 
 interface ProfileNode {
@@ -121,7 +122,7 @@ export const sampleAllocations = (bytes: number, isOwn: (url: string) => boolean
         const id = stackIds.size + 1
         if (id > maxStacks) return 0
         stackIds.set(key, id)
-        stacks.push({ id, frames })
+        stacks.push({ id, frames: frames.map(originalOf) })
         return id
       })
       const before = living
@@ -140,7 +141,11 @@ export const sampleAllocations = (bytes: number, isOwn: (url: string) => boolean
     living: () => {
       const profile = shared.profile()
       const stacks: Array<{ frames: ReadonlyArray<Place>; count: number; bytes: number }> = []
-      const stackOf = stacksByNode(profile, isOwn, (frames) => stacks.push({ frames, count: 0, bytes: 0 }) - 1)
+      const stackOf = stacksByNode(
+        profile,
+        isOwn,
+        (frames) => stacks.push({ frames: frames.map(originalOf), count: 0, bytes: 0 }) - 1
+      )
       for (const { nodeId, size } of profile.samples) {
         const stack = stacks[stackOf.get(nodeId) ?? -1]
         if (stack === undefined) continue

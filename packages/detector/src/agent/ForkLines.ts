@@ -7,6 +7,7 @@
  * effect forked in two places has the line of the later call.
  */
 import type { StackFrame } from "@fiberscope/core/FiberCensus"
+import { originalOf } from "./Originals.ts"
 import { isOwn } from "./Own.ts"
 
 /** What the lines have cost so far. */
@@ -157,7 +158,9 @@ const callOf = (): Call | undefined => {
           file === null || file === undefined || file.startsWith("node:") || /[\\/]node_modules[\\/]/.test(file) ||
           isOwn(file)
         ) continue
-        call = { file, line: site.getLineNumber() ?? 1, column: site.getColumnNumber() ?? 1 }
+        const at = { name: "", file, line: site.getLineNumber() ?? 1, column: site.getColumnNumber() ?? 1 }
+        const written = originalOf(at)
+        call = { file: written.file ?? file, line: written.line ?? at.line, column: written.column ?? at.column }
         break
       }
       return ""

@@ -7,6 +7,7 @@
  */
 import type { FiberCensus, RuntimeFiber } from "@fiberscope/core/FiberCensus"
 import inspector from "node:inspector"
+import { originalOf } from "./Originals.ts"
 import type { Place, Waiting } from "./Protocol.ts"
 
 const maxObjects = 60
@@ -118,12 +119,12 @@ const makeLocator = (isOwn: (url: string) => boolean): Locator => {
       const url = at === undefined ? undefined : urls.get(at.scriptId)
       if (at === undefined || url === undefined || !isProgram(url, isOwn)) return undefined
       const name = (value as { name?: unknown }).name
-      return {
+      return originalOf({
         name: typeof value === "function" && typeof name === "string" ? name : "",
         file: url,
         line: at.lineNumber + 1,
         column: (at.columnNumber ?? 0) + 1
-      }
+      })
     } finally {
       Reflect.deleteProperty(scope, slot)
     }

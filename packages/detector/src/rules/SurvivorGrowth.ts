@@ -225,8 +225,8 @@ const finding = (observation: Observation, culprit: Judged): Finding => {
     cannotShow:
       "What keeps them: only where they were allocated. A container that is still filling up looks the same until it is full.",
     fix:
-      `Look at what ${at.name} adds to and who removes it: bound the container (Cache with capacity, Queue.bounded, a TTL), or `
-      + "release it where its work ends (Scope, Effect.acquireRelease).",
+      `Look at what ${at.name} adds to and who takes it out again: bound a container (Cache with capacity, Queue.bounded, a TTL), `
+      + "and end what belongs to a piece of work with its scope: listeners, finalizers, requests (Effect.acquireRelease, Listeners).",
     docs: docsOf("memory-growth"),
     fingerprint: fingerprint("memory-growth", at),
     pid: observation.hello?.pid ?? 0
