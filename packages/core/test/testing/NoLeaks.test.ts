@@ -3,6 +3,9 @@ import { Effect, Exit, Fiber, Layer, ManagedRuntime, Scope, Stream } from "effec
 import { spawn } from "node:child_process"
 import { EventEmitter } from "node:events"
 import { readFileSync } from "node:fs"
+import type { FileHandle } from "node:fs/promises"
+import { open } from "node:fs/promises"
+import { createServer as createHttpServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { createServer } from "node:net"
 import { join } from "node:path"
@@ -194,6 +197,24 @@ describe("noLeaks", () => {
       clearInterval(opened.timer)
       opened.server?.close()
       yield* Fiber.interrupt(opened.fiber!)
+    }))
+
+  it.live("finds open files, and lets closed ones and what fetch listens to be", () =>
+    Effect.gen(function*() {
+      const files: Array<FileHandle> = []
+      const leaks = yield* leaksOf(Effect.promise(async () => {
+        files.push(await open(import.meta.filename)) // file
+        await (await open(import.meta.filename)).close()
+      }))
+      assert.deepStrictEqual(leaks.map(({ kind, what }) => `${kind}: ${what}`), ["handle: an open file"])
+      isAt(leaks[0], "opened at", "file")
+      yield* Effect.promise(() => files[0]!.close())
+      const server = createHttpServer((_, response) => response.end("hello"))
+      yield* Effect.callback<void>((resume) => void server.listen(0, () => resume(Effect.void)))
+      const { port } = server.address() as AddressInfo
+      yield* noLeaks(Effect.promise(() => fetch(`http://localhost:${port}`).then((response) => response.text())))
+      server.close()
+      server.closeAllConnections()
     }))
 
   it.live("finds async generators that were begun and dropped", () =>

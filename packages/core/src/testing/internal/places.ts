@@ -13,18 +13,35 @@ export const prepare = (): void => void placeOf((function*() {})())
  * call that no run loop of a fiber stands between: an operation of the running fiber is not called from where its loop was entered.
  */
 export const callPlace = (direct = false): Place | undefined => {
-  const { prepareStackTrace, stackTraceLimit } = Error
   let place: Place | undefined
-  // A captured stack holds the receivers of its frames for as long as it is not read, so only the place is taken from it.
+  walkStack((site) => {
+    const file = site.getFileName()
+    if (direct && site.getFunctionName() === "runLoop") return true
+    if (file === null || file === undefined || !isProgram(file)) return false
+    place = { file, line: site.getLineNumber() ?? 1, column: site.getColumnNumber() ?? 1 }
+    return true
+  })
+  return place
+}
+
+/** Whether a script of Node's own is on the stack, above the program. */
+export const isCalledBy = (script: string): boolean => {
+  let found = false
+  walkStack((site) => {
+    const file = site.getFileName()
+    found = file === script
+    return found || (typeof file === "string" && isProgram(file))
+  })
+  return found
+}
+
+/** Visits the frames from the top of the stack until the answer is true. */
+const walkStack = (visit: (site: NodeJS.CallSite) => boolean): void => {
+  const { prepareStackTrace, stackTraceLimit } = Error
+  // A captured stack holds the receivers of its frames for as long as it is not read, so nothing is taken from it but what is asked.
   Error.stackTraceLimit = maxStack
   Error.prepareStackTrace = (_, sites) => {
-    for (const site of sites) {
-      const file = site.getFileName()
-      if (direct && site.getFunctionName() === "runLoop") break
-      if (file === null || file === undefined || !isProgram(file)) continue
-      place = { file, line: site.getLineNumber() ?? 1, column: site.getColumnNumber() ?? 1 }
-      break
-    }
+    sites.some(visit)
     return ""
   }
   try {
@@ -34,7 +51,6 @@ export const callPlace = (direct = false): Place | undefined => {
     if (prepareStackTrace === undefined) Reflect.deleteProperty(Error, "prepareStackTrace")
     else Error.prepareStackTrace = prepareStackTrace
   }
-  return place
 }
 
 const maxStack = 24

@@ -1,8 +1,10 @@
 /** Listeners that a test has added to something that outlives it. */
 import { EventEmitter, getEventListeners } from "node:events"
 import type { Place } from "../places.ts"
-import { callPlace, original } from "../places.ts"
+import { callPlace, isCalledBy, original } from "../places.ts"
 import { renderPlace } from "../standing.ts"
+import type { FileHandle } from "./resources.ts"
+import { opened } from "./resources.ts"
 import type { Leak, Sense, Watch } from "./Watch.ts"
 import { owner } from "./Watch.ts"
 
@@ -32,11 +34,14 @@ type AddToTarget = EventTarget["addEventListener"]
 
 const methods = ["on", "addListener", "prependListener"] as const
 const maxEntries = 10_000
+const scriptOfFetch = "node:internal/deps/undici/undici"
 
 const record = (target: object, event: string | symbol, listener: unknown): void => {
   if ((typeof listener !== "function" && typeof listener !== "object") || listener === null) return
   const watch = owner()
   if (watch === undefined || made.get(target) === watch) return
+  // On signals of its own, and on others until what it keeps of a request is collected: nobody could remove these.
+  if (target instanceof AbortSignal && isCalledBy(scriptOfFetch)) return
   const list = listenersOf(watch)
   list.entries.push({ target: new WeakRef(target), listener: new WeakRef(listener), event, call: callPlace() })
   // A long test adds and removes many.
@@ -63,7 +68,9 @@ export const listeners: Sense = {
     const wrappedInit = function(this: object, options: unknown): void {
       init.call(this, options)
       const watch = owner()
-      if (watch !== undefined) made.set(this, watch)
+      if (watch === undefined) return
+      made.set(this, watch)
+      if (this.constructor.name === "FileHandle") opened(this as FileHandle, watch)
     }
     emitters.init = wrappedInit
     const add = EventTarget.prototype.addEventListener

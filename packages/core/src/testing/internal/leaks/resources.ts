@@ -19,8 +19,26 @@ interface Entry {
 
 const entriesOf = (watch: Watch): Map<number, Entry> => watch.of(resources, () => new Map<number, Entry>())
 
+/** What `fs.promises.open` answers with, and where it was made. */
+export interface FileHandle {
+  readonly fd: number
+}
+
+const filesOf = (watch: Watch): Map<FileHandle, Place | undefined> =>
+  watch.of(opened, () => new Map<FileHandle, Place | undefined>())
+
+const maxFiles = 1000
+
+/** Node opens a file outside of any asynchronous context; what it wraps it in is made in that of the test. */
+export const opened = (file: FileHandle, watch: Watch): void => {
+  const files = filesOf(watch)
+  files.set(file, callPlace())
+  if (files.size > maxFiles) { for (const each of files.keys()) if (isClosed(each)) files.delete(each) }
+}
+
+const isClosed = ({ fd }: FileHandle): boolean => fd < 0
+
 const handles: Readonly<Record<string, string>> = {
-  FILEHANDLE: "an open file",
   FSEVENTWRAP: "a file watcher",
   HTTP2SESSION: "an HTTP/2 session",
   MESSAGEPORT: "a message port",
@@ -77,6 +95,16 @@ export const resources: Sense = {
         what: `${kind === "timer" ? timer(resource) : `${handles[type]!}${address(resource)}`}${
           unref ? ", unref'd" : ""
         }`,
+        at,
+        site: at === undefined ? [] : [`opened at ${renderPlace(at)}`]
+      })
+    }
+    for (const [file, call] of filesOf(watch)) {
+      if (isClosed(file)) continue
+      const at = call === undefined ? undefined : original(call.file, call.line, call.column)
+      leaks.push({
+        kind: "handle",
+        what: "an open file",
         at,
         site: at === undefined ? [] : [`opened at ${renderPlace(at)}`]
       })
