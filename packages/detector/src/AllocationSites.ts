@@ -23,9 +23,9 @@ import * as Lives from "./Lives.ts"
  */
 export interface AllocationSite {
   readonly key: string
-  /** Innermost first; empty for the whole program. */
+  /** Innermost first; empty for the whole program, and for the finalizers of all of its scopes. */
   readonly frames: ReadonlyArray<Place>
-  readonly scope: "program" | "library" | "whole"
+  readonly scope: "program" | "library" | "finalizers" | "whole"
   readonly lives: Lives.Lives
   /** Estimated bytes of its objects alive now. */
   bytes: number
@@ -70,6 +70,16 @@ interface Sample {
 }
 
 const wholeKey = "*"
+
+/**
+ * The key of the site of what scopes keep to run their finalizers.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const finalizersKey = "finalizers"
+
+const isFinalizerFrame = (frame: Place): boolean => /addFinalizer/i.test(frame.name) && isLibraryFrame(frame)
 
 /**
  * Milliseconds: in less than this nothing is called a leak, so until then the samples of the epoch before are the better ones.
@@ -166,7 +176,8 @@ const makeEpoch = (
     const of = unique.size > 0
       ? [...unique].map(([key, frame]) => site(key, "program", [frame]))
       : librarySites(frames)
-    return { frames, program, sites: [...of, site(wholeKey, "whole", [])], total: 0 }
+    const kept = frames.some(isFinalizerFrame) ? [site(finalizersKey, "finalizers", [])] : []
+    return { frames, program, sites: [...of, ...kept, site(wholeKey, "whole", [])], total: 0 }
   }
 
   const librarySites = (frames: ReadonlyArray<Place>): ReadonlyArray<AllocationSite> => {

@@ -277,6 +277,19 @@ describe("SurvivorGrowth", () => {
     )
   })
 
+  it("says when finalizers pile up in a scope", () => {
+    const add = place("scopeAddFinalizerUnsafe", "file:///app/node_modules/effect/dist/internal/effect.js", 9)
+    const finding = (...more: ReadonlyArray<Parameters<typeof readings>[1][number]>) => {
+      const judged = judge({ frames: [store, handler], lives: leak(9) }, ...more)
+      return judged._tag === "Warn" ? judged.findings[0]! : undefined
+    }
+    const pile = finding({ frames: [set, add, runLoop], lives: leak(2), bytes: 100 })
+    assert.strictEqual(pile!.site.name, "store")
+    assert.include(pile!.evidence.map(({ label }) => label), "finalizers")
+    assert.match(pile!.fix, /scope of its own/)
+    assert.notInclude(finding()!.evidence.map(({ label }) => label), "finalizers")
+  })
+
   it("accuses nobody of objects that come and go, in 50 runs", () => {
     for (const seed of seeds(50)) {
       assert.strictEqual(blamed({ frames: [store, handler], lives: traffic(seed) }), "Ok", `seed ${seed}`)

@@ -7,7 +7,7 @@ import type { Place } from "../agent/Protocol.ts"
 import type { AllocationSite } from "../AllocationSites.ts"
 import { isProgramFrame } from "../AllocationSites.ts"
 import { confidenceOf, docsOf, fingerprint } from "../Finding.ts"
-import type { Finding, Site } from "../Finding.ts"
+import type { Evidence, Finding, Site } from "../Finding.ts"
 import { judgement, ok } from "../LeakRule.ts"
 import type { LeakRule, Suspicion } from "../LeakRule.ts"
 import { survivors } from "../Lives.ts"
@@ -68,7 +68,9 @@ export const SurvivorGrowth: LeakRule = {
         ? judgement([finding(observation, culprit)], [])
         : judgement([], [suspicion(culprit, length, but)])
     }
-    const unclear = judged.find(({ site, turnover }) => turnover._tag === "unclear" && site.scope !== "library")
+    const unclear = judged.find(({ site, turnover }) =>
+      turnover._tag === "unclear" && site.scope !== "library" && site.scope !== "finalizers"
+    )
     return unclear === undefined ? ok : judgement([], [suspicion(unclear, length, unclear.turnover.why)])
   }
 }
@@ -151,8 +153,8 @@ const findCulprit = (judged: ReadonlyArray<Judged>): Judged | undefined => {
   const candidates = named.length > 0 ? named : growing.filter(({ site }) => site.scope === "library")
   const widest = candidates[0]
   if (widest === undefined) {
-    const whole = growing[0]
-    const most = judged.find(({ site }) => site.scope !== "whole")
+    const whole = growing.find(({ site }) => site.scope === "whole")
+    const most = judged.find(({ site }) => site.scope === "program" || site.scope === "library")
     return whole === undefined || most === undefined ? undefined : { site: most.site, turnover: whole.turnover }
   }
   const enough = 0.8 * Turnover.net(widest.turnover.late)
@@ -191,12 +193,24 @@ const placeOf = (observation: Observation, culprit: Judged): Named => {
   return { ...allocator, ...companion, library: allocator.library }
 }
 
+/** Finalizers that pile up in a scope that lives on. */
+const pileUp = (observation: Observation): ReadonlyArray<Evidence> => {
+  const pile = judgeSites(observation, 0).find(({ site }) => site.scope === "finalizers")
+  return pile?.turnover._tag === "growing"
+    ? [{
+      label: "finalizers",
+      text: `${pile.turnover.late.arrivals} of the sampled objects that stay are what a scope keeps to run finalizers`
+    }]
+    : []
+}
+
 const finding = (observation: Observation, culprit: Judged): Finding => {
   const { site, turnover } = culprit
   const { chain, inner, library, site: at } = placeOf(observation, culprit)
   const window = memoryWindow(observation)
   const bytesEach = site.lives.living() > 0 ? site.bytes / site.lives.living() : 0
   const perSecond = turnover.perSecond * bytesEach
+  const finalizers = pileUp(observation)
   const by = inner === undefined || inner.file === at.file ? "" : `, by ${libraryName(inner)}`
   const label = library === undefined || library === libraryName(at)
     ? library ?? describeSite(at)
@@ -214,19 +228,25 @@ const finding = (observation: Observation, culprit: Judged): Finding => {
     bytes: Math.round(site.bytes),
     growth: { perSecond, unit: "bytes" },
     survivors: survivors(site.lives.all(), window),
-    evidence: [{
-      label: "survivors",
-      text:
-        `of the sampled objects that got older than ${
-          Math.ceil(turnover.age / 1000)
-        } s, ${turnover.late.arrivals} arrived in the `
-        + `late half of the run and ${turnover.late.departures} died (z = ${turnover.z.toFixed(1)})`
-    }, { label: "allocated", text: `in ${library ?? describeSite(at)}${by}` }],
+    evidence: [
+      {
+        label: "survivors",
+        text:
+          `of the sampled objects that got older than ${
+            Math.ceil(turnover.age / 1000)
+          } s, ${turnover.late.arrivals} arrived in the `
+          + `late half of the run and ${turnover.late.departures} died (z = ${turnover.z.toFixed(1)})`
+      },
+      { label: "allocated", text: `in ${library ?? describeSite(at)}${by}` },
+      ...finalizers
+    ],
     cannotShow:
       "What keeps them: only where they were allocated. A container that is still filling up looks the same until it is full.",
-    fix:
-      `Look at what ${at.name} adds to and who takes it out again: bound a container (Cache with capacity, Queue.bounded, a TTL), `
-      + "and end what belongs to a piece of work with its scope: listeners, finalizers, requests (Effect.acquireRelease, Listeners).",
+    fix: finalizers.length > 0
+      ? "Something is acquired again and again in a scope that lives on, and each time adds a finalizer to it: give each piece of work "
+        + "a scope of its own (Effect.scoped around it), or close what is not needed any more."
+      : `Look at what ${at.name} adds to and who takes it out again: bound a container (Cache with capacity, Queue.bounded, a TTL), `
+        + "and end what belongs to a piece of work with its scope: listeners, finalizers, requests (Effect.acquireRelease, Listeners).",
     docs: docsOf("memory-growth"),
     fingerprint: fingerprint("memory-growth", at),
     pid: observation.hello?.pid ?? 0
