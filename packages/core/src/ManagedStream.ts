@@ -228,8 +228,8 @@ export class ManagedStream extends Context.Service<ManagedStream, {
   ) => Stream.Stream<A, E | StreamClosed>
 
   /**
-   * The chunks of one of Node's readable streams, opened anew each time that the stream is run. At the end it is destroyed, and the
-   * scope waits until it has closed: until then its file is open.
+   * The chunks of one of Node's readable streams, opened anew each time that the stream is run. At the end, whichever it is, the
+   * signal is aborted, the readable is destroyed, and the scope waits until it has closed: until then its file is open.
    *
    * **Gotchas**
    *
