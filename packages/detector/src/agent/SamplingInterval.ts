@@ -71,13 +71,14 @@ export const makeSamplingInterval = (): SamplingInterval => {
       }
       allocated += usage.allocated
       const slice = usage.t - last
-      if (slice < limits.slice) return undefined
-      const rate = allocated / slice * 1000
+      const most = bytes * (usage.t - began < limits.startUp.ms ? limits.startUp.most : limits.most)
+      // What is too much for a second is too much for a part of it.
+      if (slice < limits.slice && allocated <= most) return undefined
+      const rate = allocated / Math.max(1, slice) * 1000
       const since = last
       last = usage.t
       allocated = 0
-      const most = usage.t - began < limits.startUp.ms ? limits.startUp.most : limits.most
-      if (rate / bytes > most) return change(rate / limits.target)
+      if (rate > most) return change(rate / limits.target)
       if (rate / bytes >= limits.least || bytes === limits.smallest) {
         scarce = undefined
         return undefined

@@ -60,9 +60,12 @@ describe("SamplingInterval", () => {
     assert.deepStrictEqual(changes(steady(MiB, 2), limits.living + 1)[0], [1, 16_384])
   })
 
-  it("waits until a slice of time is over", () => {
-    const interval = makeSamplingInterval()
-    const said = [0, 50, 200, 950].map((t) => interval.next({ t, allocated: 100 * MiB, living: 0 }))
-    assert.deepStrictEqual(said, [undefined, undefined, undefined, 262_144])
+  it("waits until a slice of time is over, unless it is too much already", () => {
+    const said = (allocated: number) => {
+      const interval = makeSamplingInterval()
+      return [0, 50, 200, 950].map((t) => interval.next({ t, allocated, living: 0 }))
+    }
+    assert.deepStrictEqual(said(50 * MiB), [undefined, undefined, 262_144, undefined])
+    assert.deepStrictEqual(said(35 * MiB), [undefined, undefined, undefined, 65_536])
   })
 })
