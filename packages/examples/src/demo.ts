@@ -30,6 +30,7 @@ const next = (): string => {
   const leaky = relative(process.cwd(), programOf("background-tasks/leaky"))
   return [
     "Where to go next",
+    "  every example          npm run example",
     `  one of them in full    npm run -s fiberscope -- run --for 30s -- node ${leaky}`,
     "  a program of yours     npm run -s fiberscope -- run --for 30s -- node path/to/app.ts",
     "  what a verdict means   docs/rules.md",
@@ -59,7 +60,7 @@ const demo = Effect.gen(function*() {
   const programs = patterns.flatMap((pattern) => variants.map((variant) => `${pattern}/${variant}`))
   const done = yield* Ref.make(0)
   yield* Console.log(
-    `Four programs that leak, each beside its fixed version. None of them knows that it is observed, each for\n${seconds} seconds.\n`
+    `Four programs that leak, each beside its fixed version. None of them knows that it is observed,\nfor ${seconds} seconds each.\n`
   )
   yield* Effect.forkScoped(progress(done, programs.length))
   const runs = yield* Effect.forEach(
@@ -71,4 +72,6 @@ const demo = Effect.gen(function*() {
   yield* Console.log(`\n${next()}`)
 })
 
+// Whoever read this has gone, as `head` does: end as at Ctrl-C, so that the programs end too.
+process.stdout.once("error", () => process.kill(process.pid, "SIGINT"))
 Effect.scoped(demo).pipe(Effect.provide(NodeServices.layer), NodeRuntime.runMain)

@@ -3,7 +3,7 @@
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { styleFor } from "@fiberscope/detector/report/Style"
-import { Clock, Console, Duration, Effect, Option, Schedule } from "effect"
+import { Clock, Console, Duration, Effect, Fiber, Option, Schedule } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { relative } from "node:path"
 import process from "node:process"
@@ -91,8 +91,8 @@ const pair = Effect.fn("pair")(function*({ look, name, title }: Entry, { fast, s
   const repaint = (last: string) => Effect.sync(() => paint([...show(runs), "", last]))
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => Math.min(seconds, Math.round((now - started) / 1000)))
   const note = Effect.flatMap(elapsed, (now) => repaint(style.faint(`${now} of ${seconds} s`)))
-  if (live) yield* Effect.forkScoped(Effect.repeat(note, Schedule.spaced("1 second")))
-  else yield* Console.log(`observing both for ${seconds} s`)
+  if (!live) yield* Console.log(`observing both for ${seconds} s`)
+  const painting = yield* Effect.forkChild(Effect.repeat(live ? note : Effect.void, Schedule.spaced("1 second")))
   yield* Effect.forEach(variants, (variant, i) =>
     Effect.map(
       observe(`${name}/${variant}`, {
@@ -102,6 +102,7 @@ const pair = Effect.fn("pair")(function*({ look, name, title }: Entry, { fast, s
       }),
       (run) => void (runs[i] = run)
     ), { concurrency: "unbounded" })
+  yield* Fiber.interrupt(painting)
   if (live) yield* repaint("")
   else yield* Console.log(`${show(runs).join("\n")}\n`)
   for (const { stdout } of runs) yield* Console.log(stdout.join("\n") + "\n")
@@ -115,7 +116,7 @@ const pair = Effect.fn("pair")(function*({ look, name, title }: Entry, { fast, s
   const [leaky, fixed] = variants.map((variant) => relative(process.cwd(), programOf(`${name}/${variant}`)))
   yield* Console.log(`  The difference:  git diff --no-index ${leaky} ${fixed}`)
   yield* Console.log(`  All of it:       npm run -s fiberscope -- run --for 30s -- node ${leaky} --for 1m`)
-}, Effect.scoped)
+})
 
 const alone = Effect.fn("alone")(function*({ look, name, title }: Entry, program: string, { fast, seconds }: Request) {
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
@@ -142,5 +143,7 @@ if (typeof request === "string") {
     : entry.program === undefined
     ? pair(entry, request)
     : alone(entry, entry.program, request)
+  // Whoever read this has gone, as `head` does: end as at Ctrl-C, so that the programs end too.
+  process.stdout.once("error", () => process.kill(process.pid, "SIGINT"))
   program.pipe(Effect.provide(NodeServices.layer), NodeRuntime.runMain)
 }

@@ -29,6 +29,8 @@ export const run = <E, R>(example: Example<E, R>): void => {
   // Before the load: its first round may take a while, and runs at once.
   const told = new AbortController()
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => told.abort())
+  // Whoever read this has gone, as `head` does.
+  process.stdout.on("error", () => told.abort())
   const main = Effect.runFork(underLoad(example, pace), { signal: told.signal })
   main.addObserver((exit) => {
     const failed = Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)

@@ -109,6 +109,15 @@ describe.each<Pair>(pairs)("$pattern", ({ counted = /: (\d+)/, first, keeps = 0,
   })
 })
 
+describe("the output of an example", () => {
+  it.concurrent.each(["listeners/fixed", "example"])("of %s may be read in part", async (name) => {
+    const args = name === "example" ? ["listeners", "--for", "1m"] : ["--for", "3s"]
+    const { signal, stderr, stdout } = await run(name, args, { closeAfterLines: 1 })
+    assert.deepStrictEqual({ signal, stderr }, { signal: null, stderr: "" })
+    assert.match(stdout, /^listeners/)
+  })
+})
+
 describe("the arguments of an example", () => {
   it.each(
     [

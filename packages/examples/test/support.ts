@@ -19,11 +19,16 @@ export interface Run {
 /** The path of a program of this package. */
 const programOf = (name: string): string => fileURLToPath(new URL(`../src/${name}.ts`, import.meta.url))
 
-/** Runs a program of this package to its end, and sends it a signal when it has printed so many lines. */
+/** Runs a program of this package to its end; sends it a signal, or stops reading, when it has printed so many lines. */
 export const run = async (
   name: string,
   args: ReadonlyArray<string>,
-  options: { readonly signal?: NodeJS.Signals; readonly afterLines?: number; readonly env?: NodeJS.ProcessEnv } = {}
+  options: {
+    readonly signal?: NodeJS.Signals
+    readonly afterLines?: number
+    readonly closeAfterLines?: number
+    readonly env?: NodeJS.ProcessEnv
+  } = {}
 ): Promise<Run> => {
   const { FORCE_COLOR: _, ...env } = process.env
   const child = spawn(process.execPath, [programOf(name), ...args], {
@@ -37,7 +42,8 @@ export const run = async (
   let stderr = ""
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     stdout += text
-    const { afterLines, signal } = options
+    const { afterLines, closeAfterLines, signal } = options
+    if (stdout.split("\n").length > (closeAfterLines ?? Infinity)) child.stdout.destroy()
     if (signal !== undefined && !child.killed && stdout.split("\n").length > (afterLines ?? 0)) child.kill(signal)
   })
   child.stderr.setEncoding("utf8").on("data", (text: string) => stderr += text)
