@@ -40,6 +40,12 @@ export const correct: Record<string, Program> = {
       yield* l.resource("c", { closes: 3 })
       yield* work
     })),
+  "children that are interrupted before they begin": (l) =>
+    Effect.scoped(Effect.gen(function*() {
+      yield* l.resource("a")
+      yield* Effect.forkScoped(Effect.never)
+      yield* Effect.forkScoped(Effect.never)
+    })),
   "children, a race and a timeout": (l) =>
     Effect.gen(function*() {
       const child = yield* Effect.forkChild(

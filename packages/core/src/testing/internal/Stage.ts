@@ -9,6 +9,8 @@ import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Random from "effect/Random"
 import type * as Scheduler from "effect/Scheduler"
+import { isInterrupting } from "../../internal/FiberRuntime.ts"
+import type { RuntimeFiber } from "../../internal/FiberRuntime.ts"
 import type { Ledger } from "../Ledger.ts"
 import type { Plan, Point } from "../Point.ts"
 import { seeded } from "./seeded.ts"
@@ -433,12 +435,12 @@ export class Stage implements Scheduler.Scheduler, Random.Random {
   }
 
   /**
-   * Whether a fiber is about to take what its asynchronous operation brought: the first operation of a run loop that is not its
-   * first one. It is still part of the operation that waited. No scheduler that counts operations can yield here: a fiber that
-   * yields before its first operation never makes progress.
+   * Whether a fiber is about to take what its asynchronous operation brought, or the interruption that came before it began: the
+   * first operation of a run loop that is not its first one, or that is nothing but an end. It is still part of what came before. No
+   * scheduler that counts operations can yield here: a fiber that yields before its first operation never makes progress.
    */
   #isDelivery(fiber: AnyFiber): boolean {
-    return fiber.currentOpCount === 1 && !this.#isNew
+    return fiber.currentOpCount === 1 && (!this.#isNew || isInterrupting(fiber as unknown as RuntimeFiber))
   }
 
   /** Records a point, once for each whom it would hit, unless the plan has points that are still to come. */
