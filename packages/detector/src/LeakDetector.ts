@@ -99,8 +99,11 @@ export interface LeakDetectorOptions {
   readonly judgeEvery?: Duration.Input | undefined
   /** What is remembered. Default 30 minutes. */
   readonly window?: Duration.Input | undefined
-  /** Bytes between two allocation samples; 0 switches them, and the readings, off. Default 512 KiB. */
-  readonly samplingBytes?: number | undefined
+  /**
+   * Bytes between two allocation samples; 0 switches them, and the readings, off; `adaptive`, as in `fiberscope run`, takes about 2 000
+   * samples a second, which sees much smaller leaks for about one percent of a core. Default 512 KiB.
+   */
+  readonly samplingBytes?: number | "adaptive" | undefined
   /** The least time between two readings. Default 30 seconds. */
   readonly readingEvery?: Duration.Input | undefined
   readonly rules?: ReadonlyArray<LeakRule> | undefined
