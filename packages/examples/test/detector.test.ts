@@ -7,8 +7,10 @@ import type { Kind } from "@fiberscope/detector/Finding"
 import type { Report } from "@fiberscope/detector/Report"
 import { observe } from "./support.ts"
 
-// `ok` takes 25 seconds from the first fiber on, and a busy machine some to get there.
 const seconds = 30
+
+/** The least after which the detector says that all is well. */
+const enough = 25_000 // milliseconds
 
 interface Leak {
   readonly pattern: string
@@ -35,7 +37,11 @@ const said = ({ because, findings }: Report): string =>
   [because, ...findings.map(({ kind, site, summary }) => `${kind} at ${site.name}: ${summary}`)].join("\n")
 
 const accusesNothing = async (name: string): Promise<void> => {
-  const report = await observe(name, seconds)
+  const first = await observe(name, seconds)
+  // Where a busy machine took its time to start the program, too little was seen to tell a buffer that fills from one without a limit.
+  const report = first.processes.every(({ durationMs }) => durationMs >= enough)
+    ? first
+    : await observe(name, 2 * seconds)
   assert.deepStrictEqual(report.findings.filter(convicts), [])
   assert.include(["ok", "undecided"], report.verdict, report.because)
 }

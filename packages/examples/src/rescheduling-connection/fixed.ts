@@ -2,7 +2,7 @@
  * FIXED: a connection is a scoped resource that a pool opens, lends and closes, and polling is a schedule inside of that scope.
  *
  * What changed: `acquireRelease` ties `close` to the scope of the connection, so it cannot be forgotten. The callback that scheduled
- * itself became a fiber of the same scope that repeats on a schedule. The buffer slides: it keeps the newest 100 messages. And requests
+ * itself became a fiber of the same scope that repeats on a schedule. The buffer slides: it keeps the newest 20 messages. And requests
  * borrow: no more than ten connections are ever open, and who forgets to give one back is named.
  */
 import * as ConnectionPool from "@fiberscope/core/ConnectionPool"
@@ -15,7 +15,7 @@ let buffered = 0
 type Message = ReadonlyArray<number>
 
 const openBuffer = Effect.acquireRelease(
-  Effect.tap(Queue.sliding<Message>(100), Effect.sync(() => open++)),
+  Effect.tap(Queue.sliding<Message>(20), Effect.sync(() => open++)),
   (buffer) =>
     Effect.sync(() => {
       buffered -= Queue.sizeUnsafe(buffer)
