@@ -23,6 +23,7 @@ describe.concurrent("fiberscope run", { timeout: 60_000 }, () => {
         ["with process.exitCode", 4],
         ["with an uncaught exception", 1],
         ["with an unhandled rejection", 1],
+        ["on a port that is taken", 1],
         ["with a code that an exit handler chose", 5],
         ["in an exit handler", 6],
         ["by SIGSEGV", 139],
