@@ -196,6 +196,31 @@ const scenarios: ReadonlyArray<Scenario> = [
     }
   },
   {
+    name: "sessions that drop all they hold at once",
+    leaks: false,
+    make: (random, seconds) => {
+      const mean = between(random, 1, seconds / 6)
+      const sessions = Array.from({ length: Math.ceil(between(random, 1, 16)) }, () => {
+        const ends: Array<number> = []
+        for (
+          let t = exponential(random, mean);
+          ends.at(-1) === undefined || ends.at(-1)! < seconds;
+          t += exponential(random, mean)
+        ) {
+          ends.push(t)
+        }
+        return ends
+      })
+      return {
+        births: () => 15,
+        life: (second) => {
+          const ends = sessions[Math.floor(random() * sessions.length)]!
+          return ends.find((end) => end > second)! - second
+        }
+      }
+    }
+  },
+  {
     name: "queue near the limit of its consumer",
     leaks: false,
     make: (random, _seconds, scale) => {

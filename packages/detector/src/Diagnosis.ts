@@ -118,12 +118,13 @@ export const diagnose = (observation: Observation, options?: {
       })
     }
   }
+  // A leak that was found explains the floor, also one that is accepted.
   const explained = findings.some((finding) => convicts(finding) || finding.accepted !== undefined)
+  const open = explained ? suspicions.filter(({ rule }) => rule !== HeapFloorTrend.name) : suspicions
   return {
-    ...verdictOf(observation, findings, suspicions, problems),
+    ...verdictOf(observation, findings, open, problems),
     findings,
-    // A leak that was found explains the floor.
-    suspicions: explained ? suspicions.filter(({ rule }) => rule !== HeapFloorTrend.name) : suspicions,
+    suspicions: open,
     failed,
     problems
   }

@@ -85,7 +85,9 @@ export const limits = {
   /** What ever fell by more than half is emptied by somebody now and then. */
   fall: 0.5,
   /** Unless that was when there was but this share of what there is at the most: a queue that has just begun to grow. */
-  small: 0.25,
+  small: 0.1,
+  /** Nor in this first part of the time: a queue that has just begun to grow may be emptied in a moment. */
+  beginning: 0.25,
   /** Of ten arrivals at any time, more than this share come within a fifth of the time once in 120 leaks; a burst has them all there. */
   atOnce: 2 / 3,
   /** Where this share of the departures is one event, their number is a sample of one. */
@@ -195,7 +197,7 @@ export const judge = (
     late,
     last,
     old,
-    fall: largestFall(changes, options?.fewest ?? limits.arrivals),
+    fall: largestFall(changes, options?.fewest ?? limits.arrivals, step(from + (end - from) * limits.beginning)),
     z,
     perSecond: end > cut ? net(late) / ((end - cut) / 1000) : 0
   }
@@ -271,14 +273,15 @@ const decide = (
     readonly suspicious?: number | undefined
   }
 ): Pick<Turnover, "_tag" | "why"> => {
-  const { atOnce, early, fall, last, late, left, lump, third, waves, z } = parts
+  const { atOnce, early, fall, gone, last, late, left, lump, third, waves, z } = parts
   const steady = (why: string) => ({ _tag: "steady", why }) as const
   const unclear = (why: string) => ({ _tag: "unclear", why }) as const
   const rule = net(late) >= limits.share * late.arrivals
   const fewest = options.fewest ?? limits.arrivals
   const few = fewest * limits.suspiciousShare
   const suspicious = options.suspicious ?? few
-  if (z >= limits.z && rule && late.arrivals >= fewest && net(third) > 0 && net(last) > 0 && net(early) >= 0) {
+  const certain = net(late) / Math.sqrt(Math.max(1, late.arrivals + late.departures * gone))
+  if (certain >= limits.z && rule && late.arrivals >= fewest && net(third) > 0 && net(last) > 0 && net(early) >= 0) {
     if (net(last) <= 0.1 * last.arrivals) {
       // Where nothing arrives any more it is full. Where as many go as come, the going may have come in one lump.
       return last.arrivals < few
@@ -296,7 +299,7 @@ const decide = (
   // A queue whose consumer is too slow loses its oldest all the time, and grows all the same: what stays grows in both quarters, or,
   // where what goes goes in lumps, what is left after each of them.
   // Traffic comes in waves, of which many things make more than chance; how uneven the arrivals are tells by how much.
-  const surely = z / Math.sqrt(waves)
+  const surely = net(late) / Math.sqrt(Math.max(1, late.arrivals * waves + late.departures * gone))
   const surelyLeft = left / Math.sqrt(waves)
   const behind = surely >= limits.z && late.arrivals >= fewest && net(late) >= limits.behind * late.arrivals
   const both = (least: number) => fall <= limits.fall && zOf(third) >= least && zOf(last) >= least
@@ -307,6 +310,10 @@ const decide = (
   }
   if (z >= limits.z && rule && late.arrivals >= fewest && net(early) >= 0 && net(third) > 0 && net(last) > 0) {
     return unclear("growth slows down at the end")
+  }
+  const goesOn = net(early) >= 0 && net(third) > 0 && net(last) >= limits.behind * last.arrivals && last.arrivals >= few
+  if (z >= limits.behindZ && late.arrivals >= fewest && net(late) >= limits.behind * late.arrivals && goesOn) {
+    return unclear("more arrive than go, but what goes, goes in lumps")
   }
   const suspect = z >= Math.min(limits.suspiciousZ, Math.sqrt(suspicious)) && late.arrivals >= suspicious
   if (suspect && rule && net(last) > 0 && fall <= limits.fall) {
@@ -401,7 +408,7 @@ const risingLows = (changes: Float64Array, from: number): number => {
 }
 
 /** The largest share by which it fell, from where it was more than a small part of the highest it ever was. */
-const largestFall = (changes: Float64Array, fewest: number): number => {
+const largestFall = (changes: Float64Array, fewest: number, from: number): number => {
   let now = 0
   let highest = 0
   for (const change of changes) highest = Math.max(highest, now += change)
@@ -409,10 +416,11 @@ const largestFall = (changes: Float64Array, fewest: number): number => {
   now = 0
   let peak = 0
   let fall = 0
-  for (const change of changes) {
+  changes.forEach((change, i) => {
     now += change
+    if (i < from) return
     peak = Math.max(peak, now)
     if (peak >= least) fall = Math.max(fall, 1 - now / peak)
-  }
+  })
   return fall
 }

@@ -7,7 +7,7 @@ import { ResourceGrowth } from "../src/rules/ResourceGrowth.ts"
 import { SurvivorGrowth } from "../src/rules/SurvivorGrowth.ts"
 import { random, seeds } from "./support/random.ts"
 import type { Life } from "./support/simulate.ts"
-import { observe, place, readings } from "./support/simulate.ts"
+import { observe, place, readings, tick } from "./support/simulate.ts"
 
 const store = place("store", "file:///app/src/store.ts", 3)
 const handler = place("handler", "file:///app/src/server.ts", 20)
@@ -157,7 +157,9 @@ describe("OffHeapGrowth and ResourceGrowth", () => {
       ]),
       tick: (t) => ({
         resources: { TCPSocketWrap: t / 200 },
-        floors: t % 2000 === 0 ? [{ t, bytes: 2e7, forced: true, external: 1e6 + 1000 * t }] : []
+        // What is dead is let go of now and then.
+        memory: { ...tick(t).memory, external: 1e6 + 1000 * t + (t % 3000) * 1000 },
+        floors: t % 2000 === 0 ? [{ t, bytes: 2e7, forced: true, external: 1e6 }] : []
       })
     })
   const blamed = (rule: LeakRule, frames: ReadonlyArray<Place>) => {

@@ -185,7 +185,7 @@ export const startAgent = (
 
 /** Bytes between two allocation samples at the beginning. */
 export const firstInterval = ({ sampling }: Pick<AgentOptions, "sampling">): number =>
-  sampling === "adaptive" ? limits.first : sampling
+  sampling === "adaptive" ? limits.smallest : sampling
 
 /** Processor time of the process. */
 const cpuMs = (): number => {

@@ -25,16 +25,16 @@ export interface SamplingInterval {
 const KiB = 1024
 
 export const limits = {
-  /** Bytes: an interval as long as most objects are samples all of them. */
-  smallest: KiB,
   /** Bytes: not measurable on a loop that only allocates. */
   largest: 512 * KiB,
   /** Bytes: where it starts and, with most programs, stays, so that what was there from the beginning is seen to go. */
-  first: 4 * KiB,
+  smallest: 2 * KiB,
   /** Samples a second. */
   target: 2000,
   most: 6000,
   least: 250,
+  /** To see all that there is from now on is worth to forget what was seen only when it is so many times as much. */
+  gain: 8,
   /** Samples a second in the first milliseconds of a program, which allocates more then than ever after. */
   startUp: { most: 25_000, ms: 2500 },
   /** A reading tells all living samples, at about two microseconds each; this many take as long as a small collection. */
@@ -46,7 +46,7 @@ export const limits = {
 } as const
 
 export const makeSamplingInterval = (): SamplingInterval => {
-  let bytes: number = limits.first
+  let bytes: number = limits.smallest
   let patience: number = limits.patience
   let last: number | undefined
   let began = 0
@@ -86,6 +86,7 @@ export const makeSamplingInterval = (): SamplingInterval => {
       scarce ??= { since, most: 0 }
       scarce.most = Math.max(scarce.most, rate)
       if (usage.t - scarce.since < patience - limits.slice) return undefined
+      if (clamp(scarce.most / limits.target) * limits.gain > bytes) return undefined
       patience *= 2
       return change(scarce.most / limits.target)
     }

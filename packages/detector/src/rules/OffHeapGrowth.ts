@@ -8,8 +8,10 @@ import { confidenceOf, docsOf, fingerprint } from "../Finding.ts"
 import { judgement, ok } from "../LeakRule.ts"
 import type { LeakRule } from "../LeakRule.ts"
 import { describeSite } from "../Site.ts"
+import type { Point } from "../TimeSeries.ts"
 import { mannKendall, senSlope } from "../Trend.ts"
 import { lengthOf } from "../Turnover.ts"
+import type { Window } from "../Turnover.ts"
 import { growingPlace } from "./SurvivorGrowth.ts"
 import { trafficRises } from "./Traffic.ts"
 
@@ -18,13 +20,16 @@ const name = "OffHeapGrowth"
 /** Readings of the late half without which a straight line means nothing: eight rises in a row are chance once in 256. */
 const fewest = 6
 
+/** Parts of the late two thirds; more would be shorter than it takes V8 to let go. */
+const mostParts = 12
+
 /** Bytes: below this a pool of buffers that is refilled looks the same. */
 const smallest = 1024 * 1024
 
 /**
  * **Details**
  *
- * Individual buffers are not seen, only their sum after a major collection. So more is asked of it than of anything else: in the
+ * Individual buffers are not seen, only their sum. So more is asked of it than of anything else: in the
  * late two thirds of the window every part rises, as fast at the end as before, by Mann–Kendall with p < 0.001, the whole by a tenth
  * and by a megabyte at least, and not because there is more traffic.
  *
@@ -35,7 +40,9 @@ export const OffHeapGrowth: LeakRule = {
   name,
   check: (observation) => {
     const { window } = observation
-    const late = observation.series("external.floor").filter(({ t }) => t >= window.start + lengthOf(window) / 3)
+    // Without a reading there was no major collection, and buffers that are only waiting for one would be counted.
+    if (observation.series("external.floor").length < fewest) return ok
+    const late = lows(observation.series("external"), { start: window.start + lengthOf(window) / 3, end: window.end })
     if (late.length < fewest) return ok
     const values = late.map(({ value }) => value)
     const times = late.map(({ t }) => t / 1000)
@@ -76,10 +83,10 @@ export const OffHeapGrowth: LeakRule = {
       growth: { perSecond, unit: "bytes" },
       survivors: [],
       evidence: [{
-        label: "after collections",
-        text: `${values.length} readings, each right after a major collection, rise from ${megabytes(values[0]!)} to ${
-          megabytes(values.at(-1)!)
-        }`
+        label: "lows",
+        text: `the lowest of each of ${values.length} parts of the late two thirds rises from ${
+          megabytes(values[0]!)
+        } to ${megabytes(values.at(-1)!)}`
       }],
       cannotShow: place === undefined
         ? "Who allocated it: V8 samples the heap only."
@@ -91,6 +98,21 @@ export const OffHeapGrowth: LeakRule = {
       pid: observation.hello?.pid ?? 0
     }], [])
   }
+}
+
+/**
+ * The lowest points of each part of a window. V8 lets go of buffers some time after the collection that found them dead, so neither a
+ * value right after one nor any other is what lives; the lowest of a few seconds comes near.
+ */
+const lows = (points: ReadonlyArray<Point>, { end, start }: Window): ReadonlyArray<Point> => {
+  const within = points.filter(({ t }) => t >= start && t <= end)
+  const count = Math.min(mostParts, Math.floor(within.length / 2))
+  const parts: Array<Point | undefined> = Array.from({ length: count }, () => undefined)
+  for (const point of within) {
+    const part = Math.min(count - 1, Math.floor(count * (point.t - start) / (end - start)))
+    if (parts[part] === undefined || point.value < parts[part].value) parts[part] = point
+  }
+  return parts.filter((point) => point !== undefined)
 }
 
 /** What node does to make a buffer, and V8 to make its handle. */

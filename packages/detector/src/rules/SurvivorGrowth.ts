@@ -122,10 +122,10 @@ const judgeSites = (observation: Observation, bytes: number): ReadonlyArray<Judg
 
 /** What speaks against growth that the samples show. */
 const objection = (observation: Observation, { site, turnover }: Judged): string | undefined => {
-  if (observation.allocations.outdated && !floorHolds(observation)) {
+  const bytes = turnover.perSecond * site.bytes / Math.max(1, site.lives.living())
+  if (observation.allocations.outdated && !goesOn(observation, bytes)) {
     return "the samples that tell of it end before the run"
   }
-  const bytes = turnover.perSecond * site.bytes / Math.max(1, site.lives.living())
   return mostFloorGrowth(observation, memoryWindow(observation)) < halfway * bytes
     ? "the heap does not grow with it: what was there before may go instead"
     : undefined
@@ -134,12 +134,14 @@ const objection = (observation: Observation, { site, turnover }: Judged): string
 /** Memory that grows at a site raises the heap floor by as much, unless as much goes elsewhere: by half of it at the least. */
 const halfway = 0.5
 
-/** Whether the heap is at least as large as when the samples ended. */
-const floorHolds = (observation: Observation): boolean => {
+/** Whether the heap has grown on like this since the samples ended. */
+const goesOn = (observation: Observation, bytesPerSecond: number): boolean => {
   const floors = observation.series("heap.floor")
   const { end } = memoryWindow(observation)
-  const then = floors.findLast(({ t }) => t <= end)?.value ?? Infinity
-  return (floors.at(-1)?.value ?? 0) >= then
+  const then = floors.findLast(({ t }) => t <= end)
+  const now = floors.at(-1)
+  return then !== undefined && now !== undefined && now.t > then.t
+    && now.value - then.value >= halfway * bytesPerSecond * (now.t - then.t) / 1000
 }
 
 /**
