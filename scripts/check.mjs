@@ -1,6 +1,7 @@
-// Everything that can be judged without running the code: format, types, lint, unused code. `pnpm run check`
+// Everything that can be judged without running the code: format, types, lint, unused code, links. `pnpm run check`
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { compiler, script, step } from "./steps.mjs"
+import { compiler, root, script, step } from "./steps.mjs"
 
 /** One result for each step: true when it passed. */
 export const check = async () => [
@@ -12,7 +13,8 @@ export const check = async () => [
   ...await Promise.all([
     step("format", "dprint", ["check", "--list-different"]),
     step("lint", "oxlint", ["--deny-warnings"])
-  ])
+  ]),
+  await step("links", process.execPath, [join(root, "scripts/links.mjs")])
 ]
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -13,7 +13,9 @@ import { compiler, root, run, script } from "./steps.mjs"
 const timeout = 20_000
 const sources = ["packages/*/src/**/*.ts", "README.md", "docs/**/*.md"]
 // Inside the examples package, where every package of the workspace resolves as it does for a user.
-const folder = join(root, "packages/examples/.tmp/doctest")
+// A folder for each run: two at a time would take away each other's files.
+const folder = join(root, `packages/examples/.tmp/doctest-${process.pid}`)
+process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
 
 /** The blocks of one file: where each begins, its code, and why it is not to be run. */
 const blocksOf = (file) => {
@@ -42,7 +44,6 @@ const blocks = globSync(sources, { cwd: root })
   .sort()
   .flatMap(blocksOf)
 
-rmSync(folder, { recursive: true, force: true })
 mkdirSync(folder, { recursive: true })
 const byName = new Map()
 for (const block of blocks) {
