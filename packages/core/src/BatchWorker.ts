@@ -36,6 +36,7 @@ import { takePart } from "./GracefulShutdown.ts"
 import type { Entry } from "./internal/BatchRunner.ts"
 import { BatchRunner } from "./internal/BatchRunner.ts"
 import { instrument } from "./internal/instruments.ts"
+import { rounded } from "./internal/rounded.ts"
 import { sitesOf } from "./internal/sitesOf.ts"
 
 /**
@@ -319,7 +320,7 @@ export const make = <A, E = never, R = never>(
           Deadline.unbounded(drain({ deadline: options.drainDeadline ?? "10 seconds" })),
           ({ stuck }) =>
             Effect.forEach(stuck, ({ age, items, site, what }) => {
-              const where = `${Duration.format(age)} (${renderSite(site)})`
+              const where = `${rounded(age)} (${renderSite(site)})`
               return Effect.logError(`"${name}" has ended, and ${what} of ${items} items still runs, for ${where}`)
             }, { discard: true })
         )

@@ -29,6 +29,7 @@ import type { FiberSite } from "./FiberSite.ts"
 import { renderSite } from "./FiberSite.ts"
 import { instrument } from "./internal/instruments.ts"
 import { reportFailure, sayNow } from "./internal/reportFailure.ts"
+import { rounded } from "./internal/rounded.ts"
 import { sitesOf } from "./internal/sitesOf.ts"
 
 /**
@@ -45,7 +46,7 @@ export class DeadlineExceeded extends Data.TaggedError("DeadlineExceeded")<{
   readonly orphaned: boolean
 }> {
   override get message(): string {
-    const times = `${Duration.format(this.budget)}; ${Duration.format(this.elapsed)} went by`
+    const times = `${rounded(this.budget)}; ${rounded(this.elapsed)} went by`
     return this.orphaned
       ? `"${this.label}" had ${times}. It does not heed its interruption and still runs: see Deadline.orphans`
       : `"${this.label}" had ${times}`
@@ -417,7 +418,7 @@ export const make = (options?: DeadlineOptions): Effect.Effect<Deadline["Service
           orphans.delete(orphan)
           const ended = Effect.withFiber((logging) =>
             Effect.logWarning(
-              `"${left.label}", which was left behind, ended after ${Duration.format(age(logging, left.start))}`
+              `"${left.label}", which was left behind, ended after ${rounded(age(logging, left.start))}`
             )
           )
           sayNow(context, Exit.isFailure(exit) ? Effect.andThen(ended, reportFailure(exit.cause, left.label)) : ended)

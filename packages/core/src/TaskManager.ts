@@ -31,6 +31,7 @@ import type { FiberSite } from "./FiberSite.ts"
 import { renderSite } from "./FiberSite.ts"
 import { takePart } from "./GracefulShutdown.ts"
 import { instrument } from "./internal/instruments.ts"
+import { rounded } from "./internal/rounded.ts"
 import { sitesOf } from "./internal/sitesOf.ts"
 import type { Gate } from "./internal/TaskSupervisor.ts"
 import { TaskSupervisor } from "./internal/TaskSupervisor.ts"
@@ -418,7 +419,7 @@ export const make = (options: TaskManagerOptions): Effect.Effect<TaskManager["Se
       ({ stuck }) =>
         Effect.forEach(stuck, ({ age, label, site }) =>
           Effect.logError(
-            `Task "${label}" of "${name}" is stuck: interrupted, and still running after ${Duration.format(age)} `
+            `Task "${label}" of "${name}" is stuck: interrupted, and still running after ${rounded(age)} `
               + `(${renderSite(site)})`
           ))
     )

@@ -56,6 +56,13 @@ describe("Deadline", () => {
       assert.strictEqual(error.message, "\"checkout\" had 2s; 2s went by")
     }))
 
+  it("says times in milliseconds, though clocks count finer", () => {
+    const [budget, elapsed] = [Duration.micros(1_000_400n), Duration.nanos(1_003_094_239n)]
+    const error = new Deadline.DeadlineExceeded({ label: "checkout", budget, elapsed, orphaned: false })
+    assert.strictEqual(error.message, "\"checkout\" had 1s; 1s 3ms went by")
+    assert.strictEqual(error.elapsed, elapsed)
+  })
+
   it.effect("hands results and failures through, in time", () =>
     Effect.gen(function*() {
       assert.strictEqual(yield* Deadline.within(Effect.succeed(1), "1 second"), 1)
