@@ -555,7 +555,7 @@ describe("BatchWorker", () => {
         }, {
           order: "random",
           orders: 2,
-          inject: ["failingAcquire", "slowRelease"],
+          inject: ["failingAcquire", "dyingRelease", "slowRelease"],
           budget: { runs: 600 * effort },
           invariant: () => books.problems(script)
         })

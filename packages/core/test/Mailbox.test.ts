@@ -19,7 +19,7 @@ import { TestClock } from "effect/testing"
 import type { DropReason, MailboxOptions } from "../src/Mailbox.ts"
 import * as Mailbox from "../src/Mailbox.ts"
 import type { Ledger } from "../src/testing/index.ts"
-import { InterruptLab } from "../src/testing/index.ts"
+import { InjectedFailure, InterruptLab } from "../src/testing/index.ts"
 
 /** A mailbox of numbers that remembers what it dropped. */
 const numbers = (options: Partial<MailboxOptions<number>> = {}) =>
@@ -314,7 +314,7 @@ describe("Mailbox", () => {
 
   describe("for random programs, interrupted at every point", () => {
     const small = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
-    const Handler = Schema.Literals(["sync", "sleep", "use", "fail", "die", "slow"])
+    const Handler = Schema.Literals(["sync", "sleep", "use", "fail", "die", "interrupt", "slow"])
     const Step = Schema.Struct({
       op: Schema.Literals([
         "send",
@@ -415,6 +415,8 @@ describe("Mailbox", () => {
             case "fail":
               return Effect.fail(item)
             case "die":
+              return Effect.die(new InjectedFailure({ kind: "dyingRelease", name: "handler" }))
+            case "interrupt":
               return Effect.interrupt
           }
         }
@@ -476,5 +478,33 @@ describe("Mailbox", () => {
         { arbitrary: { runs: 30 * effort }, timeout: 60_000 }
       )
     }
+
+    it.effect("with failing, dying and slow parts, in random orders", () =>
+      Effect.suspend(() => {
+        const script: typeof Script.Type = {
+          capacity: 1,
+          overflow: "suspend",
+          maxDeliveries: 2,
+          steps: [
+            { op: "runMany", handler: "use", ms: 2 },
+            { op: "send", handler: "sync", ms: 0 },
+            { op: "forkSend", handler: "sync", ms: 0 },
+            { op: "send", handler: "sync", ms: 0 },
+            { op: "receive", handler: "use", ms: 1 },
+            { op: "sleep", handler: "sync", ms: 3 }
+          ]
+        }
+        let books = new Books()
+        return InterruptLab.verify((ledger) => {
+          books = new Books()
+          return Effect.scoped(interpret(script, ledger, books))
+        }, {
+          order: "random",
+          orders: 3,
+          inject: ["failingAcquire", "dyingRelease", "slowRelease"],
+          budget: { runs: 600 * effort },
+          invariant: () => books.problems()
+        })
+      }), 60_000)
   })
 })

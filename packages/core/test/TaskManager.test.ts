@@ -21,6 +21,7 @@ import {
 } from "effect"
 import { TestClock } from "effect/testing"
 import * as Deadline from "../src/Deadline.ts"
+import { renderSite } from "../src/FiberSite.ts"
 import type { TaskManagerOptions } from "../src/TaskManager.ts"
 import { make, TaskManager } from "../src/TaskManager.ts"
 import type { Ledger } from "../src/testing/index.ts"
@@ -128,7 +129,9 @@ describe("TaskManager", () => {
     it.effect("where effect keeps silent, reports each one at once, and once", () =>
       Effect.gen(function*() {
         const plain = yield* heard(Effect.scoped(Effect.gen(function*() {
-          yield* Effect.forkScoped(Effect.fail(new Error("detached")), { startImmediately: true })
+          yield* Effect.forkScoped(Effect.fail(new Error("scoped")), { startImmediately: true })
+          yield* Effect.forkDetach(Effect.fail(new Error("detached")), { startImmediately: true })
+          Effect.runForkWith(yield* Effect.context())(Effect.fail(new Error("run")))
           const set = yield* FiberSet.make<void, Error>()
           yield* FiberSet.run(set, Effect.fail(new Error("first")))
           yield* FiberSet.run(set, Effect.fail(new Error("second")))
@@ -306,6 +309,14 @@ describe("TaskManager", () => {
 
     it.effect("where a scope waits for ever, ends at its deadline and names who is stuck, with site and age", () =>
       Effect.gen(function*() {
+        const plain = yield* Effect.forkChild(
+          Effect.scoped(Effect.forkScoped(stubborn("1 hour"), { startImmediately: true }))
+        )
+        yield* TestClock.adjust("59 minutes")
+        assert.isUndefined(plain.pollUnsafe())
+        yield* TestClock.adjust("1 minute")
+        assert.isDefined(plain.pollUnsafe())
+
         const tasks = yield* manager({ name: "stops", maxRunning: 5 })
         yield* tasks.spawn("hangs", stubborn("1 hour"))
         yield* tasks.spawn("never lets go", Effect.onInterrupt(Effect.never, () => Effect.sleep("2 hours")))
@@ -328,6 +339,70 @@ describe("TaskManager", () => {
         assert.deepInclude(yield* metric("stuck", "stops"), { value: 1 })
         yield* TestClock.adjust("2 hours")
       }))
+
+    /** Does not end until it is let go. */
+    const stuckIn = Effect.fn("stuckIn")(function*(free: Effect.Effect<unknown>) {
+      yield* Effect.uninterruptible(free)
+    })
+
+    const hangs: Readonly<
+      Record<string, (stuck: Effect.Effect<void>, isFree: () => boolean) => Effect.Effect<void, unknown>>
+    > = {
+      "cannot be interrupted": (stuck) => stuck,
+      "hangs in a finalizer": (stuck) => Effect.onInterrupt(Effect.never, () => stuck),
+      "hangs in a release": (stuck) => Effect.scoped(Effect.andThen(Effect.addFinalizer(() => stuck), Effect.never)),
+      "waits for a child that hangs": (stuck) => Effect.andThen(Effect.forkChild(stuck), Effect.never),
+      "waits for a timeout of what hangs": (stuck) => Effect.timeout(stuck, "1 second"),
+      "hangs when it is started anew": (stuck) => {
+        let attempts = 0
+        return Effect.suspend(() => attempts++ === 0 ? Effect.fail("no") : stuck)
+      },
+      "is busy all the time": (_, isFree) => stuckIn(Effect.repeat(Effect.sleep("1 millis"), { until: isFree }))
+    }
+
+    /** Without a name of its own a task is known by who asked for it. */
+    const asked = Effect.fn("asked")(function*<A, E>(spawn: Effect.Effect<A, E>) {
+      return yield* spawn
+    })
+
+    for (const [name, hang] of Object.entries(hangs)) {
+      for (const grace of ["0 millis", "1 second"] as const) {
+        it.effect(`ends by its deadline for a task that ${name}, after a grace of ${grace}, and names it`, () =>
+          Effect.gen(function*() {
+            const free = yield* Deferred.make<void>()
+            const { value: report } = yield* heard(Effect.gen(function*() {
+              const tasks = yield* manager({ maxRunning: 3, restart: Schedule.recurs(1) })
+              const task = hang(stuckIn(Deferred.await(free)), () => Deferred.isDoneUnsafe(free))
+              yield* asked(tasks.spawn("hangs", task))
+              yield* tasks.spawn("fine", Effect.never)
+              yield* Effect.forkChild(asked(tasks.spawnReady("hangs before it is ready", () => task)), {
+                startImmediately: true
+              })
+              yield* Effect.forkChild(tasks.spawn("waits for a place", task), { startImmediately: true })
+              yield* TestClock.adjust("10 millis")
+              const stop = yield* Effect.forkChild(tasks.stop({ grace, deadline: "3 seconds" }), {
+                startImmediately: true
+              })
+              yield* TestClock.adjust("2999 millis")
+              assert.isUndefined(stop.pollUnsafe())
+              yield* TestClock.adjust("1 millis")
+              const report = yield* Fiber.join(stop)
+              yield* Deferred.succeed(free, undefined)
+              yield* TestClock.adjust("1 second")
+              assert.deepStrictEqual(yield* tasks.tasks, [])
+              return report
+            }))
+            assert.strictEqual(Duration.toMillis(report.elapsed), 3000)
+            assert.deepInclude(report, { finished: 0, interrupted: 1 })
+            assert.deepStrictEqual(report.stuck.map(({ label }) => label), ["hangs", "hangs before it is ready"])
+            for (const { age, fiber, site } of report.stuck) {
+              assert.strictEqual(Duration.toMillis(age), 3010)
+              assert.isAbove(fiber, 0)
+              assert.match(renderSite(site), /(asked|stuckIn) \(.*TaskManager\.test\.ts:\d+/)
+            }
+          }))
+      }
+    }
 
     it.effect("interrupts all, also when one of them ends others", () =>
       Effect.gen(function*() {
@@ -451,10 +526,23 @@ describe("TaskManager", () => {
     })
     type Script = typeof Script.Type
 
+    interface SpawnedTask {
+      readonly await: Effect.Effect<Exit.Exit<void, unknown>>
+    }
+
+    /** A task that somebody asked for: what became of it, and what the caller knows of that. */
+    interface Asked {
+      readonly op: string
+      began: boolean
+      refused: boolean
+      task: SpawnedTask | undefined
+    }
+
     interface Books {
       running: number
       failed: number
       told: number
+      readonly asked: Array<Asked>
     }
 
     /** The body of a task: it keeps the books that the manager is judged by. */
@@ -499,7 +587,7 @@ describe("TaskManager", () => {
     }
 
     const interpret = (script: Script, ledger: Ledger): Effect.Effect<void, unknown, Scope.Scope> => {
-      const books: Books = { running: 0, failed: 0, told: 0 }
+      const books: Books = { running: 0, failed: 0, told: 0, asked: [] }
       ledger.always("running <= maxRunning", () => books.running <= script.maxRunning)
       const reporter = ErrorReporter.make(() => books.told++)
       // The reporter hears a cause once however often it is reported: what is counted here are reports.
@@ -516,18 +604,30 @@ describe("TaskManager", () => {
         const spawned: Array<{ readonly join: Effect.Effect<void, unknown>; readonly interrupt: Effect.Effect<void> }> =
           []
         for (const step of script.steps) {
-          const work = body(ledger, books, step, tasks)
+          const one: Asked = { op: step.op, began: false, refused: false, task: undefined }
+          books.asked.push(one)
+          const work = Effect.suspend(() => {
+            one.began = true
+            return body(ledger, books, step, tasks)
+          })
+          /** Notes what the caller was told. One that is interrupted was told nothing. */
+          const told = <A, E>(spawning: Effect.Effect<A, E>, taskOf: (answer: A) => SpawnedTask | undefined) =>
+            Effect.onExitPrimitive(spawning, (exit) => {
+              if (Exit.isSuccess(exit)) one.task = taskOf(exit.value)
+              one.refused = Exit.isSuccess(exit) ? one.task === undefined : !Cause.hasInterrupts(exit.cause)
+              return undefined
+            })
           const kept = <E, R>(spawning: Effect.Effect<(typeof spawned)[number], E, R>) =>
             Effect.exit(Effect.tap(spawning, (task) => Effect.sync(() => spawned.push(task))))
           switch (step.op) {
             case "spawn":
-              yield* kept(Effect.timeout(tasks.spawn("task", work), "1 second"))
+              yield* kept(Effect.timeout(told(tasks.spawn("task", work), (task) => task), "1 second"))
               break
             case "forkSpawn":
-              yield* Effect.forkChild(kept(tasks.spawn("task", work)))
+              yield* Effect.forkChild(kept(told(tasks.spawn("task", work), (task) => task)))
               break
             case "trySpawn":
-              yield* Effect.ignore(tasks.trySpawn("task", work))
+              yield* Effect.ignore(told(tasks.trySpawn("task", work), Option.getOrUndefined))
               break
             case "spawnReady":
               yield* kept(Effect.timeout(
@@ -572,8 +672,15 @@ describe("TaskManager", () => {
       return Effect.provideService(
         Effect.ensuring(
           within,
-          Effect.sync(() => {
-            const { failed, running, told } = books
+          Effect.gen(function*() {
+            const { asked, failed, running, told } = books
+            for (const { began, op, refused, task } of asked) {
+              // One that was to be interrupted before its first operation says so.
+              const known = refused
+                ? !began
+                : task === undefined || began || Exit.hasInterrupts(yield* task.await)
+              ledger.always(`what is asked for starts, or its caller knows that it did not: ${op}`, () => known)
+            }
             ledger.always(`no task is alive after the scope: ${running}`, () => running === 0)
             // A failure before a task is ready is told to the caller instead.
             const toCallers = script.steps.filter(({ op }) => op === "spawnReady").length * 2
