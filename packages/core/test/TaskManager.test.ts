@@ -357,7 +357,7 @@ describe("TaskManager", () => {
         let attempts = 0
         return Effect.suspend(() => attempts++ === 0 ? Effect.fail("no") : stuck)
       },
-      "is busy all the time": (_, isFree) => stuckIn(Effect.repeat(Effect.sleep("1 millis"), { until: isFree }))
+      "is busy all the time": (_, isFree) => stuckIn(Effect.repeat(Effect.yieldNow, { until: isFree }))
     }
 
     /** Without a name of its own a task is known by who asked for it. */
@@ -391,7 +391,7 @@ describe("TaskManager", () => {
               yield* TestClock.adjust("1 second")
               assert.deepStrictEqual(yield* tasks.tasks, [])
               return report
-            }))
+            })).pipe(Effect.ensuring(Deferred.succeed(free, undefined)))
             assert.strictEqual(Duration.toMillis(report.elapsed), 3000)
             assert.deepInclude(report, { finished: 0, interrupted: 1 })
             assert.deepStrictEqual(report.stuck.map(({ label }) => label), ["hangs", "hangs before it is ready"])
