@@ -219,6 +219,39 @@ describe.skipIf(why !== undefined)("in front of a real PostgreSQL", () => {
       assert.deepStrictEqual((yield* allRows).map(({ id }) => id), ids)
     }))
 
+  it.live("a mailbox goes on, too, when the server has crashed and was started again", () =>
+    Effect.gen(function*() {
+      yield* fresh
+      const some = ids.slice(0, 100)
+      const counts = yield* Effect.scoped(Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        const mailbox = yield* Mailbox.make<number>({ capacity: 50 })
+        const half = yield* Deferred.make<void>()
+        let written = 0
+        const write = (id: number) =>
+          Effect.tap(
+            upsert(sql, [id]),
+            () => Effect.suspend(() => ++written >= 40 ? Deferred.succeed(half, undefined) : Effect.void)
+          )
+        const handling = yield* Effect.forkChild(
+          Effect.retry(Effect.sandbox(mailbox.run(write, { concurrency: 4 })), Schedule.spaced("10 millis"))
+        )
+        const sending = yield* Effect.forkChild(
+          Effect.andThen(Effect.forEach(some, mailbox.send, { discard: true }), mailbox.close)
+        )
+        yield* Deferred.await(half)
+        yield* Effect.sync(() => server.stop("immediate"))
+        yield* Effect.sleep("50 millis")
+        yield* Effect.sync(() => server.start())
+        yield* Fiber.join(sending)
+        yield* Fiber.join(handling)
+        return yield* mailbox.counts
+      })).pipe(Effect.provide(application("restarted mailbox")))
+      assert.deepInclude(counts, { offered: some.length, delivered: some.length, dropped: 0 })
+      assert.isAtLeast(counts.redelivered, 1)
+      assert.deepStrictEqual((yield* allRows).map(({ id }) => id), some)
+    }))
+
   it.live("a mailbox delivers again what its handler could not write, and loses no message", () =>
     Effect.gen(function*() {
       yield* fresh
