@@ -8,6 +8,7 @@
 import inspector from "node:inspector"
 import { originalOf } from "./Originals.ts"
 import type { Place, Samples } from "./Protocol.ts"
+import { hashOf, makeStackIds, mix } from "./StackIds.ts"
 
 interface ProfileNode {
   readonly callFrame: {
@@ -109,20 +110,15 @@ const startSampler = (bytes: number): Sampler => {
 export const sampleAllocations = (bytes: number, isOwn: (url: string) => boolean): AllocationSamples => {
   const shared = sampler ??= startSampler(bytes)
   shared.users++
-  const stackIds = new Map<string, number>()
+  const stackIds = makeStackIds(maxStacks)
   let living = new Float64Array(0)
   return {
     read: () => {
       const profile = shared.profile()
       const stacks: Array<NewStack> = []
-      const stackOf = stacksByNode(profile, isOwn, (frames) => {
-        const key = frames.map(({ column, file, line, name }) => `${name} ${file}:${line}:${column}`).join("\n")
-        const known = stackIds.get(key)
-        if (known !== undefined) return known
-        const id = stackIds.size + 1
-        if (id > maxStacks) return 0
-        stackIds.set(key, id)
-        stacks.push({ id, frames: frames.map(originalOf) })
+      const stackOf = stacksByNode(profile, isOwn, (frames, hashes) => {
+        const { id, isNew } = stackIds.of(hashes)
+        if (isNew) stacks.push({ id, frames: frames.map(originalOf) })
         return id
       })
       const before = living
@@ -176,12 +172,23 @@ export const sampleAllocations = (bytes: number, isOwn: (url: string) => boolean
 const stacksByNode = (
   profile: Profile,
   isOwn: (url: string) => boolean,
-  intern: (frames: ReadonlyArray<Place>) => number
+  intern: (frames: ReadonlyArray<Place>, hashes: ReadonlyArray<number>) => number
 ): ReadonlyMap<number, number> => {
+  const urls = new Map<string, number>()
+  const hashOfFrame = ({ columnNumber, functionName, lineNumber, url }: ProfileNode["callFrame"]): number => {
+    let hash = urls.get(url)
+    if (hash === undefined) urls.set(url, hash = hashOf(url))
+    return mix(hashOf(functionName, hash) + Math.imul(lineNumber, 0x9e3779b1) + columnNumber)
+  }
   const used = new Set<number>()
   for (const { nodeId } of profile.samples) used.add(nodeId)
   const out = new Map<number, number>()
-  const walk = (node: ProfileNode, above: ReadonlyArray<Place>, aboveIsOwn: boolean): void => {
+  const walk = (
+    node: ProfileNode,
+    above: ReadonlyArray<Place>,
+    hashesAbove: ReadonlyArray<number>,
+    aboveIsOwn: boolean
+  ): void => {
     const { columnNumber, functionName, lineNumber, url } = node.callFrame
     const own = isOwn(url)
     // What node's own functions do, they do for whoever called them.
@@ -193,10 +200,11 @@ const stacksByNode = (
         0,
         maxFrames
       )
-    if (!ours && used.has(node.id)) out.set(node.id, intern(frames))
-    for (const child of node.children) walk(child, frames, ours)
+    const hashes = root || own ? hashesAbove : [hashOfFrame(node.callFrame), ...hashesAbove].slice(0, maxFrames)
+    if (!ours && used.has(node.id)) out.set(node.id, intern(frames, hashes))
+    for (const child of node.children) walk(child, frames, hashes, ours)
   }
-  walk(profile.head, [], false)
+  walk(profile.head, [], [], false)
   return out
 }
 

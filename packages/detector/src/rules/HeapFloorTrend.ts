@@ -8,7 +8,7 @@ import type { LeakRule } from "../LeakRule.ts"
 import type { Observation } from "../Observation.ts"
 import { rises, senSlope } from "../Trend.ts"
 import { lengthOf, limits } from "../Turnover.ts"
-import { leastBytes, memoryWindow } from "./SurvivorGrowth.ts"
+import { codeBytes, leastBytes, memoryWindow } from "./SurvivorGrowth.ts"
 
 const name = "HeapFloorTrend"
 
@@ -48,9 +48,6 @@ export const detectable = (observation: Observation): number => {
   const lateSeconds = (seconds - Math.max(3, seconds / 6)) / 2
   return lateSeconds > 0 ? Math.max(limits.arrivals * allocations.interval, leastBytes) / lateSeconds : Infinity
 }
-
-/** V8 throws away the code of functions that did not run for a while, and compiles it again: that much of the floor is no object. */
-const codeBytes = 1024 * 1024
 
 /**
  * @since 0.1.0

@@ -34,6 +34,15 @@ const fewestReadings = 4
  */
 export const leastBytes = 128 * 1024
 
+/**
+ * The same for the whole program, where no function accounts for it. V8 throws away the code of functions that did not run for a while,
+ * compiles it again, and goes on optimizing: up to 0.7 MB in a minute in programs that leak nothing.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const codeBytes = 1024 * 1024
+
 interface Judged {
   readonly site: AllocationSite
   readonly turnover: Turnover.Turnover
@@ -104,16 +113,15 @@ const judgeSites = (observation: Observation, bytes: number): ReadonlyArray<Judg
   const judged: Array<Judged> = []
   for (const site of allocations.sites.values()) {
     const living = site.lives.living()
-    const fewest = Math.max(Turnover.limits.arrivals, living === 0 ? 0 : Math.ceil(bytes * living / site.bytes))
+    const least = site.scope === "whole" ? codeBytes : bytes
+    const fewest = Math.max(Turnover.limits.arrivals, living === 0 ? 0 : Math.ceil(least * living / site.bytes))
     if (living < fewest * Turnover.limits.suspiciousShare) continue
     judged.push({
       site,
       turnover: Turnover.judge(site.lives.all(), window, age, {
         steadyTraffic,
         work,
-        fewest,
-        // A few more survivors somewhere in a whole program are its warm-up.
-        suspicious: site.scope === "whole" ? 2 * fewest : undefined
+        fewest
       })
     })
   }
