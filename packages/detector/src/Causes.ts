@@ -6,7 +6,7 @@
 import { convicts, fingerprint } from "./Finding.ts"
 import type { Evidence, Finding, Site } from "./Finding.ts"
 import type { Observation } from "./Observation.ts"
-import { floorTrend } from "./rules/HeapFloorTrend.ts"
+import { floorTrend } from "./rules/HeapFloor.ts"
 import { describeSite } from "./Site.ts"
 
 /**

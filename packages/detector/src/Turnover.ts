@@ -43,6 +43,8 @@ export interface Flow {
 export interface Turnover {
   readonly _tag: "growing" | "unclear" | "steady"
   readonly why: string
+  /** More arrive than go, and what goes makes it unclear: a heap floor that rises with it would decide. */
+  readonly behind: boolean
   /** Milliseconds: how old is old here. */
   readonly age: number
   /** The late half of the window. */
@@ -272,10 +274,11 @@ const decide = (
     readonly fewest?: number | undefined
     readonly suspicious?: number | undefined
   }
-): Pick<Turnover, "_tag" | "why"> => {
+): Pick<Turnover, "_tag" | "why" | "behind"> => {
   const { atOnce, early, fall, gone, last, late, left, lump, third, waves, z } = parts
-  const steady = (why: string) => ({ _tag: "steady", why }) as const
-  const unclear = (why: string) => ({ _tag: "unclear", why }) as const
+  const steady = (why: string) => ({ _tag: "steady", why, behind: false }) as const
+  const unclear = (why: string, behind = false) => ({ _tag: "unclear", why, behind }) as const
+  const growing = (why: string) => ({ _tag: "growing", why, behind: false }) as const
   const rule = net(late) >= limits.share * late.arrivals
   const fewest = options.fewest ?? limits.arrivals
   const few = fewest * limits.suspiciousShare
@@ -293,7 +296,7 @@ const decide = (
       // It may lie across the middle of the late half, and so look like growth in both quarters.
       if (atOnce > limits.atOnce) return unclear("most of them came at once")
       if (fall > limits.fall) return unclear("something empties it now and then")
-      return { _tag: "growing", why: "old ones go on arriving and hardly any goes" }
+      return growing("old ones go on arriving and hardly any goes")
     }
   }
   // A queue whose consumer is too slow loses its oldest all the time, and grows all the same: what stays grows in both quarters, or,
@@ -305,15 +308,18 @@ const decide = (
   const both = (least: number) => fall <= limits.fall && zOf(third) >= least && zOf(last) >= least
   if (behind && !slowing(parts) && (both(1) || surelyLeft >= limits.behindZ)) {
     return options.steadyTraffic === true && surely >= limits.behindZ && (both(2) || surelyLeft >= limits.behindZ)
-      ? { _tag: "growing", why: "some go, and more arrive, though there is no more to do than before" }
-      : unclear("more arrive than go, but many do go")
+      ? growing("some go, and more arrive, though there is no more to do than before")
+      : unclear("more arrive than go, but many do go", options.steadyTraffic === true)
   }
   if (z >= limits.z && rule && late.arrivals >= fewest && net(early) >= 0 && net(third) > 0 && net(last) > 0) {
     return unclear("growth slows down at the end")
   }
   const goesOn = net(early) >= 0 && net(third) > 0 && net(last) >= limits.behind * last.arrivals && last.arrivals >= few
   if (z >= limits.behindZ && late.arrivals >= fewest && net(late) >= limits.behind * late.arrivals && goesOn) {
-    return unclear("more arrive than go, but what goes, goes in lumps")
+    return unclear(
+      "more arrive than go, but what goes, goes in lumps",
+      options.steadyTraffic === true && !slowing(parts)
+    )
   }
   const suspect = z >= Math.min(limits.suspiciousZ, Math.sqrt(suspicious)) && late.arrivals >= suspicious
   if (suspect && rule && net(last) > 0 && fall <= limits.fall) {

@@ -248,6 +248,29 @@ describe("SurvivorGrowth", () => {
     assert.strictEqual(judge(0, 4), "Warn", "too few to tell")
   })
 
+  it("convicts a queue that lets go in chunks when the heap floor rises with it, and not in a short run", () => {
+    const judge = (seconds: number, floorPerSecond: number) => {
+      // Forty a second come. Now and then some of the oldest go, never as many at a time as the time before or after.
+      const births = Array.from({ length: 40 * seconds }, (_, i) => i * 25)
+      let gone = 0
+      const deaths = births.map(() => Infinity)
+      for (let t = 9000, n = 0; t < seconds * 1000; t += 9000, n++) {
+        for (let many = n % 2 === 0 ? 330 : 90; many > 0; many--) deaths[gone++] = t
+      }
+      const lives = births.map((born, i): Life => [born, deaths[i]!])
+      const observation = observe(seconds, {}, {
+        more: readings(seconds, [{ frames: [store, handler], lives, bytes: 16_384 }]),
+        tick: (t) => ({ floors: [{ t, bytes: 2e7 + floorPerSecond * t / 1000, forced: true }] })
+      })
+      const judged = SurvivorGrowth.check(observation)
+      return judged._tag === "Warn" ? judged.findings[0]!.site.name : judged._tag
+    }
+    const net = (40 - 210 / 9) * 16_384
+    assert.strictEqual(judge(66, net), "store")
+    assert.deepStrictEqual([judge(66, 0), judge(66, net / 4)], ["Recheck", "Recheck"])
+    assert.notStrictEqual(judge(40, net), "store")
+  })
+
   it("takes a fifth of the growth elsewhere for less than half of the story", () => {
     assert.strictEqual(
       blamed({ frames: [store, serve], lives: leak(9) }, { frames: [handler, serve], lives: leak(1) }),

@@ -130,7 +130,8 @@ export const startAgent = (
     for (const [site] of live) mention(site)
     const gc = probes.run("gc", () => collections?.drain(now), undefined) ?? noCollections
     lookForLines(now)
-    probes.run("sampling interval", () => adapt(now, gc.allocated), undefined)
+    // Before the program is stopped there is no time for samples to begin anew.
+    if (reading !== "now") probes.run("sampling interval", () => adapt(now, gc.allocated), undefined)
     send({
       type: "tick",
       t: now,

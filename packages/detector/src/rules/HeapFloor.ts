@@ -1,12 +1,28 @@
 /**
- * How fast the heap floor may be rising.
+ * How fast the heap floor rises, and how fast it may be rising at the most.
  *
  * @since 0.1.0
  */
 import type { Observation } from "../Observation.ts"
-import { median } from "../Trend.ts"
+import { median, rises, senSlope } from "../Trend.ts"
 import { lengthOf } from "../Turnover.ts"
 import type { Window } from "../Turnover.ts"
+
+/**
+ * How fast the heap floor rises, in bytes a second, and whether the rise is more than noise.
+ *
+ * @since 0.1.0
+ * @category statistics
+ */
+export const floorTrend = (observation: Observation): { readonly rising: boolean; readonly perSecond: number } => {
+  const points = observation.series("heap.floor")
+  const values = points.map(({ value }) => value)
+  const late = points.slice(Math.ceil(points.length / 3))
+  return {
+    rising: rises(values),
+    perSecond: senSlope(late.map(({ value }) => value), late.map(({ t }) => t / 1000))
+  }
+}
 
 /** Steps of the floor without which their median means nothing. */
 const fewest = 5

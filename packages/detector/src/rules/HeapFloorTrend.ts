@@ -6,27 +6,11 @@
 import { judgement, ok } from "../LeakRule.ts"
 import type { LeakRule } from "../LeakRule.ts"
 import type { Observation } from "../Observation.ts"
-import { rises, senSlope } from "../Trend.ts"
 import { lengthOf, limits } from "../Turnover.ts"
+import { floorTrend } from "./HeapFloor.ts"
 import { codeBytes, leastBytes, memoryWindow } from "./SurvivorGrowth.ts"
 
 const name = "HeapFloorTrend"
-
-/**
- * How fast the heap floor rises, in bytes a second, and whether the rise is more than noise.
- *
- * @since 0.1.0
- * @category statistics
- */
-export const floorTrend = (observation: Observation): { readonly rising: boolean; readonly perSecond: number } => {
-  const points = observation.series("heap.floor")
-  const values = points.map(({ value }) => value)
-  const late = points.slice(Math.ceil(points.length / 3))
-  return {
-    rising: rises(values),
-    perSecond: senSlope(late.map(({ value }) => value), late.map(({ t }) => t / 1000))
-  }
-}
 
 /** Readings in the late half of a window without which its growth would be seen too late, or not at all. */
 const fewestLateReadings = 3

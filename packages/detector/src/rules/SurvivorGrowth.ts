@@ -14,7 +14,7 @@ import { survivors } from "../Lives.ts"
 import type { Observation } from "../Observation.ts"
 import { describeSite, effectApi, libraryName, siteOf } from "../Site.ts"
 import * as Turnover from "../Turnover.ts"
-import { mostFloorGrowth } from "./HeapFloor.ts"
+import { floorTrend, mostFloorGrowth } from "./HeapFloor.ts"
 import { trafficRises, workOf } from "./Traffic.ts"
 
 const name = "SurvivorGrowth"
@@ -69,7 +69,7 @@ export const SurvivorGrowth: LeakRule = {
     const { allocations } = observation
     if (allocations.readings.length < fewestReadings) return ok
     const judged = judgeSites(observation, leastBytes)
-    const culprit = findCulprit(judged)
+    const culprit = findCulprit(judged) ?? fallingBehind(observation, judged)
     const length = Turnover.lengthOf(memoryWindow(observation))
     if (culprit !== undefined) {
       const but = objection(observation, culprit)
@@ -128,9 +128,29 @@ const judgeSites = (observation: Observation, bytes: number): ReadonlyArray<Judg
   return judged.sort((a, b) => Turnover.net(b.turnover.late) - Turnover.net(a.turnover.late))
 }
 
+/**
+ * A queue with a slow consumer, of which the samples alone cannot tell because its oldest go, many at a time: what is left raises the
+ * heap floor, on and on, by as much.
+ */
+const fallingBehind = (observation: Observation, judged: ReadonlyArray<Judged>): Judged | undefined => {
+  const suspect = judged.find(({ site, turnover }) => turnover.behind && site.scope === "program")
+  if (suspect === undefined || observation.durationMs < twiceOk) return undefined
+  const { perSecond, rising } = floorTrend(observation)
+  const late = Turnover.lengthOf(memoryWindow(observation)) / 2 / 1000
+  const bytes = bytesPerSecond(suspect)
+  const agrees = perSecond >= halfway * bytes && perSecond <= bytes / halfway
+  return rising && agrees && perSecond * late >= codeBytes ? suspect : undefined
+}
+
+/** Milliseconds: in less a warm-up raises the floor as well. */
+const twiceOk = 50_000
+
+const bytesPerSecond = ({ site, turnover }: Judged): number =>
+  turnover.perSecond * site.bytes / Math.max(1, site.lives.living())
+
 /** What speaks against growth that the samples show. */
-const objection = (observation: Observation, { site, turnover }: Judged): string | undefined => {
-  const bytes = turnover.perSecond * site.bytes / Math.max(1, site.lives.living())
+const objection = (observation: Observation, culprit: Judged): string | undefined => {
+  const bytes = bytesPerSecond(culprit)
   if (observation.allocations.outdated && !goesOn(observation, bytes)) {
     return "the samples that tell of it end before the run"
   }
