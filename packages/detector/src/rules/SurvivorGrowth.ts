@@ -142,8 +142,11 @@ const fallingBehind = (observation: Observation, judged: ReadonlyArray<Judged>):
   return rising && agrees && perSecond * late >= codeBytes ? suspect : undefined
 }
 
-/** Milliseconds: in less a warm-up raises the floor as well. */
+/** Milliseconds: in less a warm-up raises the floor as well, and a container that keeps the last few of each kind is not full yet. */
 const twiceOk = 50_000
+
+/** The share of what gets old that a leak loses at the most, unless there was time to see that it is one. */
+const manyGo = 1 / 3
 
 const bytesPerSecond = ({ site, turnover }: Judged): number =>
   turnover.perSecond * site.bytes / Math.max(1, site.lives.living())
@@ -153,6 +156,10 @@ const objection = (observation: Observation, culprit: Judged): string | undefine
   const bytes = bytesPerSecond(culprit)
   if (observation.allocations.outdated && !goesOn(observation, bytes)) {
     return "the samples that tell of it end before the run"
+  }
+  const { arrivals, departures } = culprit.turnover.late
+  if (observation.durationMs < twiceOk && departures > manyGo * arrivals) {
+    return "many of the old ones go as well: it may be filling up"
   }
   return mostFloorGrowth(observation, memoryWindow(observation)) < halfway * bytes
     ? "the heap does not grow with it: what was there before may go instead"

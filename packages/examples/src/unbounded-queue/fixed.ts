@@ -35,7 +35,7 @@ export const placeOrder = Effect.fn("placeOrder")(function*() {
 
 const workers = Layer.effectDiscard(Effect.gen(function*() {
   const orders = yield* Orders
-  yield* Effect.replicateEffect(Effect.forkScoped(orders.run(ship), { startImmediately: true }), 4)
+  yield* Effect.replicateEffect(Effect.forkScoped(orders.run(ship), { startImmediately: true }), 2)
 }))
 
 export const services = Layer.provideMerge(

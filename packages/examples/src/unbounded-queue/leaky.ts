@@ -1,7 +1,7 @@
 /**
  * LEAKY: more is put into a queue than is taken out, and the queue has no limit.
  *
- * The orders come faster than four workers can ship them. Nothing fails and nobody waits: the queue just gets longer, about 1 KB for each
+ * The orders come faster than two workers can ship them. Nothing fails and nobody waits: the queue just gets longer, about 1 KB for each
  * order, and so does the time that an order spends in it.
  */
 import { Array, Effect, Layer, Queue } from "effect"
@@ -36,7 +36,7 @@ if (import.meta.main) {
     called: "order",
     perSecond: 500,
     first: 1500,
-    services: Layer.effectDiscard(Effect.replicateEffect(Effect.forkScoped(ship()), 4)),
+    services: Layer.effectDiscard(Effect.replicateEffect(Effect.forkScoped(ship()), 2)),
     state: Effect.sync(() => `${Queue.sizeUnsafe(orders)} orders wait, ${shipped} are shipped`)
   })
 }
