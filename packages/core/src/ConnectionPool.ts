@@ -34,6 +34,7 @@ import { monotonic } from "./internal/monotonic.ts"
 import { PoolCore } from "./internal/PoolCore.ts"
 import type { Lease, Slot } from "./internal/poolParts.ts"
 import { healthOf, holdersOf, instrumentPool, renderHolders } from "./internal/poolReports.ts"
+import { rounded } from "./internal/rounded.ts"
 import { addFinalizerNow } from "./internal/scopeFinalizer.ts"
 
 /**
@@ -169,7 +170,7 @@ export class AcquireTimeout extends Data.TaggedError("AcquireTimeout")<{
   override get message(): string {
     const { holders, max, opening, pool, waited } = this
     const others = opening === 0 ? "" : `; ${opening} are being opened: is the server there?`
-    return `No connection of pool "${pool}" for ${Duration.format(waited)}: ${renderHolders(holders, max)}${others}`
+    return `No connection of pool "${pool}" for ${rounded(waited)}: ${renderHolders(holders, max)}${others}`
   }
 }
 

@@ -35,7 +35,9 @@ import { takePart } from "./GracefulShutdown.ts"
 import { boundedPull } from "./internal/boundedPull.ts"
 import { instrument } from "./internal/instruments.ts"
 import { readableChunks } from "./internal/readableChunks.ts"
+import { renderClosed } from "./internal/renderClosed.ts"
 import { reportFailure, sayNow } from "./internal/reportFailure.ts"
+import { rounded } from "./internal/rounded.ts"
 import { addFinalizerNow } from "./internal/scopeFinalizer.ts"
 import { siteOf } from "./internal/siteOf.ts"
 import type { Phase } from "./internal/StreamSource.ts"
@@ -177,9 +179,7 @@ export class StreamNotFinalized extends Data.TaggedError("StreamNotFinalized")<{
     const why = this.phase === "await"
       ? "it waits for something that does not heed its signal. Hand the signal on to what it awaits"
       : "its clean-up does not end. Give what it waits for there a limit"
-    return `The stream "${this.label}" did not end within ${
-      rounded(Duration.toMillis(this.waited))
-    } and is left behind: ${why}. `
+    return `The stream "${this.label}" did not end within ${rounded(this.waited)} and is left behind: ${why}. `
       + `It was opened by ${renderSite(this.site)}`
   }
 }
@@ -198,7 +198,7 @@ export class StreamExceeded extends Data.TaggedError("StreamExceeded")<{
   readonly elapsed: Duration.Duration
 }> {
   override get message(): string {
-    const when = `after ${this.items} items and ${rounded(Duration.toMillis(this.elapsed))}`
+    const when = `after ${this.items} items and ${rounded(this.elapsed)}`
     return `The stream "${this.label}" exceeded its ${this.limit} ${when}. Raise it, or catch this error to do with what came`
   }
 }
@@ -434,23 +434,22 @@ const closedStream = ({ label, source, status, taken, took }: StreamEntry): Clos
   }
 }
 
-const rounded = (ms: number): string => Duration.format(Duration.millis(Math.round(ms)))
-
 /**
  * Renders a report: one line for each stream, with where it is stuck and who opened it.
  *
  * @since 0.1.0
  * @category rendering
  */
-export const render = ({ elapsed, streams }: CloseReport): string => {
-  const lines = streams.map(({ cause, label, outcome, phase, site, took }) => {
-    const line = `  ${label}: ${outcome} after ${rounded(Duration.toMillis(took))}`
-    if (cause !== undefined) return `${line}: ${Cause.pretty(cause).split("\n")[0]}`
-    return phase === undefined ? line : `${line} in its ${phase}, opened by ${renderSite(site)}`
-  })
-  const many = `${streams.length} ${streams.length === 1 ? "stream" : "streams"}`
-  return [`${many} closed in ${rounded(Duration.toMillis(elapsed))}`, ...lines].join("\n")
-}
+export const render = ({ elapsed, streams }: CloseReport): string =>
+  renderClosed(
+    "stream",
+    elapsed,
+    streams.map(({ label, phase, site, ...closed }) => ({
+      ...closed,
+      name: label,
+      where: phase === undefined ? undefined : ` in its ${phase}, opened by ${renderSite(site)}`
+    }))
+  )
 
 /**
  * Fails a stream that has more items, or takes longer, than is meant: what came before has been delivered.

@@ -33,7 +33,9 @@ import { takePart } from "./GracefulShutdown.ts"
 import { closingOrder } from "./internal/closingOrder.ts"
 import { instrument } from "./internal/instruments.ts"
 import { isDue } from "./internal/isDue.ts"
+import { renderClosed } from "./internal/renderClosed.ts"
 import { reportFailure, sayNow } from "./internal/reportFailure.ts"
+import { rounded } from "./internal/rounded.ts"
 import { siteOf } from "./internal/siteOf.ts"
 
 /**
@@ -426,8 +428,6 @@ export const make = (
 /** A call, because the status changes where the compiler does not look. */
 const isClosed = ({ status }: Entry): boolean => status === "closed"
 
-const rounded = (ms: number): string => Duration.format(Duration.millis(Math.round(ms)))
-
 const words = { released: "released", failed: "failed", timedOut: "interrupted", stuck: "stuck" }
 
 /**
@@ -436,12 +436,13 @@ const words = { released: "released", failed: "failed", timedOut: "interrupted",
  * @since 0.1.0
  * @category rendering
  */
-export const render = ({ elapsed, resources }: CloseReport): string => {
-  const lines = resources.map(({ cause, name, outcome, site, took }) => {
-    const line = `  ${name}: ${words[outcome]} after ${rounded(Duration.toMillis(took))}`
-    if (cause !== undefined) return `${line}: ${Cause.pretty(cause).split("\n")[0]}`
-    return outcome === "released" ? line : `${line}, registered by ${renderSite(site)}`
-  })
-  const many = `${resources.length} ${resources.length === 1 ? "resource" : "resources"}`
-  return [`${many} closed in ${rounded(Duration.toMillis(elapsed))}`, ...lines].join("\n")
-}
+export const render = ({ elapsed, resources }: CloseReport): string =>
+  renderClosed(
+    "resource",
+    elapsed,
+    resources.map(({ outcome, site, ...closed }) => ({
+      ...closed,
+      outcome: words[outcome],
+      where: outcome === "released" ? undefined : `, registered by ${renderSite(site)}`
+    }))
+  )

@@ -14,6 +14,7 @@
  */
 import type { Place, Samples, Sampling, Stack } from "./agent/Protocol.ts"
 import * as Lives from "./Lives.ts"
+import { leakAfterMs } from "./Patience.ts"
 
 /**
  * A frame (or a pair of library frames) with the objects allocated below it.
@@ -82,14 +83,6 @@ export const finalizersKey = "finalizers"
 const isFinalizerFrame = (frame: Place): boolean => /addFinalizer/i.test(frame.name) && isLibraryFrame(frame)
 
 /**
- * Milliseconds: in less than this nothing is called a leak, so until then the samples of the epoch before are the better ones.
- *
- * @since 0.1.0
- * @category constants
- */
-export const youngestEpoch = 14_000
-
-/**
  * Whether a frame is the program's own: not node's, not a library's.
  *
  * @since 0.1.0
@@ -114,8 +107,9 @@ export const make = (options?: { readonly windowMs?: number | undefined }): Allo
   let before: Epoch | undefined
   const lengthOf = ({ readings, since }: Epoch): number =>
     Math.min(options?.windowMs ?? Infinity, (readings.at(-1) ?? since) - since)
+  // In less than that nothing is called a leak, so until then the samples of the epoch before are the better ones.
   const told = (): Epoch =>
-    before === undefined || lengthOf(epoch) >= Math.min(youngestEpoch, lengthOf(before)) ? epoch : before
+    before === undefined || lengthOf(epoch) >= Math.min(leakAfterMs, lengthOf(before)) ? epoch : before
   return {
     get sites() {
       return told().sites

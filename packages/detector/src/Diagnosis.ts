@@ -9,6 +9,7 @@ import { mergeCauses } from "./Causes.ts"
 import { convicts, Finding } from "./Finding.ts"
 import type { Judgement, LeakRule, Suspicion } from "./LeakRule.ts"
 import type { Observation } from "./Observation.ts"
+import { leakAfterMs, okAfterMs } from "./Patience.ts"
 import { AbandonedFibers } from "./rules/AbandonedFibers.ts"
 import { FiberGrowth } from "./rules/FiberGrowth.ts"
 import { GaugeGrowth, MetricCardinality } from "./rules/GaugeGrowth.ts"
@@ -61,23 +62,6 @@ export const defaultRules: ReadonlyArray<LeakRule> = [
   HeapGrowthRatio(),
   LoopStarvation
 ]
-
-/**
- * Milliseconds before which nothing is called a leak. A thing counts as old at three seconds at least; the quarters in which growth
- * must show are then shorter than three seconds themselves, and start-up looks like growth.
- *
- * @since 0.1.0
- * @category constants
- */
-export const leakAfterMs = 14_000
-
-/**
- * Milliseconds before which nothing is called ok: the late half of the window then holds ten seconds of old arrivals.
- *
- * @since 0.1.0
- * @category constants
- */
-export const okAfterMs = 25_000
 
 /**
  * Asks all rules about one process. A rule that throws or answers nonsense is left out and named in `problems`.

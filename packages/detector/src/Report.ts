@@ -4,10 +4,10 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import { okAfterMs } from "./Diagnosis.ts"
 import type { Diagnosis, Verdict } from "./Diagnosis.ts"
 import { Finding } from "./Finding.ts"
 import type { Observation } from "./Observation.ts"
+import { okAfterMs } from "./Patience.ts"
 import { signals } from "./Signal.ts"
 import type { SignalName } from "./Signal.ts"
 

@@ -14,6 +14,7 @@ import * as Deadline from "../Deadline.ts"
 import { renderSite } from "../FiberSite.ts"
 import type { Reason, ShutdownReport, ShutdownState } from "../GracefulShutdown.ts"
 import { reportFailure, sayNow } from "./reportFailure.ts"
+import { rounded } from "./rounded.ts"
 import { siteOf } from "./siteOf.ts"
 
 /** The order in which the drain waits for beacons. */
@@ -345,5 +346,3 @@ export class Drain {
     }
   }
 }
-
-const rounded = (ms: number): string => Duration.format(Duration.millis(Math.round(ms)))

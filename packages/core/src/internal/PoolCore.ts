@@ -17,8 +17,9 @@ import { Alarm } from "./Alarm.ts"
 import { Condition } from "./Condition.ts"
 import { isDue } from "./isDue.ts"
 import type { Lease, PoolCoreOptions, Waiter } from "./poolParts.ts"
-import { nameOf, rounded, Slot } from "./poolParts.ts"
+import { nameOf, Slot } from "./poolParts.ts"
 import { reportFailure, sayNow } from "./reportFailure.ts"
+import { rounded } from "./rounded.ts"
 
 /** How long a pool that keeps connections ready waits after it could not open one. */
 const retryDelay = 1000

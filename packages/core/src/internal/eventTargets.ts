@@ -11,6 +11,7 @@ export interface Emitter {
 
 /** The web's `EventTarget`, as far as it is needed here. */
 export interface Target {
+  // As above: a listener takes the event of its own kind.
   // oxlint-disable-next-line typescript/no-explicit-any
   addEventListener(event: any, listener: (event: any) => void): void
   // oxlint-disable-next-line typescript/no-explicit-any

@@ -1,7 +1,6 @@
 /** What a pool is made of: its options, its places and its borrowers. */
 import type * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -93,5 +92,3 @@ export const nameOf = <A>({ holder, label, taken }: Slot<A>): string => {
   const where = site?.fork === undefined ? `fiber #${holder}` : renderSite(site)
   return label === undefined ? where : `"${label}" in ${where}`
 }
-
-export const rounded = (ms: number): string => Duration.format(Duration.millis(Math.round(ms)))

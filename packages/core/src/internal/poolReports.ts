@@ -7,7 +7,7 @@ import { renderSite } from "../FiberSite.ts"
 import { instrument } from "./instruments.ts"
 import { isDue } from "./isDue.ts"
 import type { PoolCore } from "./PoolCore.ts"
-import { rounded } from "./poolParts.ts"
+import { rounded } from "./rounded.ts"
 import { siteOf } from "./siteOf.ts"
 
 /** Who holds connections, longest first; `wall` is the time of the Unix epoch. */

@@ -116,9 +116,10 @@ export const sampleAllocations = (bytes: number, isOwn: (url: string) => boolean
     read: () => {
       const profile = shared.profile()
       const stacks: Array<NewStack> = []
-      const stackOf = stacksByNode(profile, isOwn, (frames, hashes) => {
-        const { id, isNew } = stackIds.of(hashes)
-        if (isNew) stacks.push({ id, frames: frames.map(originalOf) })
+      const stackOf = stacksByNode(profile, isOwn, (innermost) => {
+        const links = linksOf(innermost)
+        const { id, isNew } = stackIds.of(links.map(({ hash }) => hash))
+        if (isNew) stacks.push({ id, frames: placesOf(links) })
         return id
       })
       const before = living
@@ -140,7 +141,7 @@ export const sampleAllocations = (bytes: number, isOwn: (url: string) => boolean
       const stackOf = stacksByNode(
         profile,
         isOwn,
-        (frames) => stacks.push({ frames: frames.map(originalOf), count: 0, bytes: 0 }) - 1
+        (innermost) => stacks.push({ frames: placesOf(linksOf(innermost)), count: 0, bytes: 0 }) - 1
       )
       for (const { nodeId, size } of profile.samples) {
         const stack = stacks[stackOf.get(nodeId) ?? -1]
@@ -165,6 +166,25 @@ export const sampleAllocations = (bytes: number, isOwn: (url: string) => boolean
   }
 }
 
+/** A frame on a stack, and those above it. */
+interface Link {
+  readonly frame: ProfileNode["callFrame"]
+  readonly hash: number
+  readonly above: Link | undefined
+}
+
+/** The innermost links of a stack, as many as are kept. */
+const linksOf = (innermost: Link | undefined): ReadonlyArray<Link> => {
+  const out: Array<Link> = []
+  for (let link = innermost; link !== undefined && out.length < maxFrames; link = link.above) out.push(link)
+  return out
+}
+
+const placesOf = (links: ReadonlyArray<Link>): ReadonlyArray<Place> =>
+  links.map(({ frame: { columnNumber, functionName, lineNumber, url } }) =>
+    originalOf({ name: functionName, file: url, line: lineNumber + 1, column: columnNumber + 1 })
+  )
+
 /**
  * The stack id of each node of the profile's tree; what the tool itself allocates has none. The tool's wrapper around the run loop
  * stands on the stack of everything that a fiber does, and is left out.
@@ -172,7 +192,7 @@ export const sampleAllocations = (bytes: number, isOwn: (url: string) => boolean
 const stacksByNode = (
   profile: Profile,
   isOwn: (url: string) => boolean,
-  intern: (frames: ReadonlyArray<Place>, hashes: ReadonlyArray<number>) => number
+  intern: (innermost: Link | undefined) => number
 ): ReadonlyMap<number, number> => {
   const urls = new Map<string, number>()
   const hashOfFrame = ({ columnNumber, functionName, lineNumber, url }: ProfileNode["callFrame"]): number => {
@@ -183,28 +203,17 @@ const stacksByNode = (
   const used = new Set<number>()
   for (const { nodeId } of profile.samples) used.add(nodeId)
   const out = new Map<number, number>()
-  const walk = (
-    node: ProfileNode,
-    above: ReadonlyArray<Place>,
-    hashesAbove: ReadonlyArray<number>,
-    aboveIsOwn: boolean
-  ): void => {
-    const { columnNumber, functionName, lineNumber, url } = node.callFrame
+  const walk = (node: ProfileNode, above: Link | undefined, aboveIsOwn: boolean): void => {
+    const { functionName, url } = node.callFrame
     const own = isOwn(url)
     // What node's own functions do, they do for whoever called them.
     const ours = own || (aboveIsOwn && (url === "" || url.startsWith("node:")))
     const root = functionName === "(root)" && url === ""
-    const frames = root || own
-      ? above
-      : [{ name: functionName, file: url, line: lineNumber + 1, column: columnNumber + 1 }, ...above].slice(
-        0,
-        maxFrames
-      )
-    const hashes = root || own ? hashesAbove : [hashOfFrame(node.callFrame), ...hashesAbove].slice(0, maxFrames)
-    if (!ours && used.has(node.id)) out.set(node.id, intern(frames, hashes))
-    for (const child of node.children) walk(child, frames, hashes, ours)
+    const here = root || own ? above : { frame: node.callFrame, hash: hashOfFrame(node.callFrame), above }
+    if (!ours && used.has(node.id)) out.set(node.id, intern(here))
+    for (const child of node.children) walk(child, here, ours)
   }
-  walk(profile.head, [], [], false)
+  walk(profile.head, undefined, false)
   return out
 }
 

@@ -3,11 +3,11 @@
  *
  * @since 0.1.0
  */
-import { leakAfterMs, okAfterMs } from "../Diagnosis.ts"
 import type { Diagnosis } from "../Diagnosis.ts"
 import { convicts } from "../Finding.ts"
 import { survivors } from "../Lives.ts"
 import type { FiberSiteRecord, Observation } from "../Observation.ts"
+import { leakAfterMs, okAfterMs } from "../Patience.ts"
 import { placeOfSite } from "../rules/FiberGrowth.ts"
 import { describeSite, siteOf } from "../Site.ts"
 import type { Window } from "../Turnover.ts"

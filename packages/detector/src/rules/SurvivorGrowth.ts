@@ -12,6 +12,7 @@ import { judgement, ok } from "../LeakRule.ts"
 import type { LeakRule, Suspicion } from "../LeakRule.ts"
 import { survivors } from "../Lives.ts"
 import type { Observation } from "../Observation.ts"
+import { okAfterMs } from "../Patience.ts"
 import { describeSite, effectApi, libraryName, siteOf } from "../Site.ts"
 import * as Turnover from "../Turnover.ts"
 import { floorTrend, mostFloorGrowth } from "./HeapFloor.ts"
@@ -68,7 +69,7 @@ export const SurvivorGrowth: LeakRule = {
   check: (observation) => {
     const { allocations } = observation
     if (allocations.readings.length < fewestReadings) return ok
-    const judged = judgeSites(observation, leastBytes)
+    const judged = judgeSites(observation, leastBytes, ["program", "library", "whole"])
     const culprit = findCulprit(judged) ?? fallingBehind(observation, judged)
     const length = Turnover.lengthOf(memoryWindow(observation))
     if (culprit !== undefined) {
@@ -77,9 +78,7 @@ export const SurvivorGrowth: LeakRule = {
         ? judgement([finding(observation, culprit)], [])
         : judgement([], [suspicion(culprit, length, but)])
     }
-    const unclear = judged.find(({ site, turnover }) =>
-      turnover._tag === "unclear" && site.scope !== "library" && site.scope !== "finalizers"
-    )
+    const unclear = judged.find(({ site, turnover }) => turnover._tag === "unclear" && site.scope !== "library")
     return unclear === undefined ? ok : judgement([], [suspicion(unclear, length, unclear.turnover.why)])
   }
 }
@@ -96,15 +95,20 @@ export const growingPlace = (
 ): { readonly site: Site; readonly chain: ReadonlyArray<Site> } | undefined => {
   if (observation.allocations.readings.length < fewestReadings) return undefined
   const since = memoryWindow(observation).start
-  const judged = judgeSites(observation, 0).filter(({ site }) =>
-    site.scope === "program" && concerns(observation.allocations.chain(site, since))
+  // To find the chain of a site takes a look at everything that lives, so only those that grow are asked for theirs.
+  const judged = judgeSites(observation, 0, ["program"]).filter(({ site, turnover }) =>
+    turnover._tag === "growing" && concerns(observation.allocations.chain(site, since))
   )
   const culprit = findCulprit(judged)
   return culprit === undefined ? undefined : allocatorOf(observation, culprit)
 }
 
-/** All sites, most growth first. */
-const judgeSites = (observation: Observation, bytes: number): ReadonlyArray<Judged> => {
+/** All sites of these scopes, most growth first. */
+const judgeSites = (
+  observation: Observation,
+  bytes: number,
+  scopes: ReadonlyArray<AllocationSite["scope"]>
+): ReadonlyArray<Judged> => {
   const { allocations } = observation
   const window = memoryWindow(observation)
   const age = Math.max(youngest, Turnover.lengthOf(window) / 6)
@@ -112,18 +116,12 @@ const judgeSites = (observation: Observation, bytes: number): ReadonlyArray<Judg
   const work = workOf(observation)
   const judged: Array<Judged> = []
   for (const site of allocations.sites.values()) {
+    if (!scopes.includes(site.scope)) continue
     const living = site.lives.living()
     const least = site.scope === "whole" ? codeBytes : bytes
     const fewest = Math.max(Turnover.limits.arrivals, living === 0 ? 0 : Math.ceil(least * living / site.bytes))
     if (living < fewest * Turnover.limits.suspiciousShare) continue
-    judged.push({
-      site,
-      turnover: Turnover.judge(site.lives.all(), window, age, {
-        steadyTraffic,
-        work,
-        fewest
-      })
-    })
+    judged.push({ site, turnover: Turnover.judge(site.lives.all(), window, age, { steadyTraffic, work, fewest }) })
   }
   return judged.sort((a, b) => Turnover.net(b.turnover.late) - Turnover.net(a.turnover.late))
 }
@@ -143,7 +141,7 @@ const fallingBehind = (observation: Observation, judged: ReadonlyArray<Judged>):
 }
 
 /** Milliseconds: in less a warm-up raises the floor as well, and a container that keeps the last few of each kind is not full yet. */
-const twiceOk = 50_000
+const twiceOk = 2 * okAfterMs
 
 /** The share of what gets old that a leak loses at the most, unless there was time to see that it is one. */
 const manyGo = 1 / 3
@@ -232,7 +230,7 @@ const placeOf = (observation: Observation, culprit: Judged): Named => {
 
 /** Finalizers that pile up in a scope that lives on. */
 const pileUp = (observation: Observation): ReadonlyArray<Evidence> => {
-  const pile = judgeSites(observation, 0).find(({ site }) => site.scope === "finalizers")
+  const [pile] = judgeSites(observation, 0, ["finalizers"])
   return pile?.turnover._tag === "growing"
     ? [{
       label: "finalizers",
