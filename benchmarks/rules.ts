@@ -120,6 +120,19 @@ const scenarios: ReadonlyArray<Scenario> = [
     }
   },
   {
+    name: "the same, amid uneven traffic",
+    leaks: false,
+    make: (random, seconds) => {
+      const tau = between(random, 0.1, 0.3) * seconds
+      let x = 0
+      return {
+        births: (second) =>
+          Math.max(0, 60 * Math.exp(-second / tau) * (1 + 0.5 * (x = 0.7 * x + 0.71 * normal(random)))),
+        life: () => Infinity
+      }
+    }
+  },
+  {
     name: "cache, keys in order, full at half",
     leaks: false,
     make: (random, seconds) => {
@@ -263,6 +276,14 @@ const scenarios: ReadonlyArray<Scenario> = [
     name: "LEAK, all stay, 2 a second",
     leaks: true,
     make: () => ({ births: () => 2, life: () => Infinity })
+  },
+  {
+    name: "LEAK, 5 a second, uneven traffic",
+    leaks: true,
+    make: (random) => {
+      let x = 0
+      return { births: () => Math.max(0, 5 * (1 + 0.5 * (x = 0.5 * x + 0.87 * normal(random)))), life: () => Infinity }
+    }
   },
   {
     name: "LEAK, 20 a second, a tenth stays",

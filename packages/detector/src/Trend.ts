@@ -74,6 +74,23 @@ const rank = (values: ReadonlyArray<number>): ReadonlyArray<number> => {
 }
 
 /**
+ * Whether the steps of a sum go up as a rule: Student's t of their mean, as standard deviations of a normal variable of the same
+ * probability (Wallace 1959). A sum that only wanders, however far, has steps of mean 0.
+ *
+ * @since 0.1.0
+ * @category statistics
+ */
+export const drift = (steps: ReadonlyArray<number>): number => {
+  const free = steps.length - 1
+  if (free < 1) return 0
+  const mean = steps.reduce((sum, step) => sum + step, 0) / steps.length
+  const variance = steps.reduce((sum, step) => sum + (step - mean) ** 2, 0) / free
+  if (variance === 0) return mean === 0 ? 0 : Math.sign(mean) * Infinity
+  const t = mean / Math.sqrt(variance / steps.length)
+  return Math.sign(t) * (8 * free + 1) / (8 * free + 3) * Math.sqrt(free * Math.log(1 + t * t / free))
+}
+
+/**
  * A rise that goes on: the first third is dropped as start-up, the rest rises by {@link mannKendall} (p < 0.01), by more than three
  * times its own noise, as fast at the end as before, and the lowest of each third lies above that of the third before.
  *

@@ -170,6 +170,7 @@ export const judge = (
   const changes = new Float64Array(steps + 2)
   const step = (t: number) => Math.min(steps + 1, Math.max(0, Math.ceil((t - start) / stepMs)))
   const tenths = new Float64Array(10)
+  const twelfths = new Float64Array(12)
   const arrivedAt = new Map<number, number>()
   const goneAt = new Map<number, number>()
   const departedAt = new Float64Array(steps + 2)
@@ -179,6 +180,7 @@ export const judge = (
     if (died <= joins || joins > end) continue
     const arrived = part(joins)
     if (arrived !== undefined) arrived.arrivals += count
+    if (joins > from) twelfths[Math.min(11, Math.floor(12 * (joins - from) / (end - from)))]! += count
     if (joins > cut) {
       tenths[Math.min(9, Math.floor(10 * (joins - cut) / (end - cut)))]! += count
       arrivedAt.set(joins, (arrivedAt.get(joins) ?? 0) + count)
@@ -224,7 +226,8 @@ export const judge = (
     waves: dispersion(arrivedAt, end - cut),
     gone: dispersion(goneAt, end - from),
     old,
-    pace
+    pace,
+    noise: unevenness(twelfths)
   }
   return { ...numbers, ...decide(parts, options ?? {}) }
 }
@@ -263,6 +266,8 @@ interface Parts {
   readonly gone: number
   /** The variance of the late arrivals in units of that of chance, at least 1. */
   readonly waves: number
+  /** The variance of arrivals from one twelfth of the window to the next, in units of that of chance, at least 1. */
+  readonly noise: number
   readonly old: number
   readonly pace: { readonly late: number; readonly last: number }
 }
@@ -349,11 +354,12 @@ export const net = ({ arrivals, departures }: Flow): number => arrivals - depart
 const zOf = (flow: Flow): number => net(flow) / Math.sqrt(Math.max(1, flow.arrivals + flow.departures))
 
 // A container that fills with random keys takes in fewer and fewer new ones; a leak under steady load does not slow down. The two
-// halves of the window, equally long, tell best; the last two quarters tell of one that began to fill late.
-const slowing = ({ early, gone, last, late, pace, third }: Parts): boolean =>
+// halves of the window, equally long, tell best; the last two quarters, of which traffic that comes in waves can make anything, tell
+// of one that began to fill late.
+const slowing = ({ early, gone, last, late, noise, pace, third }: Parts): boolean =>
   moreGo(early, late) / Math.sqrt(gone) >= limits.slowerZ ||
   slower(early, late, 0.6, pace.late) >= limits.slowerZ
-  || slower(third, last, 0.7, pace.last) >= limits.z
+  || slower(third, last, 0.7, pace.last) / Math.sqrt(noise) >= limits.z
 
 /** Standard deviations by which the share that goes rose: what is about to be full loses ever more of what it takes in. */
 const moreGo = (before: Flow, after: Flow): number => {
@@ -388,6 +394,20 @@ const mostAtOnce = (parts: Float64Array): number => {
 }
 
 /** Variance over mean, which is 1 for counts of independent events (the index of dispersion), at least 1; by the buckets of `at`. */
+/**
+ * The variance of counts in units of that of chance, from the differences of neighbours (von Neumann 1941), so that a trend is none of
+ * it; at least 1.
+ */
+const unevenness = (counts: Float64Array): number => {
+  let squares = 0
+  let sum = counts[0]!
+  for (let i = 1; i < counts.length; i++) {
+    squares += (counts[i]! - counts[i - 1]!) ** 2
+    sum += counts[i]!
+  }
+  return sum === 0 ? 1 : Math.max(1, squares / (2 * (counts.length - 1)) / (sum / counts.length))
+}
+
 const dispersion = (at: ReadonlyMap<number, number>, length: number): number => {
   const times = [...at.keys()].sort((a, b) => a - b)
   const bucket = times.reduce((least, t, i) => (i === 0 ? least : Math.min(least, t - times[i - 1]!)), Infinity)

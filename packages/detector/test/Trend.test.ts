@@ -38,6 +38,30 @@ describe("Trend", () => {
     assert.strictEqual(Trend.mannKendall([1, 2, 3]), 0)
   })
 
+  it("knows the quantiles of Student's t where tables have them", () => {
+    // One-sided 1 %: t = 3.365 with 5 degrees of freedom, 2.764 with 10; 0.1 %: t = 5.893 with 5. Steps of a mean and a deviation of 1.
+    const steps = (n: number, t: number) => {
+      const deviations = Array.from({ length: n }, (_, i) => (i - (n - 1) / 2) / Math.sqrt(n * (n + 1) / 12))
+      return deviations.map((deviation) => deviation + t / Math.sqrt(n))
+    }
+    assert.closeTo(Trend.drift(steps(6, 3.365)), 2.326, 0.02)
+    assert.closeTo(Trend.drift(steps(11, 2.764)), 2.326, 0.02)
+    assert.closeTo(Trend.drift(steps(6, 5.893)), 3.09, 0.03)
+    assert.closeTo(Trend.drift(steps(6, -5.893)), -3.09, 0.03)
+    assert.strictEqual(Trend.drift([3, 3, 3]), Infinity)
+    assert.strictEqual(Trend.drift([0, 0, 0]), 0)
+    assert.strictEqual(Trend.drift([5]), 0)
+  })
+
+  it("says that a sum drifts that only wanders once in a thousand times", () => {
+    const drifting = seeds(20_000).filter((seed) => {
+      const chance = random(seed)
+      return Trend.drift(Array.from({ length: 6 }, () => chance.normal())) >= 3.09
+    })
+    assert.isAtMost(drifting.length, 36, "twenty are expected")
+    assert.isAtLeast(drifting.length, 8)
+  })
+
   it("is less sure of readings that remember those before them", () => {
     const z = (memory: number) =>
       Trend.median(

@@ -117,6 +117,22 @@ describe("Turnover", () => {
     }
   })
 
+  it("does not take a lull of uneven traffic for a container that is full", () => {
+    const growing = seeds(300).filter((seed) => {
+      const chance = random(seed)
+      let wave = 0
+      const lives = many(30, () => {
+        wave = 0.5 * wave + 0.87 * chance.normal()
+        return Math.max(0, 3 + 1.5 * wave)
+      }).flatMap((requests, second) => {
+        const leaves = many(8 * Math.round(requests), (): Life => [second * 1000, Infinity])
+        return chance.next() < 0.1 ? [] : leaves
+      })
+      return judge(lives, 5000)._tag === "growing"
+    })
+    assert.isAtLeast(growing.length, 240)
+  })
+
   it("counts what arrives at its age and departs, in the late half and at the end", () => {
     // Old at 10 s, so judged from 10 s on: the late half is 20 to 30 s, its last half 25 to 30 s.
     const lives = [

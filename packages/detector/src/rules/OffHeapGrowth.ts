@@ -9,7 +9,7 @@ import { judgement, ok } from "../LeakRule.ts"
 import type { LeakRule } from "../LeakRule.ts"
 import { describeSite } from "../Site.ts"
 import type { Point } from "../TimeSeries.ts"
-import { mannKendall, senSlope } from "../Trend.ts"
+import { drift, senSlope } from "../Trend.ts"
 import { lengthOf } from "../Turnover.ts"
 import type { Window } from "../Turnover.ts"
 import { growingPlace } from "./SurvivorGrowth.ts"
@@ -17,11 +17,11 @@ import { trafficRises } from "./Traffic.ts"
 
 const name = "OffHeapGrowth"
 
-/** Readings of the late half without which a straight line means nothing: eight rises in a row are chance once in 256. */
-const fewest = 6
+/** Lows without which their steps mean nothing. */
+const fewest = 5
 
-/** Parts of the late two thirds; more would be shorter than it takes V8 to let go. */
-const mostParts = 12
+/** Milliseconds: V8 lets go of buffers some time after the collection that found them dead. */
+const shortest = 800
 
 /** Bytes: below this a pool of buffers that is refilled looks the same. */
 const smallest = 1024 * 1024
@@ -29,9 +29,10 @@ const smallest = 1024 * 1024
 /**
  * **Details**
  *
- * Individual buffers are not seen, only their sum. So more is asked of it than of anything else: in the
- * late two thirds of the window every part rises, as fast at the end as before, by Mann–Kendall with p < 0.001, the whole by a tenth
- * and by a megabyte at least, and not because there is more traffic.
+ * Individual buffers are not seen, only their sum, and V8 lets go of them some time after the collection that found them dead; so what
+ * lives is taken to be the lowest from one major collection to the next. In the late two thirds of the window these lows rise step by
+ * step, by Student's t of the steps with p < 0.001 (a sum that only wanders has steps of both signs), as fast at the end as before,
+ * the whole by a tenth and by a megabyte at least, and not because there is more traffic.
  *
  * @since 0.1.0
  * @category rules
@@ -40,9 +41,9 @@ export const OffHeapGrowth: LeakRule = {
   name,
   check: (observation) => {
     const { window } = observation
-    // Without a reading there was no major collection, and buffers that are only waiting for one would be counted.
-    if (observation.series("external.floor").length < fewest) return ok
-    const late = lows(observation.series("external"), { start: window.start + lengthOf(window) / 3, end: window.end })
+    const collections = observation.series("external.floor").map(({ t }) => t)
+    const lateWindow = { start: window.start + lengthOf(window) / 3, end: window.end }
+    const late = lows(observation.series("external"), collections, lateWindow)
     if (late.length < fewest) return ok
     const values = late.map(({ value }) => value)
     const times = late.map(({ t }) => t / 1000)
@@ -53,7 +54,7 @@ export const OffHeapGrowth: LeakRule = {
     const early = senSlope(values.slice(0, half + 1), times.slice(0, half + 1))
     const last = senSlope(values.slice(half), times.slice(half))
     const falls = values.filter((value, i) => i > 0 && value < values[i - 1]!).length
-    const z = mannKendall(values)
+    const z = drift(late.slice(1).map(({ t, value }, i) => (value - late[i]!.value) / (t - late[i]!.t)))
     const straight = last >= 0.7 * early && falls <= values.length / 8
     const suspicion = (why: string) =>
       judgement([], [{
@@ -84,7 +85,7 @@ export const OffHeapGrowth: LeakRule = {
       survivors: [],
       evidence: [{
         label: "lows",
-        text: `the lowest of each of ${values.length} parts of the late two thirds rises from ${
+        text: `from each of ${values.length} collections to the next, in the late two thirds, the lowest rises from ${
           megabytes(values[0]!)
         } to ${megabytes(values.at(-1)!)}`
       }],
@@ -100,19 +101,24 @@ export const OffHeapGrowth: LeakRule = {
   }
 }
 
-/**
- * The lowest points of each part of a window. V8 lets go of buffers some time after the collection that found them dead, so neither a
- * value right after one nor any other is what lives; the lowest of a few seconds comes near.
- */
-const lows = (points: ReadonlyArray<Point>, { end, start }: Window): ReadonlyArray<Point> => {
-  const within = points.filter(({ t }) => t >= start && t <= end)
-  const count = Math.min(mostParts, Math.floor(within.length / 2))
-  const parts: Array<Point | undefined> = Array.from({ length: count }, () => undefined)
-  for (const point of within) {
-    const part = Math.min(count - 1, Math.floor(count * (point.t - start) / (end - start)))
-    if (parts[part] === undefined || point.value < parts[part].value) parts[part] = point
+/** The lowest from each major collection to the next, at the time of the collection. */
+const lows = (
+  points: ReadonlyArray<Point>,
+  collections: ReadonlyArray<number>,
+  { end, start }: Window
+): ReadonlyArray<Point> => {
+  const within = collections.filter((t) => t >= start && t <= end)
+  const found: Array<Point> = []
+  for (const [i, t] of within.entries()) {
+    const next = within[i + 1] ?? end
+    if (next - t < shortest) continue
+    const value = points.reduce(
+      (low, point) => (point.t >= t && point.t < next ? Math.min(low, point.value) : low),
+      Infinity
+    )
+    if (value < Infinity) found.push({ t, value })
   }
-  return parts.filter((point) => point !== undefined)
+  return found
 }
 
 /** What node does to make a buffer, and V8 to make its handle. */

@@ -85,21 +85,23 @@ export const SurvivorGrowth: LeakRule = {
 
 /**
  * The place in the program below which most memory grows, however little that is: for findings of which something else is the proof.
+ * Of those whose chain `concerns` the finding, if that is given.
  *
  * @since 0.1.0
  * @category statistics
  */
 export const growingPlace = (
   observation: Observation,
-  concerns: (chain: ReadonlyArray<Place>) => boolean
+  concerns?: (chain: ReadonlyArray<Place>) => boolean
 ): { readonly site: Site; readonly chain: ReadonlyArray<Site> } | undefined => {
   if (observation.allocations.readings.length < fewestReadings) return undefined
   const since = memoryWindow(observation).start
   // To find the chain of a site takes a look at everything that lives, so only those that grow are asked for theirs.
   const judged = judgeSites(observation, 0, ["program"]).filter(({ site, turnover }) =>
-    turnover._tag === "growing" && concerns(observation.allocations.chain(site, since))
+    turnover._tag !== "steady" && (concerns === undefined || concerns(observation.allocations.chain(site, since)))
   )
-  const culprit = findCulprit(judged)
+  // That something of this kind grows is known already, so where no site surely does, one that seems to will do.
+  const culprit = findCulprit(judged) ?? (concerns === undefined ? undefined : innermost(judged))
   return culprit === undefined ? undefined : allocatorOf(observation, culprit)
 }
 
@@ -152,7 +154,9 @@ const bytesPerSecond = ({ site, turnover }: Judged): number =>
 /** What speaks against growth that the samples show. */
 const objection = (observation: Observation, culprit: Judged): string | undefined => {
   const bytes = bytesPerSecond(culprit)
-  if (observation.allocations.outdated && !goesOn(observation, bytes)) {
+  // What was born since then is not old yet, unless that was long ago.
+  const since = observation.window.end - memoryWindow(observation).end
+  if (observation.allocations.outdated && since > culprit.turnover.age && !goesOn(observation, bytes)) {
     return "the samples that tell of it end before the run"
   }
   const { arrivals, departures } = culprit.turnover.late
@@ -192,10 +196,18 @@ const findCulprit = (judged: ReadonlyArray<Judged>): Judged | undefined => {
     const most = judged.find(({ site }) => site.scope === "program" || site.scope === "library")
     return whole === undefined || most === undefined ? undefined : { site: most.site, turnover: whole.turnover }
   }
-  const enough = 0.8 * Turnover.net(widest.turnover.late)
+  return innermost(candidates)
+}
+
+/** The innermost of those, the widest first, that still explain four fifths of what the widest does. */
+const innermost = (candidates: ReadonlyArray<Judged>): Judged | undefined => {
+  const enough = candidates[0] === undefined ? 0 : 0.8 * Turnover.net(candidates[0].turnover.late)
   return candidates
     .filter(({ turnover }) => Turnover.net(turnover.late) >= enough)
-    .reduce((best, candidate) => (candidate.site.depth < best.site.depth ? candidate : best))
+    .reduce<Judged | undefined>(
+      (best, candidate) => (best === undefined || candidate.site.depth < best.site.depth ? candidate : best),
+      undefined
+    )
 }
 
 interface Named {
@@ -224,7 +236,7 @@ const allocatorOf = ({ allocations, window }: Observation, { site }: Judged): Na
 /** What a library allocates under its own loop is named by what grows with it in the program, if anything does. */
 const placeOf = (observation: Observation, culprit: Judged): Named => {
   const allocator = allocatorOf(observation, culprit)
-  const companion = allocator.library === undefined ? undefined : growingPlace(observation, () => true)
+  const companion = allocator.library === undefined ? undefined : growingPlace(observation)
   return { ...allocator, ...companion, library: allocator.library }
 }
 
