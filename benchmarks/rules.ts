@@ -257,6 +257,19 @@ const scenarios: ReadonlyArray<Scenario> = [
     }
   },
   {
+    name: "queue that works off a rush, in chunks",
+    leaks: false,
+    make: (random, seconds, scale) => {
+      const rate = between(random, 5, 20)
+      const from = between(random, 0.1, 0.3) * seconds
+      const to = from + between(random, 0.1, 0.3) * seconds
+      return {
+        births: (second) => rate * (second >= from && second < to ? 1.8 : 0.6),
+        life: queue(scale * rate, between(random, 0.02, 0.1) * seconds)
+      }
+    }
+  },
+  {
     name: "LEAK, consumer too slow by a half",
     leaks: true,
     make: (random, _seconds, scale) => {
@@ -339,7 +352,10 @@ for (
     let growing = 0
     let unclear = 0
     for (let run = 0; run < runs; run++) {
-      const { _tag } = Turnover.judge(simulate(scenario, random, seconds, scale), window, age, { steadyTraffic: true })
+      const { _tag } = Turnover.judge(simulate(scenario, random, seconds, scale), window, age, {
+        steadyTraffic: true,
+        youngest: 3000
+      })
       if (_tag === "growing") growing++
       if (_tag === "unclear") unclear++
     }

@@ -36,6 +36,20 @@ export const senSlope = (values: ReadonlyArray<number>, times?: ReadonlyArray<nu
 }
 
 /**
+ * The statistic of Mann (1945) and Kendall for values that do not remember those before them: standard deviations by which later ones
+ * are higher than earlier ones.
+ *
+ * @since 0.1.0
+ * @category statistics
+ */
+export const kendall = (values: ReadonlyArray<number>): number => {
+  const n = values.length
+  let s = 0
+  for (let i = 0; i < n; i++) for (let j = i + 1; j < n; j++) s += Math.sign(values[j]! - values[i]!)
+  return s === 0 ? 0 : (s - Math.sign(s)) / Math.sqrt(n * (n - 1) * (2 * n + 5) / 18)
+}
+
+/**
  * The Mann–Kendall test for a rise, corrected for autocorrelation (Hamed & Rao 1998): standard deviations above "no trend", 0 when
  * it does not rise.
  *
@@ -44,11 +58,8 @@ export const senSlope = (values: ReadonlyArray<number>, times?: ReadonlyArray<nu
  */
 export const mannKendall = (values: ReadonlyArray<number>): number => {
   const n = values.length
-  if (n < 4) return 0
-  let s = 0
-  for (let i = 0; i < n; i++) for (let j = i + 1; j < n; j++) s += Math.sign(values[j]! - values[i]!)
-  if (s <= 0) return 0
-  const variance = n * (n - 1) * (2 * n + 5) / 18
+  const z = n < 4 ? 0 : kendall(values)
+  if (z <= 0) return 0
   const slope = senSlope(values)
   const detrended = values.map((value, i) => value - slope * i)
   const ranks = rank(detrended)
@@ -64,7 +75,7 @@ export const mannKendall = (values: ReadonlyArray<number>): number => {
     }
   }
   const factor = Math.max(0.2, 1 + 2 / (n * (n - 1) * (n - 2)) * correction)
-  return (s - 1) / Math.sqrt(variance * factor)
+  return z / Math.sqrt(factor)
 }
 
 // Equal values share the middle of their ranks: in the order of time they would look like a trend.

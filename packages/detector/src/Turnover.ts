@@ -15,6 +15,7 @@
  * @since 0.1.0
  */
 import type { Life } from "./Lives.ts"
+import * as Sojourn from "./Sojourn.ts"
 import type { Point } from "./TimeSeries.ts"
 
 /**
@@ -45,6 +46,10 @@ export interface Turnover {
   readonly why: string
   /** More arrive than go, and what goes makes it unclear: a heap floor that rises with it would decide. */
   readonly behind: boolean
+  /** It grows as a queue does: what goes had to wait ever longer. */
+  readonly queue: boolean
+  /** How long what goes had been there, where that was asked for. */
+  readonly sojourn: Sojourn.Sojourn | undefined
   /** Milliseconds: how old is old here. */
   readonly age: number
   /** The late half of the window. */
@@ -80,6 +85,10 @@ export const limits = {
   /** Where many depart, at least this share must stay, by more standard deviations: bursts of long work reach three. */
   behind: 0.25,
   behindZ: 4,
+  /** Six sojourn times, each longer than the one before: once in 720, and z is 2.63. */
+  sojournZ: 2.6,
+  /** They must get longer by what stays, within this factor: half a group of departures more or less makes as much. */
+  sojournFactor: 2,
   /** Growth that is this surely slower than before may be a container that fills: the price of a wrong "leak" is the higher one. */
   slowerZ: 2,
   /** This share of departures is more than the noise of a leak. */
@@ -143,7 +152,7 @@ export const lengthOf = ({ end, start }: Window): number => end - start
  */
 export const judge = (
   lives: Iterable<Life>,
-  { end, start }: Window,
+  window: Window,
   age: number,
   options?: {
     /** The program had no more to do at the end than before. Then growth with departures is growth as well. */
@@ -154,8 +163,12 @@ export const judge = (
     readonly suspicious?: number | undefined
     /** How much the program did between two moments, in any unit. Less work leaks less: that is no slowing down. */
     readonly work?: ((from: number, to: number) => number) | undefined
+    /** Milliseconds: what goes younger than this tells nothing of how long things wait. Default: that is not looked at. */
+    readonly youngest?: number | undefined
   }
 ): Turnover => {
+  const { end, start } = window
+  const all = [...lives]
   const from = start + Math.max(age, limits.warmUp * (end - start))
   const cut = end - (end - from) / 2
   const half = end - (end - from) / 4
@@ -175,7 +188,7 @@ export const judge = (
   const goneAt = new Map<number, number>()
   const departedAt = new Float64Array(steps + 2)
   let old = 0
-  for (const { born, count, died } of lives) {
+  for (const { born, count, died } of all) {
     const joins = born + age
     if (died <= joins || joins > end) continue
     const arrived = part(joins)
@@ -194,6 +207,7 @@ export const judge = (
       changes[step(died)]! -= count
     } else old += count
   }
+  const sojourn = options?.youngest === undefined ? undefined : Sojourn.of(all, window, options.youngest)
   const late: Flow = { arrivals: third.arrivals + last.arrivals, departures: third.departures + last.departures }
   const z = zOf(late)
   const numbers = {
@@ -201,6 +215,7 @@ export const judge = (
     late,
     last,
     old,
+    sojourn,
     fall: largestFall(changes, options?.fewest ?? limits.arrivals, step(from + (end - from) * limits.beginning)),
     z,
     perSecond: end > cut ? net(late) / ((end - cut) / 1000) : 0
@@ -227,7 +242,8 @@ export const judge = (
     gone: dispersion(goneAt, end - from),
     old,
     pace,
-    noise: unevenness(twelfths)
+    noise: unevenness(twelfths),
+    sojourn
   }
   return { ...numbers, ...decide(parts, options ?? {}) }
 }
@@ -268,6 +284,7 @@ interface Parts {
   readonly waves: number
   /** The variance of arrivals from one twelfth of the window to the next, in units of that of chance, at least 1. */
   readonly noise: number
+  readonly sojourn: Sojourn.Sojourn | undefined
   readonly old: number
   readonly pace: { readonly late: number; readonly last: number }
 }
@@ -279,11 +296,12 @@ const decide = (
     readonly fewest?: number | undefined
     readonly suspicious?: number | undefined
   }
-): Pick<Turnover, "_tag" | "why" | "behind"> => {
+): Pick<Turnover, "_tag" | "why" | "behind" | "queue"> => {
   const { atOnce, early, fall, gone, last, late, left, lump, third, waves, z } = parts
-  const steady = (why: string) => ({ _tag: "steady", why, behind: false }) as const
-  const unclear = (why: string, behind = false) => ({ _tag: "unclear", why, behind }) as const
-  const growing = (why: string) => ({ _tag: "growing", why, behind: false }) as const
+  const steady = (why: string) => ({ _tag: "steady", why, behind: false, queue: false }) as const
+  const unclear = (why: string, behind = false) => ({ _tag: "unclear", why, behind, queue: false }) as const
+  const queue = waitsLonger(parts)
+  const growing = (why: string) => ({ _tag: "growing", why, behind: false, queue }) as const
   const rule = net(late) >= limits.share * late.arrivals
   const fewest = options.fewest ?? limits.arrivals
   const few = fewest * limits.suspiciousShare
@@ -303,6 +321,9 @@ const decide = (
       if (fall > limits.fall) return unclear("something empties it now and then")
       return growing("old ones go on arriving and hardly any goes")
     }
+  }
+  if (options.steadyTraffic === true && late.arrivals >= fewest && !slowing(parts) && queue) {
+    return growing("what goes had to wait ever longer")
   }
   // A queue whose consumer is too slow loses its oldest all the time, and grows all the same: what stays grows in both quarters, or,
   // where what goes goes in lumps, what is left after each of them.
@@ -334,6 +355,15 @@ const decide = (
   const lumpy = lump >= limits.lump && late.departures >= fewest && net(early) > 0 && fall <= limits.fall
   if (lumpy && z >= 2 && net(late) >= limits.lumpyShare * late.arrivals) return unclear("what goes, goes in one lump")
   return steady(late.arrivals === 0 ? "nothing old arrives" : "as many go as arrive")
+}
+
+/** As in a queue whose consumer is too slow: what goes had to wait ever longer, by about as much as stays. */
+const waitsLonger = ({ early, last, late, sojourn, z }: Parts): boolean => {
+  const stays = (net(early) + net(late)) / Math.max(1, early.arrivals + late.arrivals)
+  return sojourn !== undefined && sojourn.z >= limits.sojournZ
+    && sojourn.slope >= stays / limits.sojournFactor && sojourn.slope <= stays * limits.sojournFactor
+    && sojourn.slopeLate >= sojourn.slope / limits.sojournFactor
+    && z >= limits.behindZ && net(late) >= limits.behind * late.arrivals && net(early) > 0 && net(last) > 0
 }
 
 interface MutableFlow {

@@ -298,6 +298,24 @@ describe("SurvivorGrowth", () => {
     assert.notStrictEqual(judge(40, net), "store")
   })
 
+  it("convicts a queue in a short run when what goes had to wait ever longer, and says how long", () => {
+    let free = 0
+    // Twenty a second come, twelve go.
+    const lives = Array.from({ length: 600 }, (_, i): Life => {
+      free = Math.max(free, i * 50) + 1000 / 12
+      return [i * 50, Math.ceil(free / 3000) * 3000]
+    })
+    const judged = SurvivorGrowth.check(observe(30, {}, { more: readings(30, [{ frames: [store, handler], lives }]) }))
+    assert(judged._tag === "Warn")
+    const [finding] = judged.findings
+    assert.strictEqual(finding!.site.name, "store")
+    assert.include(
+      finding!.evidence.map(({ text }) => text).join(),
+      "had been there for 3 s, and what went last for 13 s"
+    )
+    assert.include(finding!.fix, "Queue.bounded")
+  })
+
   it("takes a fifth of the growth elsewhere for less than half of the story", () => {
     assert.strictEqual(
       blamed({ frames: [store, serve], lives: leak(9) }, { frames: [handler, serve], lives: leak(1) }),

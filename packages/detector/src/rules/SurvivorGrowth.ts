@@ -123,7 +123,10 @@ const judgeSites = (
     const least = site.scope === "whole" ? codeBytes : bytes
     const fewest = Math.max(Turnover.limits.arrivals, living === 0 ? 0 : Math.ceil(least * living / site.bytes))
     if (living < fewest * Turnover.limits.suspiciousShare) continue
-    judged.push({ site, turnover: Turnover.judge(site.lives.all(), window, age, { steadyTraffic, work, fewest }) })
+    judged.push({
+      site,
+      turnover: Turnover.judge(site.lives.all(), window, age, { steadyTraffic, work, fewest, youngest })
+    })
   }
   return judged.sort((a, b) => Turnover.net(b.turnover.late) - Turnover.net(a.turnover.late))
 }
@@ -160,7 +163,8 @@ const objection = (observation: Observation, culprit: Judged): string | undefine
     return "the samples that tell of it end before the run"
   }
   const { arrivals, departures } = culprit.turnover.late
-  if (observation.durationMs < twiceOk && departures > manyGo * arrivals) {
+  const filling = !culprit.turnover.queue && observation.durationMs < twiceOk
+  if (filling && departures > manyGo * arrivals) {
     return "many of the old ones go as well: it may be filling up"
   }
   return mostFloorGrowth(observation, memoryWindow(observation)) < halfway * bytes
@@ -251,6 +255,27 @@ const pileUp = (observation: Observation): ReadonlyArray<Evidence> => {
     : []
 }
 
+/** That it is a queue, and how long what goes had to wait. */
+const waiting = ({ queue, sojourn }: Turnover.Turnover): ReadonlyArray<Evidence> =>
+  queue && sojourn !== undefined
+    ? [{
+      label: "waiting",
+      text: `what went first had been there for ${Math.round(sojourn.first / 1000)} s, and what went last for ${
+        Math.round(sojourn.last / 1000)
+      } s: it comes faster than it goes`
+    }]
+    : []
+
+const advice = ({ queue }: Turnover.Turnover, at: Site, finalizers: boolean): string =>
+  finalizers
+    ? "Something is acquired again and again in a scope that lives on, and each time adds a finalizer to it: give each piece of work "
+      + "a scope of its own (Effect.scoped around it), or close what is not needed any more."
+    : queue
+    ? "It waits in a queue whose consumer is too slow: give the queue a capacity, so that whoever fills it waits too (Queue.bounded, "
+      + "Stream.buffer with a capacity) or drops (Queue.sliding), or let more than one consumer empty it."
+    : `Look at what ${at.name} adds to and who takes it out again: bound a container (Cache with capacity, Queue.bounded, a TTL), `
+      + "and end what belongs to a piece of work with its scope: listeners, finalizers, requests (Effect.acquireRelease, Listeners)."
+
 const finding = (observation: Observation, culprit: Judged): Finding => {
   const { site, turnover } = culprit
   const { chain, inner, library, site: at } = placeOf(observation, culprit)
@@ -285,15 +310,12 @@ const finding = (observation: Observation, culprit: Judged): Finding => {
           + `late half of the run and ${turnover.late.departures} died (z = ${turnover.z.toFixed(1)})`
       },
       { label: "allocated", text: `in ${library ?? describeSite(at)}${by}` },
+      ...waiting(turnover),
       ...finalizers
     ],
     cannotShow:
       "What keeps them: only where they were allocated. A container that is still filling up looks the same until it is full.",
-    fix: finalizers.length > 0
-      ? "Something is acquired again and again in a scope that lives on, and each time adds a finalizer to it: give each piece of work "
-        + "a scope of its own (Effect.scoped around it), or close what is not needed any more."
-      : `Look at what ${at.name} adds to and who takes it out again: bound a container (Cache with capacity, Queue.bounded, a TTL), `
-        + "and end what belongs to a piece of work with its scope: listeners, finalizers, requests (Effect.acquireRelease, Listeners).",
+    fix: advice(turnover, at, finalizers.length > 0),
     docs: docsOf("memory-growth"),
     fingerprint: fingerprint("memory-growth", at),
     pid: observation.hello?.pid ?? 0
