@@ -5,6 +5,8 @@
  */
 import { get } from "../packages/core/src/FiberCensus.ts"
 import { findEffect } from "../packages/detector/src/agent/FindEffect.ts"
+import { makeForkLines } from "../packages/detector/src/agent/ForkLines.ts"
+import type { ForkLines } from "../packages/detector/src/agent/ForkLines.ts"
 import type { Comparison, Measurement, Prepare, Repetition } from "./harness.ts"
 import { benchmark, collectGarbage, cpuTime } from "./harness.ts"
 
@@ -14,8 +16,8 @@ type Work = (effect: EffectModule) => Repetition
 
 const untracked = (work: Work): Prepare => async () => work(await import("effect"))
 
-/** Counted from the first fiber on, as the agent does it: the load hook hands the class of the fibers over. */
-const agent = (work: Work): Prepare => async () => {
+/** Counted from the first fiber on: the load hook hands the class of the fibers over. */
+const find = (lines?: ForkLines): void => {
   const census = get()
   findEffect({
     found: (prototype, where) => {
@@ -26,8 +28,22 @@ const agent = (work: Work): Prepare => async () => {
     unsupported: (what) => {
       throw new Error(what)
     }
-  })
+  }, lines?.rewrite)
+}
+
+const agent = (work: Work): Prepare => async () => {
+  find()
   return proven(work(await import("effect")))
+}
+
+/** As `fiberscope run` does it: with a wrapper around each `fork*` and `run*` as well, which looks at no line until it is asked to. */
+const command = (work: Work): Prepare => async () => {
+  const lines = makeForkLines(() => performance.now())
+  get().forkLines(lines.frameOf)
+  find(lines)
+  const repetition = await proven(work(await import("effect")))
+  if (lines.calls() === 0) throw new Error("no call was wrapped")
+  return repetition
 }
 
 /** Counted as `LiveFibers.layer` does it: a fiber that runs already gives its class. */
@@ -116,7 +132,7 @@ const yieldLoop: Work = ({ Effect }) => {
 const informative = (name: string, work: Work, unit = "ns/fiber"): Comparison => ({
   name,
   unit,
-  variants: { untracked: untracked(work), agent: agent(work) },
+  variants: { untracked: untracked(work), agent: agent(work), command: command(work) },
   precision: 0.02,
   limitMs: 15_000,
   warmupMs: 300,
@@ -228,9 +244,14 @@ await benchmark(import.meta.url, [
   {
     name: "fork and join",
     unit: "ns/fiber",
-    variants: { untracked: untracked(forkAndJoin), agent: agent(forkAndJoin), layer: layer(forkAndJoin) },
-    goals: { agent: 1.05, layer: 1.05 },
-    limitMs: 50_000
+    variants: {
+      untracked: untracked(forkAndJoin),
+      agent: agent(forkAndJoin),
+      command: command(forkAndJoin),
+      layer: layer(forkAndJoin)
+    },
+    goals: { agent: 1.05, command: 1.05, layer: 1.05 },
+    limitMs: 60_000
   },
   informative("start immediately", startImmediately),
   informative("detached burst", detachedBurst),
