@@ -270,6 +270,16 @@ const scenarios: ReadonlyArray<Scenario> = [
     }
   },
   {
+    name: "queue whose delay settles",
+    leaks: false,
+    make: (random, seconds) => {
+      const delay = between(random, 0.15, 0.5) * seconds
+      const tau = between(random, 0.1, 0.4) * seconds
+      const rate = between(random, 5, 20)
+      return { births: () => rate, life: (second) => delay * (1 - Math.exp(-second / tau)) + 0.5 }
+    }
+  },
+  {
     name: "LEAK, consumer too slow by a half",
     leaks: true,
     make: (random, _seconds, scale) => {

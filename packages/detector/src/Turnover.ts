@@ -89,6 +89,8 @@ export const limits = {
   sojournZ: 2.6,
   /** They must get longer by what stays, within this factor: half a group of departures more or less makes as much. */
   sojournFactor: 2,
+  /** And as fast late as on the whole: a delay that is about to settle gets longer more slowly. */
+  sojournGoesOn: 0.9,
   /** Growth that is this surely slower than before may be a container that fills: the price of a wrong "leak" is the higher one. */
   slowerZ: 2,
   /** This share of departures is more than the noise of a leak. */
@@ -362,7 +364,7 @@ const waitsLonger = ({ early, last, late, sojourn, z }: Parts): boolean => {
   const stays = (net(early) + net(late)) / Math.max(1, early.arrivals + late.arrivals)
   return sojourn !== undefined && sojourn.z >= limits.sojournZ
     && sojourn.slope >= stays / limits.sojournFactor && sojourn.slope <= stays * limits.sojournFactor
-    && sojourn.slopeLate >= sojourn.slope / limits.sojournFactor
+    && sojourn.slopeLate >= limits.sojournGoesOn * sojourn.slope
     && z >= limits.behindZ && net(late) >= limits.behind * late.arrivals && net(early) > 0 && net(last) > 0
 }
 

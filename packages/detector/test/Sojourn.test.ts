@@ -87,6 +87,17 @@ describe("Sojourn", () => {
     )
   })
 
+  it("does not convict a queue whose delay gets longer and settles", () => {
+    const convicted = seeds(500).filter((seed) => {
+      const chance = random(seed)
+      const delay = chance.between(4000, 15_000)
+      const settles = chance.between(3000, 12_000)
+      return judge(arriving(chance.integer(2, 60), (born) => 500 + delay * (1 - Math.exp(-born / settles))))._tag ===
+        "growing"
+    })
+    assert.isAtMost(convicted.length, 5)
+  })
+
   it("does not convict a queue that works off a rush, nor one that is near its limit", () => {
     for (const seed of seeds(200)) {
       const chance = random(seed)
