@@ -324,7 +324,7 @@ const decide = (
       return growing("old ones go on arriving and hardly any goes")
     }
   }
-  if (options.steadyTraffic === true && late.arrivals >= fewest && !slowing(parts) && queue) {
+  if (options.steadyTraffic === true && late.arrivals >= fewest && !slowing(parts, parts.gone) && queue) {
     return growing("what goes had to wait ever longer")
   }
   // A queue whose consumer is too slow loses its oldest all the time, and grows all the same: what stays grows in both quarters, or,
@@ -360,12 +360,12 @@ const decide = (
 }
 
 /** As in a queue whose consumer is too slow: what goes had to wait ever longer, by about as much as stays. */
-const waitsLonger = ({ early, last, late, sojourn, z }: Parts): boolean => {
+const waitsLonger = ({ early, late, sojourn, z }: Parts): boolean => {
   const stays = (net(early) + net(late)) / Math.max(1, early.arrivals + late.arrivals)
   return sojourn !== undefined && sojourn.z >= limits.sojournZ
     && sojourn.slope >= stays / limits.sojournFactor && sojourn.slope <= stays * limits.sojournFactor
     && sojourn.slopeLate >= limits.sojournGoesOn * sojourn.slope
-    && z >= limits.behindZ && net(late) >= limits.behind * late.arrivals && net(early) > 0 && net(last) > 0
+    && z >= limits.behindZ && net(late) >= limits.behind * late.arrivals && net(early) > 0
 }
 
 interface MutableFlow {
@@ -387,11 +387,11 @@ const zOf = (flow: Flow): number => net(flow) / Math.sqrt(Math.max(1, flow.arriv
 
 // A container that fills with random keys takes in fewer and fewer new ones; a leak under steady load does not slow down. The two
 // halves of the window, equally long, tell best; the last two quarters, of which traffic that comes in waves can make anything, tell
-// of one that began to fill late.
-const slowing = ({ early, gone, last, late, noise, pace, third }: Parts): boolean =>
+// of one that began to fill late. Where departures come in lumps, `lumps` says how many times as uneven they are as chance.
+const slowing = ({ early, gone, last, late, noise, pace, third }: Parts, lumps = 1): boolean =>
   moreGo(early, late) / Math.sqrt(gone) >= limits.slowerZ ||
-  slower(early, late, 0.6, pace.late) >= limits.slowerZ
-  || slower(third, last, 0.7, pace.last) / Math.sqrt(noise) >= limits.z
+  slower(early, late, 0.6, pace.late) / Math.sqrt(lumps) >= limits.slowerZ
+  || slower(third, last, 0.7, pace.last) / Math.sqrt(noise * lumps) >= limits.z
 
 /** Standard deviations by which the share that goes rose: what is about to be full loses ever more of what it takes in. */
 const moreGo = (before: Flow, after: Flow): number => {

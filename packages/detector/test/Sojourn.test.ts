@@ -87,6 +87,22 @@ describe("Sojourn", () => {
     )
   })
 
+  it("convicts one that has just let go of a lump twice as large as the one before", () => {
+    const two = { start: 0, end: 120_000 }
+    const lumps = [6500, 9500, 13_500, 23_500, 38_500, 63_500, 110_500]
+    const lives = Lives.make()
+    // Ten come each second, six of ten have been served: that much goes with each lump.
+    for (let born = 0; born < two.end; born += 100) {
+      lives.bear(born, 1)
+      const gone = lumps.find((lump) => born < 0.6 * lump)
+      if (gone !== undefined) lives.die(born, gone, 1)
+    }
+    const judged = (options: { readonly youngest?: number }) =>
+      Turnover.judge(lives.all(), two, 20_000, { steadyTraffic: true, ...options })._tag
+    assert.strictEqual(judged({}), "steady", "where nobody looks at the times, as many go as arrive")
+    assert.strictEqual(judged({ youngest }), "growing")
+  })
+
   it("does not convict a queue whose delay gets longer and settles", () => {
     const convicted = seeds(500).filter((seed) => {
       const chance = random(seed)
