@@ -220,6 +220,9 @@ export class ManagedStream extends Context.Service<ManagedStream, {
    * **Gotchas**
    *
    * In the `finally` of a generator that was closed the signal is aborted already: clean-up must not depend on it.
+   *
+   * Effect puts a semaphore around the pulls of `Stream.toPull`, of any stream: an interruption that comes while it is given back
+   * drops what was pulled. `Channel.toPullScoped(stream.channel, scope)` has none.
    */
   readonly fromGenerator: <A, E = StreamFailed>(
     label: string,

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Config, ConfigProvider, Duration, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
+import { Channel, Config, ConfigProvider, Duration, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Deadline from "../src/Deadline.ts"
 import { GracefulShutdown } from "../src/GracefulShutdown.ts"
@@ -686,7 +686,7 @@ describe("ManagedStream", () => {
           }
 
           const impatient = Effect.scoped(Effect.gen(function*() {
-            const pull = yield* Stream.toPull(slow)
+            const pull = yield* Channel.toPullScoped(slow.channel, yield* Scope.Scope)
             const got: Array<number> = []
             for (let n = 0; n < 8; n++) {
               const pulling = yield* Effect.forkChild(pull, { startImmediately: true })
@@ -773,6 +773,24 @@ describe("ManagedStream", () => {
           budget: { runs: 1500 }
         }))
     }
+
+    it.live("loses no item, wherever a pull is interrupted", () =>
+      InterruptLab.verify(() =>
+        Effect.gen(function*() {
+          const streams = yield* ManagedStream
+          const { channel } = streams.fromGenerator("items", async function*() {
+            yield 1
+            await forNow
+            yield 2
+          })
+          // Not `Stream.toPull`: the semaphore around its pulls drops what was pulled when the interruption comes while it is given back.
+          const pull = yield* Channel.toPullScoped(channel, yield* Scope.Scope)
+          const got: Array<number> = []
+          const take = Effect.map(pull, (items) => got.push(...items))
+          yield* Effect.exit(InterruptLab.subject(Effect.andThen(take, take)))
+          yield* Effect.exit(Effect.forever(take))
+          if (got.join() !== "1,2") return yield* Effect.die(new Error(`got ${got}`))
+        }).pipe(Effect.scoped, Effect.provide(ManagedStream.layer())), { driver: "async" }))
 
     it.live("and the lab sees the generator that plain Effect leaves in an await", () =>
       Effect.gen(function*() {

@@ -1,7 +1,6 @@
 /** An async iterator, pulled by a stream and brought to its end: nothing here waits for it, and nothing that it says is lost. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 
 /** Where an iterator is that does not end: in an `await` before its next item, or in its `finally`. */
 export type Phase = "await" | "finally"
@@ -101,11 +100,15 @@ export class StreamSource<A, E, Closed> {
   #taken(): Pull<A, E | Closed> {
     if (this.#isClosing) return this.#options.closed
     const said = this.#said ?? done
-    this.#said = undefined
+    // An item goes in the step that hands it over: whoever is interrupted before that leaves it to the next.
+    if (said._tag !== "Item") this.#said = undefined
     if (said._tag === "Done") return Cause.done()
     if (said._tag === "Failed") return Effect.fail(this.#options.onError(said.error))
-    this.items++
-    return Exit.succeed([said.item] as const)
+    return Effect.sync(() => {
+      if (this.#said === said) this.#said = undefined
+      this.items++
+      return [said.item] as const
+    })
   }
 
   #resume(): void {

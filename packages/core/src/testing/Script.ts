@@ -10,16 +10,22 @@
  *
  * ```ts
  * import { it } from "@effect/vitest"
- * import { Effect, Pool } from "effect"
+ * import { Effect, RcRef } from "effect"
  * import { InterruptLab, Script } from "@fiberscope/core/testing"
  *
- * it.effect.prop("the pool gives back what any program takes", { script: Script.Script }, ({ script }) =>
+ * it.effect.prop("the shared connection is closed after any program", { script: Script.Script }, ({ script }) =>
  *   InterruptLab.verify((ledger) =>
  *     Effect.gen(function*() {
- *       const pool = yield* Pool.make({ acquire: ledger.resource("item"), size: 2 })
- *       yield* Script.toEffect(script, [(body) => Pool.use(pool, () => body)])
+ *       const connection = yield* RcRef.make({ acquire: ledger.resource("connection") })
+ *       yield* Script.toEffect(script, [(body) => Effect.andThen(RcRef.get(connection), body)])
  *     }), { order: "random" }), { arbitrary: { runs: 20 } })
  * ```
+ *
+ * **Gotchas**
+ *
+ * Scripts nest operations, under masks too: where one may wait for another (a pool, a semaphore), give it a time limit that a mask does
+ * not hold up, as in `Effect.timeoutOption(Effect.interruptible(operation), "1 second")`. Without it a script that nests deeply enough
+ * waits for itself, and the lab rightly says that the program never ended.
  *
  * @since 0.1.0
  */
