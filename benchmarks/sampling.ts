@@ -188,7 +188,7 @@ await benchmark(import.meta.url, [
   },
   {
     // Close to its goal, so it has rounds of its own.
-    name: "allocating",
+    name: "allocating, 512 KiB",
     unit: "ns/object",
     variants: { "no sampling": allocating(0), "512 KiB": allocating(512 * KiB) },
     goals: { "512 KiB": 1.05 },

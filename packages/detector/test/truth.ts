@@ -130,9 +130,8 @@ const chosen = programs.filter(({ half, name }) =>
 )
 for (const seconds of values.for.split(",").map(Number)) {
   const results = await pool(chosen, Number(values.jobs), (program) => observe(program, seconds))
-  for (const half of ["first", "second", "third"]) {
-    const part = results.filter(({ program }) => program.half === half)
-    if (part.length > 0) matrix(`${half} half, ${seconds} s`, part)
+  for (const half of new Set(chosen.map(({ half }) => half))) {
+    matrix(`${half} part, ${seconds} s`, results.filter(({ program }) => program.half === half))
   }
   const wrong = results.filter(({ named, program, report }) =>
     report === undefined || (!program.slow && report.verdict !== program.expected) ||

@@ -25,7 +25,7 @@ export interface SamplingInterval {
 const KiB = 1024
 
 export const limits = {
-  /** Bytes: not measurable on a loop that only allocates. */
+  /** Bytes: 4 % of a loop that does nothing but allocate, and nothing to speak of in a service. */
   largest: 512 * KiB,
   /** Bytes: where it starts and, with most programs, stays, so that what was there from the beginning is seen to go. */
   smallest: 2 * KiB,
