@@ -116,11 +116,16 @@ export const startAgent = (
     if (bytes !== undefined && samples.restart(bytes)) send({ type: "sampling", t: now, bytes })
   }
 
+  /** The collections since it was asked last. */
+  const drain = (now: number) => probes.run("gc", () => collections?.drain(now), undefined) ?? noCollections
+
   const tick = (reading: "due" | "now" | "early" | "never"): void => {
     if (stopped) return
     const now = census.now()
     const final = reading === "never"
     const due = options.readingMs > 0 && (reading === "now" || (reading === "due" && now >= nextReading))
+    // A reading tells all that lives, and allocates by as much: that is not the program's.
+    const until = due ? drain(now) : noCollections
     const forced = due ? probes.run("reading", () => read(now), []) : []
     const start = clock()
     census.sweep()
@@ -128,10 +133,10 @@ export const startAgent = (
     const live = probes.run("live", () => mostLive(census, options.sites), [])
     for (const { site } of flow) mention(site)
     for (const [site] of live) mention(site)
-    const gc = probes.run("gc", () => collections?.drain(now), undefined) ?? noCollections
+    const since = drain(now)
     lookForLines(now)
     // Before the program is stopped there is no time for samples to begin anew.
-    if (reading !== "now") probes.run("sampling interval", () => adapt(now, gc.allocated), undefined)
+    if (reading !== "now") probes.run("sampling interval", () => adapt(now, (due ? until : since).allocated), undefined)
     send({
       type: "tick",
       t: now,
@@ -140,9 +145,9 @@ export const startAgent = (
       flow: flow.map(({ abandoned, born, ended, site, tenured }) => [site, born, tenured, ended, abandoned] as const),
       live,
       memory: probes.run("memory", readMemory, noMemory),
-      floors: forced.length > 0 ? forced : gc.floors,
+      floors: forced.length > 0 ? forced : since.floors,
       loop: probes.run("eventloop", () => loop?.drain(), undefined) ?? noLoop,
-      gc: { pauseMs: gc.pauseMs, count: gc.count },
+      gc: { pauseMs: until.pauseMs + since.pauseMs, count: until.count + since.count },
       resources: probes.run("resources", readResources, {}),
       own: { ms: ownMs, bytes: census.bytes(), forkLines: options.sites === "all" ? lines?.cost() : undefined }
     })

@@ -92,6 +92,15 @@ describe.concurrent("The observed program survives the tool", { timeout: 60_000 
     assert.deepStrictEqual(run.left, nothing)
   })
 
+  it("is sampled as before when a reading itself allocates a lot", async () => {
+    const run = await fiberscope(node("full.mjs"))
+    assert.strictEqual(run.stdout.toString(), "216000\n")
+    const readings = run.recording.filter((message) => message.type === "samples")
+    assert.isAbove(Math.max(...readings.map(({ born }) => born.length)), 20_000)
+    const restarts = run.recording.filter((message) => message.type === "sampling")
+    assert.deepStrictEqual(restarts.filter(({ t }) => readings.some((reading) => reading.t === t)), [])
+  })
+
   it("is left alone, and gets all memory back, when the agent has more to say than anybody reads", async () => {
     const folder = mkdtempSync(join(tmpdir(), "fiberscope-deaf-"))
     const socket = join(folder, "agents.sock")
