@@ -37,7 +37,7 @@ export const senSlope = (values: ReadonlyArray<number>, times?: ReadonlyArray<nu
 
 /**
  * The statistic of Mann (1945) and Kendall for values that do not remember those before them: standard deviations by which later ones
- * are higher than earlier ones.
+ * are higher than earlier ones. Equal values leave less to chance (Kendall 1970).
  *
  * @since 0.1.0
  * @category statistics
@@ -46,8 +46,11 @@ export const kendall = (values: ReadonlyArray<number>): number => {
   const n = values.length
   let s = 0
   for (let i = 0; i < n; i++) for (let j = i + 1; j < n; j++) s += Math.sign(values[j]! - values[i]!)
-  return s === 0 ? 0 : (s - Math.sign(s)) / Math.sqrt(n * (n - 1) * (2 * n + 5) / 18)
+  const ties = Object.values(Object.groupBy(values, String)).reduce((sum, same) => sum + orders(same!.length), 0)
+  return s === 0 ? 0 : (s - Math.sign(s)) / Math.sqrt((orders(n) - ties) / 18)
 }
+
+const orders = (n: number): number => n * (n - 1) * (2 * n + 5)
 
 /**
  * The Mann–Kendall test for a rise, corrected for autocorrelation (Hamed & Rao 1998): standard deviations above "no trend", 0 when

@@ -38,6 +38,12 @@ describe("Trend", () => {
     assert.strictEqual(Trend.mannKendall([1, 2, 3]), 0)
   })
 
+  it("counts equal values as no evidence, and leaves them less to chance", () => {
+    // Seven with three equal: S = 21 - 3, its variance (7·6·19 - 3·2·11) / 18.
+    assert.closeTo(Trend.kendall([5, 5, 5, 8, 16, 25, 42]), 17 / Math.sqrt(732 / 18), 1e-9)
+    assert.strictEqual(Trend.kendall([4, 4, 4, 4]), 0)
+  })
+
   it("knows the quantiles of Student's t where tables have them", () => {
     // One-sided 1 %: t = 3.365 with 5 degrees of freedom, 2.764 with 10; 0.1 %: t = 5.893 with 5. Steps of a mean and a deviation of 1.
     const steps = (n: number, t: number) => {
