@@ -179,6 +179,7 @@ export const make = (options?: {
     const { t } = tick
     add("fibers.live", t, tick.fibers.live)
     add("fibers.started", t, tick.fibers.started)
+    add("fibers.ended", t, tick.fibers.ended)
     add("fibers.abandoned", t, tick.fibers.abandoned)
     add("heap.used", t, tick.memory.heapUsed)
     add("rss", t, tick.memory.rss)

@@ -96,7 +96,8 @@ const decodeSaid = Schema.decodeUnknownOption(Said)
 const decodeEnd = Schema.decodeUnknownOption(End)
 
 /**
- * Plays a recording back. `file` is its name, for the error.
+ * Plays a recording back. `file` is its name, for the error; `onTick` is called whenever another interval of
+ * a process was taken in, so that it can be asked what would have been said at that moment.
  *
  * **Example**
  *
@@ -119,7 +120,10 @@ const decodeEnd = Schema.decodeUnknownOption(End)
 export const replay = (
   text: string,
   file: string,
-  options?: { readonly resolve?: ((place: Place) => Place) | undefined }
+  options?: {
+    readonly resolve?: ((place: Place) => Place) | undefined
+    readonly onTick?: ((observation: Observation.Observation) => void) | undefined
+  }
 ): Effect.Effect<Replay, RecordingError> =>
   Effect.gen(function*() {
     const [first = "", ...lines] = text.split("\n")
@@ -133,6 +137,7 @@ export const replay = (
     const observations = new Map<number, Observation.Observation>()
     let end: ProgramEnd = { command: head.command, code: undefined, signal: undefined, stoppedByTool: false }
     let durationMs = 0
+    let frozen = false
     for (const line of lines) {
       const value = parse(line)
       const said = Option.getOrUndefined(decodeSaid(value))
@@ -140,10 +145,13 @@ export const replay = (
         let observation = observations.get(said.process)
         if (observation === undefined) observations.set(said.process, observation = Observation.make(options))
         // Agents of one version speak one protocol; what they say was checked by its type when it was said.
-        observation.take(said.says as unknown as Message)
+        const message = said.says as unknown as Message
+        observation.take(message)
+        if (message.type === "tick" && !frozen) options?.onTick?.(observation)
         continue
       }
       if (typeof value === "object" && value !== null && "freeze" in value) {
+        frozen = true
         for (const observation of observations.values()) observation.freeze()
       }
       const last = Option.getOrUndefined(decodeEnd(value))

@@ -25,6 +25,7 @@ export interface Signal {
 export const signals = {
   "fibers.live": { unit: "fibers", kind: "gauge", about: "started, not ended, not collected" },
   "fibers.started": { unit: "fibers", kind: "counter", about: "fibers that ran at least once" },
+  "fibers.ended": { unit: "fibers", kind: "counter", about: "fibers that ended, by themselves or interrupted" },
   "fibers.abandoned": { unit: "fibers", kind: "counter", about: "collected without having ended" },
   "heap.floor": { unit: "bytes", kind: "floor", about: "heap in use right after a major collection" },
   "external.floor": {

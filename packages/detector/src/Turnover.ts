@@ -334,8 +334,10 @@ const decide = (
   const surelyLeft = left / Math.sqrt(waves)
   const behind = surely >= limits.z && late.arrivals >= fewest && net(late) >= limits.behind * late.arrivals
   const both = (least: number) => fall <= limits.fall && zOf(third) >= least && zOf(last) >= least
-  if (behind && !slowing(parts) && (both(1) || surelyLeft >= limits.behindZ)) {
-    return options.steadyTraffic === true && surely >= limits.behindZ && (both(2) || surelyLeft >= limits.behindZ)
+  // What is left is more in the last quarter than before, also when it has come to rest there.
+  const more = last.arrivals >= few && surelyLeft >= limits.behindZ
+  if (behind && !slowing(parts) && (both(1) || more)) {
+    return options.steadyTraffic === true && surely >= limits.behindZ && (both(2) || more)
       ? growing("some go, and more arrive, though there is no more to do than before")
       : unclear("more arrive than go, but many do go", options.steadyTraffic === true)
   }

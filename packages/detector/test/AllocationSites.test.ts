@@ -298,6 +298,34 @@ describe("SurvivorGrowth", () => {
     assert.notStrictEqual(judge(40, net), "store")
   })
 
+  it("tells what leaks from work that takes long and that goes, by those that are twice as old", () => {
+    const chance = random(1)
+    const work = Array.from({ length: 600 }, (_, i): Life => [i * 50, i * 50 + chance.exponential(3000)])
+    assert.strictEqual(blamed({ frames: [store, handler], lives: work }), "Ok")
+    const judged = judge({ frames: [store, handler], lives: [...leak(5), ...work] })
+    assert(judged._tag === "Warn")
+    assert.match(judged.findings[0]!.evidence[0]!.text, /that got older than 10 s/)
+  })
+
+  it("does not convict what loses many of its old ones and raises the heap floor more and more slowly", () => {
+    const judge = (tau: number) => {
+      let free = 0
+      // Twenty a second come, twelve go.
+      const lives = Array.from({ length: 1200 }, (_, i): Life => {
+        free = Math.max(free, i * 50) + 1000 / 12
+        return [i * 50, free]
+      })
+      return SurvivorGrowth.check(observe(60, {}, {
+        more: readings(60, [{ frames: [store, handler], lives }]),
+        tick: (t) => ({ floors: [{ t, bytes: 2e7 + 260 * tau * (1 - Math.exp(-t / tau)), forced: true }] })
+      }))
+    }
+    const settles = judge(30_000)
+    assert(settles._tag === "Recheck")
+    assert.match(settles.suspicions[0]!.why, /the heap grows more and more slowly/)
+    assert.strictEqual(judge(600_000)._tag, "Warn")
+  })
+
   it("convicts a queue in a short run when what goes had to wait ever longer, and says how long", () => {
     let free = 0
     // Twenty a second come, twelve go.

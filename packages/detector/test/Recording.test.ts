@@ -64,6 +64,17 @@ describe("Recording", () => {
       assert.isBelow(durationMs, 20_000)
     }))
 
+  it.effect("tells what would have been said at each moment, until the program was asked to end", () =>
+    Effect.gen(function*() {
+      const verdicts: Array<string> = []
+      yield* Recording.replay(record(said), "run.ndjson", {
+        onTick: (observation) => verdicts.push(diagnose(observation).verdict)
+      })
+      assert.strictEqual(verdicts.length, 30)
+      assert.strictEqual(verdicts[0], "undecided")
+      assert.strictEqual(verdicts.at(-1), "leak")
+    }))
+
   it.effect("of another version, and any other file, is refused with advice", () =>
     Effect.gen(function*() {
       for (const text of ["", "{}", "{\"fiberscope\":\"recording\",\"version\":99,\"command\":[]}", "hello"]) {

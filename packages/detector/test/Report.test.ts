@@ -102,6 +102,7 @@ describe("Report", () => {
       [
         ["fibers.live", "fibers", 30],
         ["fibers.started", "fibers", 30],
+        ["fibers.ended", "fibers", 30],
         ["fibers.abandoned", "fibers", 30],
         ["heap.floor", "bytes", 30],
         ["heap.used", "bytes", 30],

@@ -221,6 +221,15 @@ describe("Turnover", () => {
     assert.deepStrictEqual(chunks(240), ["steady", "steady"])
   })
 
+  it("takes nothing for growth that came to rest in the last quarter, whatever happens to the traffic", () => {
+    const lives = Array.from({ length: 280 }, (_, i) => ({ born: i * 50, died: Infinity, count: 1 }))
+    const window = { start: 0, end: 30_000 }
+    for (const work of [undefined, (_: number, to: number) => (to < 14_000 ? 1000 : 30)]) {
+      const { _tag, last, late } = Turnover.judge(lives, window, 3750, { steadyTraffic: true, work })
+      assert.deepStrictEqual([_tag, late.arrivals > 10, last.arrivals], ["steady", true, 0])
+    }
+  })
+
   it("takes more for growth where more is asked for", () => {
     const record = Lives.make()
     for (let second = 0; second < 30; second++) record.bear(second * 1000, 4)

@@ -54,8 +54,10 @@ export const ageOf = (sites: ReadonlyArray<FiberSiteRecord>, window: Turnover.Wi
       }
     }
   }
-  return Math.max(youngest, quantile, Turnover.lengthOf(window) / 8)
+  return Math.max(leastAge(window), quantile)
 }
+
+const leastAge = (window: Turnover.Window): number => Math.max(youngest, Turnover.lengthOf(window) / 8)
 
 /**
  * @since 0.1.0
@@ -136,6 +138,9 @@ const judgeGroup = (
   readonly suspicion?: Suspicion
 } => {
   if (living(group) < suspicious) return { group }
+  // Who stands in a line that gets longer takes ever longer to end, and nobody is older than those that have ended.
+  const line = Turnover.judge(livesOf(group), window, leastAge(window), { ...traffic, youngest })
+  if (line._tag === "growing" && line.queue) return { group, verdict: line }
   const age = ageOf(group, window)
   if (age > 0.6 * Turnover.lengthOf(window)) {
     // No time is left to see arrivals. But who has outlived nearly all that ended here may never end.

@@ -4,25 +4,32 @@
  * @since 0.1.0
  */
 import type { Observation } from "../Observation.ts"
+import type { Point } from "../TimeSeries.ts"
 import { median, rises, senSlope } from "../Trend.ts"
 import { lengthOf } from "../Turnover.ts"
 import type { Window } from "../Turnover.ts"
 
 /**
- * How fast the heap floor rises, in bytes a second, and whether the rise is more than noise.
+ * How fast the heap floor rises in the late two thirds, in bytes a second, how fast in the last third, and whether the rise is more than
+ * noise.
  *
  * @since 0.1.0
  * @category statistics
  */
-export const floorTrend = (observation: Observation): { readonly rising: boolean; readonly perSecond: number } => {
+export const floorTrend = (
+  observation: Observation
+): { readonly rising: boolean; readonly perSecond: number; readonly lastPerSecond: number } => {
   const points = observation.series("heap.floor")
-  const values = points.map(({ value }) => value)
   const late = points.slice(Math.ceil(points.length / 3))
   return {
-    rising: rises(values),
-    perSecond: senSlope(late.map(({ value }) => value), late.map(({ t }) => t / 1000))
+    rising: rises(points.map(({ value }) => value)),
+    perSecond: slopeOf(late),
+    lastPerSecond: slopeOf(late.slice(late.length >> 1))
   }
 }
+
+const slopeOf = (points: ReadonlyArray<Point>): number =>
+  senSlope(points.map(({ value }) => value), points.map(({ t }) => t / 1000))
 
 /** Steps of the floor without which their median means nothing. */
 const fewest = 5

@@ -123,10 +123,12 @@ const judgeSites = (
     const least = site.scope === "whole" ? codeBytes : bytes
     const fewest = Math.max(Turnover.limits.arrivals, living === 0 ? 0 : Math.ceil(least * living / site.bytes))
     if (living < fewest * Turnover.limits.suspiciousShare) continue
-    judged.push({
-      site,
-      turnover: Turnover.judge(site.lives.all(), window, age, { steadyTraffic, work, fewest, youngest })
-    })
+    const judge = (old: number) =>
+      Turnover.judge(site.lives.all(), window, old, { steadyTraffic, work, fewest, youngest })
+    const turnover = judge(age)
+    // Work that takes long is old too, and goes; twice as old it is gone, and what leaks is not.
+    const older = turnover._tag !== "steady" && manyOfThemGo(turnover) ? judge(2 * age) : turnover
+    judged.push({ site, turnover: older._tag === "growing" && !manyOfThemGo(older) ? older : turnover })
   }
   return judged.sort((a, b) => Turnover.net(b.turnover.late) - Turnover.net(a.turnover.late))
 }
@@ -149,7 +151,9 @@ const fallingBehind = (observation: Observation, judged: ReadonlyArray<Judged>):
 const twiceOk = 2 * okAfterMs
 
 /** The share of what gets old that a leak loses at the most, unless there was time to see that it is one. */
-const manyGo = 1 / 3
+const mostThatGo = 1 / 3
+
+const manyOfThemGo = ({ late }: Turnover.Turnover): boolean => late.departures > mostThatGo * late.arrivals
 
 const bytesPerSecond = ({ site, turnover }: Judged): number =>
   turnover.perSecond * site.bytes / Math.max(1, site.lives.living())
@@ -162,10 +166,14 @@ const objection = (observation: Observation, culprit: Judged): string | undefine
   if (observation.allocations.outdated && since > culprit.turnover.age && !goesOn(observation, bytes)) {
     return "the samples that tell of it end before the run"
   }
-  const { arrivals, departures } = culprit.turnover.late
-  const filling = !culprit.turnover.queue && observation.durationMs < twiceOk
-  if (filling && departures > manyGo * arrivals) {
-    return "many of the old ones go as well: it may be filling up"
+  const manyGo = manyOfThemGo(culprit.turnover)
+  if (observation.durationMs < twiceOk) {
+    if (manyGo && !culprit.turnover.queue) return "many of the old ones go as well: it may be filling up"
+  } else if (manyGo) {
+    const floor = floorTrend(observation)
+    if (floor.rising && floor.lastPerSecond < goesOnAt * floor.perSecond) {
+      return "many of the old ones go as well, and the heap grows more and more slowly: it may come to rest"
+    }
   }
   return mostFloorGrowth(observation, memoryWindow(observation)) < halfway * bytes
     ? "the heap does not grow with it: what was there before may go instead"
@@ -174,6 +182,9 @@ const objection = (observation: Observation, culprit: Judged): string | undefine
 
 /** Memory that grows at a site raises the heap floor by as much, unless as much goes elsewhere: by half of it at the least. */
 const halfway = 0.5
+
+/** A queue with a slow consumer raises the floor at an even pace; less at the end, and its delay is about to settle. */
+const goesOnAt = 0.8
 
 /** Whether the heap has grown on like this since the samples ended. */
 const goesOn = (observation: Observation, bytesPerSecond: number): boolean => {

@@ -30,18 +30,22 @@ export const trafficRises = (observation: Observation): boolean => {
 }
 
 /**
- * How many fibers were started between two moments of the recording, in milliseconds: a measure of the work that was done.
+ * How many fibers ended between two moments of the recording, in milliseconds: a measure of the work that was done.
+ *
+ * **Details**
+ *
+ * Not how many were started: what fills up starts fewer and fewer as it gets full, and would excuse itself by that.
  *
  * @since 0.1.0
  * @category statistics
  */
 export const workOf = (observation: Observation): (from: number, to: number) => number => {
-  const started = observation.series("fibers.started")
+  const ended = observation.series("fibers.ended")
   const at = (t: number): number => {
-    const after = started.findIndex((point) => point.t >= t)
-    if (after < 0) return started.at(-1)?.value ?? 0
-    const to = started[after]!
-    const from = started[after - 1] ?? { t: 0, value: 0 }
+    const after = ended.findIndex((point) => point.t >= t)
+    if (after < 0) return ended.at(-1)?.value ?? 0
+    const to = ended[after]!
+    const from = ended[after - 1] ?? { t: 0, value: 0 }
     return to.t === from.t ? to.value : from.value + (to.value - from.value) * (t - from.t) / (to.t - from.t)
   }
   return (from, to) => at(to) - at(from)

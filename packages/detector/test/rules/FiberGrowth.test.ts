@@ -63,6 +63,35 @@ describe("FiberGrowth", () => {
     assert.isAtLeast(judged.filter((tag) => tag === "Warn").length, 47)
   })
 
+  it("accuses fibers that stand in a line that gets ever longer, though all of them end", () => {
+    const judged = tags(50, (chance) => {
+      const perSecond = chance.between(10, 30)
+      const served = perSecond * chance.between(0.4, 0.6)
+      let free = 0
+      const lives = poisson(chance, perSecond, 30).map((born): Life => {
+        free = Math.max(free, born) + 1000 / served
+        return [born, free]
+      })
+      return FiberGrowth.check(observe(30, { order: lives }))
+    })
+    assert.isAtLeast(judged.filter((tag) => tag === "Warn").length, 40)
+  })
+
+  it("does not let what fills up excuse itself by starting less and less; less to do for all excuses a leak", () => {
+    const born = Array.from({ length: 200 }, (_, i) => -8000 * Math.log(1 - (i + 0.5) / 205))
+    const lives = born.filter((t) => t < 29_000).map((t): Life => [t, Infinity])
+    const judge = (requests: number) => {
+      const ended = (t: number) => Math.round(requests * (1 - Math.exp(-t / 8000)))
+      return FiberGrowth.check(observe(30, { cache: lives }, {
+        tick: (t) => {
+          const live = born.filter((at) => at < t).length
+          return { fibers: { started: ended(t) + live, ended: ended(t), abandoned: 0, live, tenured: live } }
+        }
+      }))
+    }
+    assert.deepStrictEqual([judge(0), judge(2000)].map(({ _tag }) => _tag), ["Recheck", "Warn"])
+  })
+
   it("doubts when work takes longer than the run can show", () => {
     const lives = Array.from({ length: 300 }, (_, i): Life => [i * 100, i * 100 + 20_000])
     const judged = FiberGrowth.check(observe(30, { job: [...lives, ...lives.map(([born]): Life => [born, Infinity])] }))

@@ -10,6 +10,8 @@ export interface Random {
   readonly normal: () => number
   /** The time to the next event of a Poisson process, or the life of what dies at any moment alike. */
   readonly exponential: (mean: number) => number
+  /** How many events of a Poisson process, when there are so many on average. */
+  readonly poisson: (mean: number) => number
   readonly pick: <A>(values: ReadonlyArray<A>) => A
 }
 
@@ -22,12 +24,19 @@ export const random = (seed: number): Random => {
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296
   }
+  const normal = (): number => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next())
   return {
     next,
     integer: (from, to) => from + Math.floor(next() * (to - from + 1)),
     between: (from, to) => from + next() * (to - from),
-    normal: () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next()),
+    normal,
     exponential: (mean) => -mean * Math.log(1 - next()),
+    poisson: (mean) => {
+      if (mean > 30) return Math.max(0, Math.round(mean + Math.sqrt(mean) * normal()))
+      let count = 0
+      for (let product = next(); product > Math.exp(-mean); product *= next()) count++
+      return count
+    },
     pick: (values) => values[Math.floor(next() * values.length)]!
   }
 }

@@ -1,0 +1,107 @@
+/** Numbers of which only the sum is known, once a second: open sockets, bytes of buffers, series of a metric. */
+import type { Random } from "../../packages/detector/test/support/random.ts"
+import { run } from "./populations.ts"
+import type { Behaviour } from "./populations.ts"
+
+export interface Gauge {
+  readonly name: string
+  readonly leaks: boolean
+  /** Its value at the end of each second. */
+  readonly make: (random: Random, seconds: number) => ReadonlyArray<number>
+}
+
+/** How many of a population are there at the end of each second. */
+const alive = (random: Random, seconds: number, behaviour: Behaviour): ReadonlyArray<number> => {
+  const counts = new Array<number>(seconds).fill(0)
+  for (const { born, died } of run({ name: "", leaks: false, make: () => behaviour }, random, seconds).members) {
+    for (let second = Math.ceil(born); second < Math.min(seconds, died); second++) counts[second]!++
+  }
+  return counts
+}
+
+const connections = (random: Random, seconds: number, perSecond: (second: number) => number) => {
+  const mean = random.between(0.5, seconds / 8)
+  return alive(random, seconds, { births: perSecond, life: () => random.exponential(mean) })
+}
+
+export const gauges: ReadonlyArray<Gauge> = [
+  {
+    name: "steady, comes and goes",
+    leaks: false,
+    make: (random, seconds) => {
+      const rate = random.between(1, 20)
+      return connections(random, seconds, () => rate)
+    }
+  },
+  {
+    name: "waves of traffic",
+    leaks: false,
+    make: (random, seconds) => {
+      const period = random.between(0.2, 0.5) * seconds
+      const phase = random.next() * 2 * Math.PI
+      return connections(random, seconds, (second) => 10 * (1 + 0.8 * Math.sin(2 * Math.PI * second / period + phase)))
+    }
+  },
+  {
+    name: "a pool that is full by the middle",
+    leaks: false,
+    make: (random, seconds) => {
+      const until = random.between(0.1, 0.5) * seconds
+      const most = random.integer(10, 100)
+      return Array.from({ length: seconds }, (_, second) => Math.round(most * Math.min(1, second / until)))
+    }
+  },
+  {
+    name: "all come back after an outage",
+    leaks: false,
+    make: (random, seconds) => {
+      const at = random.between(0.2, 0.7) * seconds
+      const most = random.integer(20, 200)
+      return Array.from(
+        { length: seconds },
+        (_, second) =>
+          second < at ? most : second < at + 3 ? 0 : Math.round(most * (1 - Math.exp((at + 3 - second) / 3)))
+      )
+    }
+  },
+  {
+    name: "batches that are flushed",
+    leaks: false,
+    make: (random, seconds) => {
+      const period = random.between(0.1, 0.35) * seconds
+      const phase = random.next() * period
+      return Array.from({ length: seconds }, (_, second) => Math.round(5 * ((second + phase) % period)))
+    }
+  },
+  {
+    name: "a number that wanders",
+    leaks: false,
+    make: (random, seconds) => {
+      let value = random.integer(20, 100)
+      return Array.from({ length: seconds }, () => value = Math.max(0, value + random.integer(-2, 2)))
+    }
+  },
+  {
+    name: "names that are met for the first time",
+    leaks: false,
+    make: (random, seconds) => {
+      const tau = random.between(0.05, 0.2) * seconds
+      const most = random.integer(20, 300)
+      return Array.from({ length: seconds }, (_, second) => Math.round(most * (1 - Math.exp(-second / tau))))
+    }
+  },
+  {
+    name: "LEAK, 1 a second",
+    leaks: true,
+    make: (random, seconds) => alive(random, seconds, { births: () => 1, life: () => Infinity })
+  },
+  {
+    name: "LEAK, 3 a second, amid steady work",
+    leaks: true,
+    make: (random, seconds) => {
+      const work = connections(random, seconds, () => 5)
+      const leak = alive(random, seconds, { births: () => 3, life: () => Infinity })
+      return work.map((count, second) => count + leak[second]!)
+    }
+  }
+]

@@ -1,0 +1,318 @@
+/** Populations of things that are born and die: objects, fibers. Those that do not leak are the null hypothesis of the detector. */
+import type { Random } from "../../packages/detector/test/support/random.ts"
+
+/** How a population behaves in one run. */
+export interface Behaviour {
+  /** How many are born in a second of the run, on average. */
+  readonly births: (second: number) => number
+  /** How long one lives that is born then, in seconds; `Infinity`: for ever. */
+  readonly life: (second: number) => number
+  /** How many requests are dealt with in a second, each of which leaves nothing behind. 50 unless told. */
+  readonly work?: ((second: number) => number) | undefined
+}
+
+export interface Population {
+  readonly name: string
+  readonly leaks: boolean
+  /** `scale`: how many times as many things as usual, of which queues must know. */
+  readonly make: (random: Random, seconds: number, scale: number) => Behaviour
+}
+
+/** A thing of a population, in seconds. */
+export interface Member {
+  readonly born: number
+  readonly died: number
+}
+
+/** First come, first served, `perSecond` of them; `chunk` (seconds): they are let go that much at a time. */
+const queue = (perSecond: number, chunk: number): (second: number) => number => {
+  let free = 0
+  return (second) => {
+    free = Math.max(free, second) + 1 / perSecond
+    return (chunk > 0 ? Math.ceil(free / chunk) * chunk : free) - second
+  }
+}
+
+/** Traffic by the second: a factor around 1 that remembers its last value by `memory`, and is off by `size` as a rule. */
+const uneven = (random: Random, memory: number, size: number): (second: number) => number => {
+  let x = 0
+  const factors: Array<number> = []
+  return (second) => {
+    while (factors.length <= second) {
+      x = memory * x + Math.sqrt(1 - memory * memory) * random.normal()
+      factors.push(Math.max(0, 1 + size * x))
+    }
+    return factors[second]!
+  }
+}
+
+const requests = 50
+
+/** All of it is caused by requests, `perSecond` of such things at traffic 1. */
+const causedBy = (traffic: (second: number) => number, perSecond: number): Pick<Behaviour, "births" | "work"> => ({
+  births: (second) => perSecond * traffic(second),
+  work: (second) => requests * traffic(second)
+})
+
+const sixOf = (random: Random, mean: number): number =>
+  Array.from({ length: 6 }, () => random.exponential(mean)).reduce((a, b) => a + b)
+
+const forEver = (): number => Infinity
+
+export const populations: ReadonlyArray<Population> = [
+  {
+    name: "steady, exponential lives",
+    leaks: false,
+    make: (random, seconds) => {
+      const mean = random.between(1, seconds / 6)
+      const rate = random.between(1, 40)
+      return { births: () => rate, life: () => random.exponential(mean) }
+    }
+  },
+  {
+    name: "steady, heavy-tailed lives",
+    leaks: false,
+    make: (random, seconds) => {
+      const rate = random.between(2, 40)
+      return { births: () => rate, life: () => Math.min(seconds, 0.5 / (random.next() ** 0.8)) }
+    }
+  },
+  {
+    name: "autocorrelated traffic (AR 0.9)",
+    leaks: false,
+    make: (random, seconds) => {
+      const mean = random.between(1, seconds / 6)
+      return { ...causedBy(uneven(random, 0.9, 0.5), 15), life: () => random.exponential(mean) }
+    }
+  },
+  {
+    name: "daemons at the start",
+    leaks: false,
+    make: (random, seconds) => {
+      const until = random.between(0.02, 0.25) * seconds
+      return { births: (second) => (second < until ? 20 : 0), life: forEver }
+    }
+  },
+  {
+    name: "cache, keys at random, fills early",
+    leaks: false,
+    make: (random, seconds) => {
+      const tau = random.between(0.02, 0.1) * seconds
+      return { births: (second) => 60 * Math.exp(-second / tau), life: forEver }
+    }
+  },
+  {
+    name: "cache, keys at random, fills late",
+    leaks: false,
+    make: (random, seconds) => {
+      const tau = random.between(0.1, 0.3) * seconds
+      return { births: (second) => 60 * Math.exp(-second / tau), life: forEver }
+    }
+  },
+  {
+    name: "the same, amid uneven traffic",
+    leaks: false,
+    make: (random, seconds) => {
+      const tau = random.between(0.1, 0.3) * seconds
+      const traffic = uneven(random, 0.7, 0.5)
+      return {
+        births: (second) => 60 * Math.exp(-second / tau) * traffic(second),
+        work: (second) => requests * traffic(second),
+        life: forEver
+      }
+    }
+  },
+  {
+    name: "the same, and nothing else is done",
+    leaks: false,
+    make: (random, seconds) => {
+      const tau = random.between(0.1, 0.3) * seconds
+      return { births: (second) => 60 * Math.exp(-second / tau), work: () => 0, life: forEver }
+    }
+  },
+  {
+    name: "cache, keys in order, full at half",
+    leaks: false,
+    make: (random, seconds) => {
+      const full = random.between(0.3, 0.6) * seconds
+      return { births: (second) => (second < full ? 20 : 0), life: forEver }
+    }
+  },
+  {
+    name: "bounded LRU",
+    leaks: false,
+    make: (random, seconds) => {
+      const rate = random.between(5, 40)
+      const capacity = rate * random.between(0.05, 0.3) * seconds
+      return { births: () => rate, life: () => capacity / rate * random.between(0.95, 1.05) }
+    }
+  },
+  {
+    name: "sawtooth: batches that are flushed",
+    leaks: false,
+    make: (random, seconds) => {
+      const period = random.between(0.1, 0.35) * seconds
+      const phase = random.next() * period
+      return { births: () => 20, life: (second) => period - ((second + phase) % period) }
+    }
+  },
+  {
+    name: "a burst",
+    leaks: false,
+    make: (random, seconds) => {
+      const at = random.between(0.2, 0.7) * seconds
+      return {
+        births: (second) => (second >= at && second < at + 3 ? 150 : 3),
+        life: () => random.exponential(seconds / 10)
+      }
+    }
+  },
+  {
+    name: "traffic ramp",
+    leaks: false,
+    make: (random, seconds) => {
+      const mean = random.between(1, seconds / 8)
+      const traffic = (second: number) => 1 + 8 * second / seconds
+      return { ...causedBy(traffic, 5), life: () => random.exponential(mean) }
+    }
+  },
+  {
+    name: "long but finite work",
+    leaks: false,
+    make: (random, seconds) => {
+      const mean = random.between(0.1, 0.3) * seconds
+      return { births: () => 5, life: () => mean * random.between(0.7, 1.3) }
+    }
+  },
+  {
+    name: "buckets that keep the last six each",
+    leaks: false,
+    make: (random, seconds) => {
+      // Six more in the same bucket, and it is gone.
+      const mean = random.between(0.05, 0.4) * seconds / 6
+      return { births: () => 8, life: () => sixOf(random, mean) }
+    }
+  },
+  {
+    name: "the same, filled half-way through the run",
+    leaks: false,
+    make: (random, seconds) => {
+      const mean = random.between(0.4, 0.6) * seconds / 6
+      return { births: () => 8, life: () => sixOf(random, mean) }
+    }
+  },
+  {
+    name: "sessions that drop all they hold at once",
+    leaks: false,
+    make: (random, seconds) => {
+      const mean = random.between(1, seconds / 6)
+      const sessions = Array.from({ length: random.integer(1, 16) }, () => {
+        const ends: Array<number> = []
+        for (let t = 0; t < seconds;) ends.push(t += random.exponential(mean))
+        return ends
+      })
+      return { births: () => 15, life: (second) => random.pick(sessions).find((end) => end > second)! - second }
+    }
+  },
+  {
+    name: "queue near the limit of its consumer",
+    leaks: false,
+    make: (random, _seconds, scale) => {
+      const rate = random.between(5, 20)
+      const traffic = uneven(random, 0.8, 0.2)
+      return { ...causedBy(traffic, rate), life: queue(scale * rate / random.between(0.8, 0.97), 0) }
+    }
+  },
+  {
+    name: "the same, let go in chunks",
+    leaks: false,
+    make: (random, seconds, scale) => {
+      const rate = random.between(5, 20)
+      return {
+        births: () => rate,
+        life: queue(scale * rate / random.between(0.8, 0.97), random.between(0.05, 0.25) * seconds)
+      }
+    }
+  },
+  {
+    name: "queue that works off a rush, in chunks",
+    leaks: false,
+    make: (random, seconds, scale) => {
+      const rate = random.between(5, 20)
+      const from = random.between(0.1, 0.3) * seconds
+      const to = from + random.between(0.1, 0.3) * seconds
+      return {
+        births: (second) => rate * (second >= from && second < to ? 1.8 : 0.6),
+        life: queue(scale * rate, random.between(0.02, 0.1) * seconds)
+      }
+    }
+  },
+  {
+    name: "queue whose delay settles",
+    leaks: false,
+    make: (random, seconds) => {
+      const delay = random.between(0.15, 0.5) * seconds
+      const tau = random.between(0.1, 0.4) * seconds
+      const rate = random.between(5, 20)
+      return { births: () => rate, life: (second) => delay * (1 - Math.exp(-second / tau)) + 0.5 }
+    }
+  },
+  {
+    name: "LEAK, consumer too slow by a half",
+    leaks: true,
+    make: (random, _seconds, scale) => {
+      const rate = random.between(10, 40)
+      return { births: () => rate, life: queue(scale * rate / 2, 0) }
+    }
+  },
+  {
+    name: "LEAK, the same, let go in chunks",
+    leaks: true,
+    make: (random, seconds, scale) => {
+      const rate = random.between(10, 40)
+      return { births: () => rate, life: queue(scale * rate / 2, random.between(0.05, 0.25) * seconds) }
+    }
+  },
+  {
+    name: "LEAK, all stay, 2 a second",
+    leaks: true,
+    make: () => ({ births: () => 2, life: forEver })
+  },
+  {
+    name: "LEAK, 5 a second, uneven traffic",
+    leaks: true,
+    make: (random) => ({ ...causedBy(uneven(random, 0.5, 0.5), 5), life: forEver })
+  },
+  {
+    name: "LEAK, 20 a second, a tenth stays",
+    leaks: true,
+    make: (random) => ({ births: () => 20, life: () => (random.next() < 0.1 ? Infinity : random.exponential(0.5)) })
+  },
+  {
+    name: "LEAK, 5 a second, amid steady work",
+    leaks: true,
+    make: (random) => ({ births: () => 25, life: () => (random.next() < 0.2 ? Infinity : random.exponential(2)) })
+  }
+]
+
+/** One run of a population. */
+export interface Run {
+  readonly seconds: number
+  readonly members: ReadonlyArray<Member>
+  /** Requests that were dealt with by the end of each second, the 0th included. */
+  readonly done: ReadonlyArray<number>
+}
+
+/** Runs a population; births are at any moment of their second. */
+export const run = ({ make }: Population, random: Random, seconds: number, scale = 1): Run => {
+  const { births, life, work = () => requests } = make(random, seconds, scale)
+  const out: Array<Member> = []
+  const done = [0]
+  for (let second = 0; second < seconds; second++) {
+    const times = Array.from({ length: random.poisson(scale * births(second)) }, () => second + random.next())
+    // A queue is asked in the order of time.
+    for (const born of times.sort((a, b) => a - b)) out.push({ born, died: born + life(born) })
+    done.push(done.at(-1)! + Math.round(work(second)))
+  }
+  return { seconds, members: out, done }
+}
