@@ -177,6 +177,16 @@ export const populations: ReadonlyArray<Population> = [
     }
   },
   {
+    name: "the same, uneven",
+    leaks: false,
+    make: (random, seconds) => {
+      const mean = random.between(1, seconds / 8)
+      const waves = uneven(random, 0.7, 0.3)
+      const traffic = (second: number) => (1 + 8 * second / seconds) * waves(second)
+      return { ...causedBy(traffic, 5), life: () => random.exponential(mean) }
+    }
+  },
+  {
     name: "long but finite work",
     leaks: false,
     make: (random, seconds) => {

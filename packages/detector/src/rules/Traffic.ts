@@ -4,11 +4,15 @@
  * @since 0.1.0
  */
 import type { Observation } from "../Observation.ts"
-import { senSlope } from "../Trend.ts"
+import { mannKendall, senSlope } from "../Trend.ts"
 import { lengthOf } from "../Turnover.ts"
 
+/** Standard deviations: uneven traffic rises by a quarter more often than not, by one chance in twenty it does so as surely as this. */
+const risesZ = 1.645
+
 /**
- * Whether fibers are started faster and faster in the late half of the window: by more than a quarter from its beginning to its end.
+ * Whether fibers are started faster and faster in the late half of the window: by more than a quarter from its beginning to its end, and
+ * by more than chance.
  *
  * @since 0.1.0
  * @category statistics
@@ -26,7 +30,7 @@ export const trafficRises = (observation: Observation): boolean => {
   }
   if (rates.length < 4) return false
   const mean = rates.reduce((sum, rate) => sum + rate, 0) / rates.length
-  return senSlope(rates, times) * (times.at(-1)! - times[0]!) > 0.25 * mean
+  return mannKendall(rates) >= risesZ && senSlope(rates, times) * (times.at(-1)! - times[0]!) > 0.25 * mean
 }
 
 /**
