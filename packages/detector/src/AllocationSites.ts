@@ -50,6 +50,8 @@ export interface AllocationSites {
   readonly interval: number
   /** The stack that most of a site's living objects born after `since` have. */
   readonly chain: (site: AllocationSite, since: number) => ReadonlyArray<Place>
+  /** How many of the living objects count for both sites. */
+  readonly together: (a: AllocationSite, b: AllocationSite) => number
   /** For an inlined site: the frame of the program that stood on the same library stack most often. */
   readonly callersOf: (site: AllocationSite) => ReadonlyArray<Place>
   readonly stack: (stack: Stack) => void
@@ -127,6 +129,7 @@ export const make = (options?: { readonly windowMs?: number | undefined }): Allo
       return told().interval
     },
     chain: (at, since) => told().chain(at, since),
+    together: (a, b) => told().together(a, b),
     callersOf: (at) => told().callersOf(at),
     stack: (stack) => void frames.set(stack.id, stack.frames),
     sampling: ({ bytes, t }) => {
@@ -141,7 +144,9 @@ export const make = (options?: { readonly windowMs?: number | undefined }): Allo
   }
 }
 
-interface Epoch extends Pick<AllocationSites, "sites" | "readings" | "since" | "interval" | "chain" | "callersOf"> {
+interface Epoch
+  extends Pick<AllocationSites, "sites" | "readings" | "since" | "interval" | "chain" | "together" | "callersOf">
+{
   readonly take: (samples: Samples, lastReading: number, frames: ReadonlyMap<number, ReadonlyArray<Place>>) => void
 }
 
@@ -200,6 +205,11 @@ const makeEpoch = (
       }
       const [best] = [...counts].sort((a, b) => b[1] - a[1])
       return best?.[0].frames ?? at.frames
+    },
+    together: (a, b) => {
+      let count = 0
+      for (const { stack } of living.values()) if (stack.sites.includes(a) && stack.sites.includes(b)) count++
+      return count
     },
     callersOf: (at) => {
       // V8 inlined the program's function into the library's: before that, the same library stack had frames of the program on it.

@@ -231,6 +231,22 @@ describe("SurvivorGrowth", () => {
     )
   })
 
+  it("goes further in as long as one function explains most of it, and stays on the stacks of the widest", () => {
+    assert.strictEqual(
+      blamed({ frames: [store, handler, serve], lives: leak(6) }, { frames: [set, handler, serve], lives: leak(4) }),
+      "store"
+    )
+    const [read, write] = ["read", "write"].map((name) => place(name, "file:///app/src/files.ts", name.length))
+    assert.strictEqual(
+      blamed(
+        { frames: [read!, serve], lives: leak(3) },
+        { frames: [write!, serve], lives: leak(3) },
+        { frames: [store], lives: leak(5) }
+      ),
+      "serve"
+    )
+  })
+
   it("calls nothing growing that is smaller than what node and V8 keep for themselves", () => {
     const small = (bytes: number) => blamed({ frames: [store, handler], lives: leak(4), bytes })
     assert.deepStrictEqual([1024, 32_768].map(small), ["Ok", "store"])

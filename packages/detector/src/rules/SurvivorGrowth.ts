@@ -70,7 +70,7 @@ export const SurvivorGrowth: LeakRule = {
     const { allocations } = observation
     if (allocations.readings.length < fewestReadings) return ok
     const judged = judgeSites(observation, leastBytes, ["program", "library", "whole"])
-    const culprit = findCulprit(judged) ?? fallingBehind(observation, judged)
+    const culprit = findCulprit(observation, judged) ?? fallingBehind(observation, judged)
     const length = Turnover.lengthOf(memoryWindow(observation))
     if (culprit !== undefined) {
       const but = objection(observation, culprit)
@@ -101,7 +101,8 @@ export const growingPlace = (
     turnover._tag !== "steady" && (concerns === undefined || concerns(observation.allocations.chain(site, since)))
   )
   // That something of this kind grows is known already, so where no site surely does, one that seems to will do.
-  const culprit = findCulprit(judged) ?? (concerns === undefined ? undefined : innermost(judged))
+  const culprit = findCulprit(observation, judged)
+    ?? (concerns === undefined ? undefined : innermost(observation, judged))
   return culprit === undefined ? undefined : allocatorOf(observation, culprit)
 }
 
@@ -197,11 +198,11 @@ const goesOn = (observation: Observation, bytesPerSecond: number): boolean => {
 }
 
 /**
- * Of the growing sites of the program, the innermost that still explains four fifths of what the widest does; a site of a library
- * where no frame of the program is left; the site with most growth when only the whole program grows, because V8 inlined the
- * function half-way.
+ * Of the growing sites of the program, the innermost that still explains most of what the widest does; a site of a library where no
+ * frame of the program is left; the site with most growth when only the whole program grows, because V8 inlined the function
+ * half-way.
  */
-const findCulprit = (judged: ReadonlyArray<Judged>): Judged | undefined => {
+const findCulprit = (observation: Observation, judged: ReadonlyArray<Judged>): Judged | undefined => {
   const growing = judged.filter(({ turnover }) => turnover._tag === "growing")
   const named = growing.filter(({ site }) => site.scope === "program")
   const candidates = named.length > 0 ? named : growing.filter(({ site }) => site.scope === "library")
@@ -211,19 +212,27 @@ const findCulprit = (judged: ReadonlyArray<Judged>): Judged | undefined => {
     const most = judged.find(({ site }) => site.scope === "program" || site.scope === "library")
     return whole === undefined || most === undefined ? undefined : { site: most.site, turnover: whole.turnover }
   }
-  return innermost(candidates)
+  return innermost(observation, candidates)
 }
 
-/** The innermost of those, the widest first, that still explain four fifths of what the widest does. */
-const innermost = (candidates: ReadonlyArray<Judged>): Judged | undefined => {
-  const enough = candidates[0] === undefined ? 0 : 0.8 * Turnover.net(candidates[0].turnover.late)
-  return candidates
-    .filter(({ turnover }) => Turnover.net(turnover.late) >= enough)
-    .reduce<Judged | undefined>(
-      (best, candidate) => (best === undefined || candidate.site.depth < best.site.depth ? candidate : best),
-      undefined
-    )
+/**
+ * The innermost of those, the widest first, that still explain most of what the widest does: further in there is no single one to
+ * blame.
+ */
+const innermost = (observation: Observation, candidates: ReadonlyArray<Judged>): Judged | undefined => {
+  const [widest, ...others] = candidates
+  if (widest === undefined) return undefined
+  return others
+    .filter(({ turnover }) => Turnover.net(turnover.late) > most * Turnover.net(widest.turnover.late))
+    .filter((other) => isBelow(observation, other.site, widest.site))
+    .reduce((best, candidate) => (candidate.site.depth < best.site.depth ? candidate : best), widest)
 }
+
+const most = 0.5
+
+/** Whether nearly all that is allocated below one site is so below another as well. */
+const isBelow = ({ allocations }: Observation, inner: AllocationSite, outer: AllocationSite): boolean =>
+  allocations.together(inner, outer) >= 0.9 * inner.lives.living()
 
 interface Named {
   readonly site: Site
