@@ -31,6 +31,8 @@ export interface FiberSiteRecord {
   readonly abandoned: Lives.Lives
   /** Where they were seen to wait. */
   waiting: Waiting["places"]
+  /** How often somebody looked where they wait. */
+  looks: number
   /** Those of them of which the line of the fork is known, by that line; they are among the others too. */
   readonly lines: Map<number, FiberSiteRecord>
 }
@@ -134,6 +136,7 @@ export const make = (options?: {
     lives: Lives.make(options),
     abandoned: Lives.make(options),
     waiting: [],
+    looks: 0,
     lines: new Map()
   })
 
@@ -158,6 +161,12 @@ export const make = (options?: {
     }
     partOf.set(id, of)
     site(of).lines.set(id, { ...emptySite(id), ...named })
+  }
+
+  const takeWaiting = (message: Waiting): void => {
+    const record = site(message.site)
+    record.waiting = message.places.map(({ count, place }) => ({ count, place: resolve(place) }))
+    record.looks++
   }
 
   const takeTick = (tick: Tick): void => {
@@ -278,8 +287,7 @@ export const make = (options?: {
           pausedMs += message.pauseMs
           return allocations.take(message)
         case "waiting":
-          site(message.site).waiting = message.places.map(({ count, place }) => ({ count, place: resolve(place) }))
-          return
+          return takeWaiting(message)
         case "metrics":
           for (const [name, value] of message.gauges) addTo(gauges, name, message.t, value)
           for (const [name, count] of message.series) addTo(metricSeries, name, message.t, count)

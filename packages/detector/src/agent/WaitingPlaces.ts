@@ -2,8 +2,9 @@
  * Where suspended fibers stand: the `file:line:column` of the `yield*` they wait at, in programs without `Effect.fn` and spans too.
  *
  * A suspended fiber's stack holds its generators and continuations, and V8's inspector knows where a generator is suspended and
- * where a function was written. What lies nearest to the top of the stack and in the program's own files is the place. It takes
- * about a millisecond for each fiber, so it is done for suspects only, and the places of functions are kept.
+ * where a function was written. What lies nearest to the top of the stack and in the program's own files is the place. Where all of them
+ * are the library's own, it is what their closures hold: the functions and effects that the program gave to the library. It takes about
+ * a millisecond for each fiber, so it is done for suspects only, and the places of functions are kept.
  */
 import type { FiberCensus, RuntimeFiber } from "@fiberscope/core/FiberCensus"
 import inspector from "node:inspector"
@@ -12,6 +13,11 @@ import type { Place, Waiting } from "./Protocol.ts"
 
 const maxObjects = 60
 const maxDepth = 4
+const maxClosureDepth = 6
+
+/** What is looked at in the closures of one function, and of all on a fiber's stack: a look takes some twenty microseconds. */
+const looksEach = 40
+const looksInAll = 240
 
 /** Looks at `most` fibers of a site. */
 export const waitingPlaces = (
@@ -23,23 +29,36 @@ export const waitingPlaces = (
   const fibers = census.fibersAt(site, most)
   const counts = new Map<string, { place: Place; count: number }>()
   const locator = makeLocator(isOwn)
+  const count = (place: Place): void => {
+    const key = `${place.file}:${place.line}:${place.column}`
+    const known = counts.get(key)
+    if (known === undefined) counts.set(key, { place, count: 1 })
+    else known.count++
+  }
+  let looked = fibers.length
   try {
     for (const fiber of fibers) {
       const place = placeOf(fiber, locator)
-      if (place === undefined) continue
-      const key = `${place.file}:${place.line}:${place.column}`
-      const known = counts.get(key)
-      if (known === undefined) counts.set(key, { place, count: 1 })
-      else known.count++
+      if (place !== undefined) count(place)
+    }
+    // Closures take longer, and say the same of all fibers of a site.
+    const [first] = fibers
+    const within = counts.size === 0 && first !== undefined ? placeWithin(first, locator) : undefined
+    if (within !== undefined) {
+      count(within)
+      looked = 1
     }
   } finally {
     locator.close()
   }
-  return { places: [...counts.values()].sort((a, b) => b.count - a.count), looked: fibers.length }
+  return { places: [...counts.values()].sort((a, b) => b.count - a.count), looked }
 }
 
 interface Locator {
+  /** Where a generator stands or a function was written, if that is in the program. */
   readonly locate: (value: object) => Place | undefined
+  /** The same for what the closures of a function hold, with so many looks at the most, of which it says how many it took. */
+  readonly locateWithin: (value: object, looks: number) => { readonly place: Place | undefined; readonly looks: number }
   readonly close: () => void
 }
 
@@ -47,6 +66,17 @@ const placeOf = (fiber: RuntimeFiber, { locate }: Locator): Place | undefined =>
   for (const candidate of candidates(fiber)) {
     const place = locate(candidate)
     if (place !== undefined) return place
+  }
+  return undefined
+}
+
+const placeWithin = (fiber: RuntimeFiber, { locateWithin }: Locator): Place | undefined => {
+  let left = looksInAll
+  for (const candidate of candidates(fiber)) {
+    if (typeof candidate !== "function" || left <= 0) continue
+    const { looks, place } = locateWithin(candidate, Math.min(left, looksEach))
+    if (place !== undefined) return place
+    left -= looks
   }
   return undefined
 }
@@ -83,11 +113,23 @@ const slot = Symbol.for("@fiberscope/agent/probe")
 const group = "fiberscope"
 const functionPlaces = new WeakMap<object, Place | null>()
 
+interface RemoteObject {
+  readonly type?: string
+  readonly subtype?: string
+  readonly description?: string
+  readonly objectId?: string
+}
+
 interface Property {
   readonly name: string
-  readonly value?: {
+  readonly value?: RemoteObject & {
     readonly value?: { readonly scriptId: string; readonly lineNumber: number; readonly columnNumber?: number }
   }
+}
+
+interface Properties {
+  readonly result: ReadonlyArray<Property>
+  readonly internalProperties?: ReadonlyArray<Property>
 }
 
 const makeLocator = (isOwn: (url: string) => boolean): Locator => {
@@ -102,33 +144,61 @@ const makeLocator = (isOwn: (url: string) => boolean): Locator => {
   }
   post("Debugger.enable") // announces every script with its URL
   const scope = globalThis as { [slot]?: object | undefined }
-  const ask = (value: object): Place | undefined => {
+  const remote = (value: object): string | undefined => {
     scope[slot] = value
     try {
       const { result } = post("Runtime.evaluate", {
         expression: `globalThis[Symbol.for(${JSON.stringify(slot.description)})]`,
         objectGroup: group
-      }) as { result: { objectId?: string } }
-      const { internalProperties = [] } = post("Runtime.getProperties", {
-        objectId: result.objectId,
-        ownProperties: true
-      }) as { internalProperties?: ReadonlyArray<Property> }
-      const found = internalProperties.find(({ name }) => name === "[[GeneratorLocation]]")
-        ?? internalProperties.find(({ name }) => name === "[[FunctionLocation]]")
-      const at = found?.value?.value
-      const url = at === undefined ? undefined : urls.get(at.scriptId)
-      if (at === undefined || url === undefined || !isProgram(url, isOwn)) return undefined
-      const name = (value as { name?: unknown }).name
-      return originalOf({
-        name: typeof value === "function" && typeof name === "string" ? name : "",
-        file: url,
-        line: at.lineNumber + 1,
-        column: (at.columnNumber ?? 0) + 1
-      })
+      }) as { result: RemoteObject }
+      return result.objectId
     } finally {
       Reflect.deleteProperty(scope, slot)
     }
   }
+  /** Own properties; accessors are told, and not called. */
+  const propertiesOf = (objectId: string | undefined): Properties =>
+    post("Runtime.getProperties", { objectId, ownProperties: true }) as Properties | undefined ?? { result: [] }
+  const placeIn = (internalProperties: ReadonlyArray<Property>, name: string): Place | undefined => {
+    const found = internalProperties.find(({ name }) => name === "[[GeneratorLocation]]")
+      ?? internalProperties.find(({ name }) => name === "[[FunctionLocation]]")
+    const at = found?.value?.value
+    const url = at === undefined ? undefined : urls.get(at.scriptId)
+    if (at === undefined || url === undefined || !isProgram(url, isOwn)) return undefined
+    return originalOf({ name, file: url, line: at.lineNumber + 1, column: (at.columnNumber ?? 0) + 1 })
+  }
+  const ask = (value: object): Place | undefined => {
+    const { name } = value as { name?: unknown }
+    const { internalProperties = [] } = propertiesOf(remote(value))
+    return placeIn(internalProperties, typeof value === "function" && typeof name === "string" ? name : "")
+  }
+  const askWithin = (value: object, most: number): ReturnType<Locator["locateWithin"]> => {
+    let looks = 0
+    let level: Array<string | undefined> = [remote(value)]
+    for (let depth = 0; depth < maxClosureDepth && level.length > 0; depth++) {
+      const next: Array<string | undefined> = []
+      for (const objectId of level) {
+        if (looks >= most) return { place: undefined, looks }
+        looks++
+        const { internalProperties = [], result } = propertiesOf(objectId)
+        const place = placeIn(internalProperties, "")
+        if (place !== undefined) return { place, looks }
+        const scopes = internalProperties.find(({ name }) => name === "[[Scopes]]")?.value?.objectId
+        // Of a function its variables, of an effect what it is made of.
+        const inside = scopes === undefined ? result : variablesOf(scopes)
+        for (const { value } of inside) {
+          const isEffect = value?.type === "object" && value.subtype === undefined
+          if (isEffect || value?.type === "function") next.push(value?.objectId)
+        }
+      }
+      level = next
+    }
+    return { place: undefined, looks }
+  }
+  const variablesOf = (scopes: string): ReadonlyArray<Property> =>
+    propertiesOf(scopes).result
+      .filter(({ value }) => /^(?:Closure|Block)/.test(value?.description ?? ""))
+      .flatMap(({ value }) => propertiesOf(value?.objectId).result)
   return {
     locate: (value) => {
       if (typeof value !== "function") return ask(value)
@@ -139,6 +209,7 @@ const makeLocator = (isOwn: (url: string) => boolean): Locator => {
       functionPlaces.set(value, place ?? null)
       return place
     },
+    locateWithin: askWithin,
     close: () => {
       post("Runtime.releaseObjectGroup", { objectGroup: group })
       post("Debugger.disable")

@@ -13,6 +13,7 @@ import type { Life } from "../Lives.ts"
 import type { FiberSiteRecord, Observation } from "../Observation.ts"
 import { describeSite, siteOf } from "../Site.ts"
 import * as Turnover from "../Turnover.ts"
+import { growingPlace } from "./SurvivorGrowth.ts"
 import { trafficRises, workOf } from "./Traffic.ts"
 
 const name = "FiberGrowth"
@@ -180,16 +181,20 @@ export const questions = (observation: Observation): ReadonlyArray<Inspect | Lin
       && oldNow([site], window, ageOf([site], window)) >= Turnover.limits.arrivals
     if (!dropped && !old) continue
     // Abandoned fibers cannot be asked; others of their site, that may be abandoned soon, can.
-    const waits = site.waiting.length === 0
-    if (waits && site.lives.living() > 0) out.push({ type: "inspect", site: site.id, most: inspections })
+    const somewhere = site.waiting.length > 0
+    const look = !somewhere && site.looks < mostLooks && site.lives.living() > 0
+    if (look) out.push({ type: "inspect", site: site.id, most: inspections })
     const unnamed = site.fork === undefined && site.runs === undefined
-    if (unnamed && (dropped || waits) && knownLines(site) < enoughLines) nameless = true
+    if (unnamed && (dropped || !somewhere) && knownLines(site) < enoughLines) nameless = true
   }
   if (nameless) out.push({ type: "lines" })
   return out
 }
 
 const inspections = 5
+
+/** Fibers of a site that were looked at in vain so often wait in nobody's code but the library's. */
+const mostLooks = 3
 
 /** A line that is that of most of so many is that of most, but for one time in a thousand. */
 const enoughLines = 20
@@ -232,7 +237,10 @@ const finding = (
   children: ReadonlyArray<Growing>
 ): Finding => {
   const [site] = [...sites].sort((a, b) => b.lives.living() - a.lives.living())
-  const place = nameOf(site!)
+  const named = placeOfSite(site!)
+  // Where nothing names them, what is allocated beside them does.
+  const companion = named === undefined ? growingPlace(observation) : undefined
+  const place = companion?.site ?? siteOf(named ?? nobody)
   const count = living(sites)
   const waiting = sites.flatMap((one) => one.waiting).sort((a, b) => b.count - a.count)
   const waits = waiting.map(({ place: at }) => siteOf(at))
@@ -242,9 +250,11 @@ const finding = (
     rule: name,
     severity: "error",
     confidence: confidenceOf(turnover.z),
-    summary: `${count} fibers forked in ${describeSite(place)} never ended`,
+    summary: companion === undefined
+      ? `${count} fibers forked in ${describeSite(place)} never ended${waitAt(place, waits)}`
+      : `${count} fibers that nothing names never ended, along with what ${describeSite(place)} allocates`,
     site: place,
-    chain: site!.chain.map(siteOf),
+    chain: companion?.chain ?? site!.chain.map(siteOf),
     waits,
     count,
     bytes: 0,
@@ -280,6 +290,12 @@ const finding = (
   }
 }
 
+/** Where they wait is often the better half of the story: whoever was to wake them. */
+const waitAt = (place: Site, [first]: ReadonlyArray<Site>): string =>
+  first === undefined || (first.file === place.file && first.line === place.line)
+    ? ""
+    : `; they wait at ${describeSite(first)}`
+
 const fix = (site: FiberSiteRecord): string =>
   `${
     site.fork === undefined ? "F" : `In ${nameOf(site).name}: f`
@@ -302,6 +318,8 @@ const tooLong = (sites: ReadonlyArray<FiberSiteRecord>, age: number): Suspicion 
   wouldTake: `a run of ${seconds(age * 4)}`
 })
 
-const nameOf = (site: FiberSiteRecord): Site => siteOf(placeOfSite(site) ?? { name: "(no Effect.fn or span)" })
+const nobody: Place = { name: "(no Effect.fn or span)" }
+
+const nameOf = (site: FiberSiteRecord): Site => siteOf(placeOfSite(site) ?? nobody)
 
 const seconds = (ms: number): string => `${Math.ceil(ms / 1000)} s`

@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
+import type { Finding } from "../../src/Finding.ts"
 import type { Judgement } from "../../src/LeakRule.ts"
 import { AbandonedFibers } from "../../src/rules/AbandonedFibers.ts"
 import { FiberGrowth, questions } from "../../src/rules/FiberGrowth.ts"
 import type { Random } from "../support/random.ts"
 import { random, seeds } from "../support/random.ts"
 import type { Life } from "../support/simulate.ts"
-import { observe, place, tick } from "../support/simulate.ts"
+import { observe, place, readings, tick } from "../support/simulate.ts"
 
 const poisson = ({ exponential }: Random, perSecond: number, seconds: number): ReadonlyArray<number> => {
   const out: Array<number> = []
@@ -112,6 +113,7 @@ describe("FiberGrowth", () => {
     })
     const judged = FiberGrowth.check(observation)
     assert(judged._tag === "Warn")
+    assert.match(judged.findings[0]!.summary, /forked in handler \(.*\) never ended; they wait at src\/jobs\.ts:37:9$/)
     assert.deepStrictEqual(judged.findings[0]!.waits, [
       { name: "(anonymous)", file: "/app/src/jobs.ts", line: 37, column: 9 }
     ])
@@ -152,6 +154,29 @@ describe("fibers without a name", () => {
     assert.deepStrictEqual(judged.findings.map(({ count, site }) => [count, site.file, site.line]), [
       [416, "/app/src/open.ts", 12]
     ])
+  })
+
+  it("are named by what is allocated beside them when nothing else names them", () => {
+    const lives = Array.from({ length: 150 }, (_, i): Life => [i * 200, Infinity])
+    const observation = observe(30, { poll: lives }, {
+      more: readings(30, [{ frames: [place("fetchNews", "/app/src/news.ts", 9)], lives, bytes: 100 }])
+    })
+    observation.take({ type: "site", id: 2, chain: [] })
+    const judged = FiberGrowth.check(observation)
+    assert(judged._tag === "Warn")
+    const [{ site, summary }] = judged.findings as [Finding]
+    assert.deepStrictEqual([site.name, site.line], ["fetchNews", 9])
+    assert.match(summary, /^146 fibers that nothing names never ended, along with what fetchNews \(src\/news\.ts:9:3\)/)
+  })
+
+  it("are looked at a few times, and not for ever when they wait in nobody's code", () => {
+    const lives = Array.from({ length: 300 }, (_, i): Life => [i * 100, Infinity])
+    const observation = observe(30, { drop: lives })
+    const asked = () => questions(observation).filter(({ type }) => type === "inspect").length
+    for (const left of [1, 1, 1, 0]) {
+      assert.strictEqual(asked(), left)
+      observation.take({ type: "waiting", t: 30_000, site: 2, looked: 5, places: [] })
+    }
   })
 
   it("make the agent look for lines until enough are known", () => {

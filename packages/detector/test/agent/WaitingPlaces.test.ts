@@ -1,0 +1,17 @@
+/** Where fibers are seen to wait. A child process, because a test runner changes the lines of what it loads. */
+import { assert, describe, it } from "@effect/vitest"
+import { alone, node } from "../support/Fiberscope.ts"
+
+describe("waitingPlaces", { timeout: 30_000 }, () => {
+  it("are the yield* of a generator, else what the program gave to the library, else nothing; and no getter is called", async () => {
+    const { stderr, stdout } = await alone(node("waits.mjs"))
+    assert.strictEqual(stderr, "")
+    assert.deepStrictEqual(JSON.parse(stdout.toString()), {
+      generator: [2, [2, true, 14, 3]],
+      retried: [1, [1, true, 17, 12]],
+      streamed: [1, [1, true, 25, 21]],
+      library: [2],
+      called: false
+    })
+  })
+})
