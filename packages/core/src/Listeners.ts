@@ -216,7 +216,7 @@ export const make = (options?: ListenersOptions): Effect.Effect<Listeners["Servi
     yield* instrument({
       module: "listeners",
       name: options?.name ?? "default",
-      gauges: { active: () => counts.active },
+      gauges: { active: () => counts.active, crowded: () => table.crowded() },
       counters: { added: () => counts.added, dropped: () => counts.dropped, failed: () => counts.failed }
     })
 

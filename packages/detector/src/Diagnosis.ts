@@ -11,6 +11,7 @@ import type { Judgement, LeakRule, Suspicion } from "./LeakRule.ts"
 import type { Observation } from "./Observation.ts"
 import { leakAfterMs, okAfterMs } from "./Patience.ts"
 import { AbandonedFibers } from "./rules/AbandonedFibers.ts"
+import { LeaseOverdue, ListenerPileUp, StuckShutdown } from "./rules/CoreReports.ts"
 import { FiberGrowth } from "./rules/FiberGrowth.ts"
 import { GaugeGrowth, MetricCardinality } from "./rules/GaugeGrowth.ts"
 import { detectable, HeapFloorTrend } from "./rules/HeapFloorTrend.ts"
@@ -58,6 +59,9 @@ export const defaultRules: ReadonlyArray<LeakRule> = [
   ResourceGrowth,
   GaugeGrowth(),
   MetricCardinality,
+  LeaseOverdue,
+  ListenerPileUp,
+  StuckShutdown,
   HeapFloorTrend,
   HeapGrowthRatio(),
   LoopStarvation

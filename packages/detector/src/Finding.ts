@@ -34,7 +34,8 @@ export type Site = typeof Site.Type
  * - `loop-starvation`: the event loop keeps callbacks waiting (severity `info`);
  * - `live-fibers`, `heap-growth`: a threshold was passed (severity `info`: a number, not a proof);
  * - `off-heap-growth`: memory outside of the JavaScript heap stays, buffers mostly;
- * - `resource-growth`: timers, sockets or handles pile up.
+ * - `resource-growth`: timers, sockets or handles pile up;
+ * - `lease-overdue`, `listener-pile-up`, `stuck-end`: a module of core says so of itself.
  *
  * @since 0.1.0
  * @category models
@@ -47,6 +48,9 @@ export const Kind = Schema.Literals([
   "resource-growth",
   "gauge-growth",
   "metric-cardinality",
+  "lease-overdue",
+  "listener-pile-up",
+  "stuck-end",
   "live-fibers",
   "heap-growth",
   "loop-starvation"

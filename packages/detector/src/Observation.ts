@@ -128,6 +128,17 @@ export const make = (options?: {
     known.add(t, value)
   }
 
+  /** All that there are now: what is not among them any more has ended with what it counted. */
+  const addAll = (
+    all: Map<string, TimeSeries.TimeSeries>,
+    t: number,
+    values: ReadonlyArray<readonly [name: string, value: number]>
+  ): void => {
+    const now = new Map(values)
+    for (const [name, value] of now) addTo(all, name, t, value)
+    for (const [name, known] of all) if (!now.has(name)) known.add(t, 0)
+  }
+
   const emptySite = (id: number): FiberSiteRecord => ({
     id,
     fork: undefined,
@@ -289,8 +300,8 @@ export const make = (options?: {
         case "waiting":
           return takeWaiting(message)
         case "metrics":
-          for (const [name, value] of message.gauges) addTo(gauges, name, message.t, value)
-          for (const [name, count] of message.series) addTo(metricSeries, name, message.t, count)
+          addAll(gauges, message.t, message.gauges)
+          addAll(metricSeries, message.t, message.series)
           return
         case "bye":
           ended = true

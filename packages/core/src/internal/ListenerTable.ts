@@ -18,6 +18,8 @@ export interface Listening {
 
 interface Group {
   readonly listening: Set<Listening>
+  /** More listeners than this are taken for a leak. */
+  warnAbove: number
   /** How many there must be for the next warning. */
   warnAt: number
 }
@@ -41,7 +43,8 @@ export class ListenerTable {
     let events = this.#targets.get(target)
     if (events === undefined) this.#targets.set(target, events = new Map())
     let group = events.get(event)
-    if (group === undefined) events.set(event, group = { listening: new Set(), warnAt: 0 })
+    if (group === undefined) events.set(event, group = { listening: new Set(), warnAbove, warnAt: 0 })
+    group.warnAbove = warnAbove
     group.listening.add(listening)
     this.counts.active++
     this.counts.added++
@@ -84,6 +87,15 @@ export class ListenerTable {
           renderSite(siteOf(listening.added))
         }`
     )
+  }
+
+  /** How many events of one target have more listeners than are taken for a leak. */
+  crowded(): number {
+    let crowded = 0
+    for (const events of this.#targets.values()) {
+      for (const { listening, warnAbove } of events.values()) if (listening.size > warnAbove) crowded++
+    }
+    return crowded
   }
 
   list() {
