@@ -261,8 +261,9 @@ export const populations: ReadonlyArray<Population> = [
     name: "queue whose delay settles",
     leaks: false,
     make: (random, seconds) => {
-      const delay = random.between(0.15, 0.5) * seconds
-      const tau = random.between(0.1, 0.4) * seconds
+      // With more than this it has not settled by the end of the run, and nobody can tell.
+      const delay = random.between(0.15, 0.35) * seconds
+      const tau = random.between(0.1, 0.2) * seconds
       const rate = random.between(5, 20)
       return { births: () => rate, life: (second) => delay * (1 - Math.exp(-second / tau)) + 0.5 }
     }

@@ -74,6 +74,9 @@ interface Sample {
 
 const wholeKey = "*"
 
+/** Milliseconds to which times of births and deaths are kept: an eighth of the least between two readings. */
+const bucketMs = 250
+
 /**
  * The key of the site of what scopes keep to run their finalizers.
  *
@@ -164,7 +167,7 @@ const makeEpoch = (
   const site = (key: string, scope: AllocationSite["scope"], frames: ReadonlyArray<Place>): AllocationSite => {
     let known = sites.get(key)
     if (known === undefined) {
-      sites.set(key, known = { key, scope, frames, lives: Lives.make(options), bytes: 0, depth: 0 })
+      sites.set(key, known = { key, scope, frames, lives: Lives.make({ ...options, bucketMs }), bytes: 0, depth: 0 })
     }
     return known
   }

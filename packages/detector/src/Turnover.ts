@@ -93,6 +93,8 @@ export const limits = {
   sojournGoesOn: 0.9,
   /** Growth that is this surely slower than before may be a container that fills: the price of a wrong "leak" is the higher one. */
   slowerZ: 2,
+  /** So surely must the last fifth fall short: a lull is no end. */
+  stopsZ: 2.5,
   /** This share of departures is more than the noise of a leak. */
   many: 0.2,
   /** What ever fell by more than half is emptied by somebody now and then. */
@@ -185,7 +187,10 @@ export const judge = (
   const changes = new Float64Array(steps + 2)
   const step = (t: number) => Math.min(steps + 1, Math.max(0, Math.ceil((t - start) / stepMs)))
   const tenths = new Float64Array(10)
-  const twelfths = new Float64Array(12)
+  // How uneven the traffic is shows before the last quarter, whose drop would look like it. Births of fibers are known by the second:
+  // in parts of less than two they would look uneven, too.
+  const parts = new Float64Array(Math.min(9, Math.max(4, Math.floor((half - from) / 2000))))
+  let newest = 0
   const arrivedAt = new Map<number, number>()
   const goneAt = new Map<number, number>()
   const departedAt = new Float64Array(steps + 2)
@@ -195,9 +200,10 @@ export const judge = (
     if (died <= joins || joins > end) continue
     const arrived = part(joins)
     if (arrived !== undefined) arrived.arrivals += count
-    if (joins > from) twelfths[Math.min(11, Math.floor(12 * (joins - from) / (end - from)))]! += count
+    if (joins > from && joins <= half) parts[indexOf(joins, from, half, parts.length)]! += count
+    if (joins > end - (end - cut) / 5) newest += count
     if (joins > cut) {
-      tenths[Math.min(9, Math.floor(10 * (joins - cut) / (end - cut)))]! += count
+      tenths[indexOf(joins, cut, end, 10)]! += count
       arrivedAt.set(joins, (arrivedAt.get(joins) ?? 0) + count)
     }
     changes[step(joins)]! += count
@@ -230,7 +236,7 @@ export const judge = (
   }
   const lump = late.departures === 0 ? 0 : Math.max(...departedAt) / late.departures
   const left = risingLows(changes, step(from)) / Math.sqrt(Math.max(1, late.arrivals + late.departures))
-  const parts = {
+  const seen: Parts = {
     early,
     third,
     last,
@@ -238,17 +244,22 @@ export const judge = (
     z,
     fall: numbers.fall,
     atOnce: mostAtOnce(tenths),
+    newest,
     lump,
     left,
     waves: dispersion(arrivedAt, end - cut),
     gone: dispersion(goneAt, end - from),
     old,
     pace,
-    noise: unevenness(twelfths),
+    noise: unevenness(parts),
     sojourn
   }
-  return { ...numbers, ...decide(parts, options ?? {}) }
+  return { ...numbers, ...decide(seen, options ?? {}) }
 }
+
+/** In which of so many equal parts of the time a moment lies. */
+const indexOf = (t: number, from: number, to: number, parts: number): number =>
+  Math.min(parts - 1, Math.floor(parts * (t - from) / (to - from)))
 
 /**
  * The same for a number of which only the sum is known, such as open sockets: what it rises by arrives, what it falls by departs. Its
@@ -276,6 +287,8 @@ interface Parts {
   readonly z: number
   readonly fall: number
   readonly atOnce: number
+  /** What arrived in the last fifth of the late half. */
+  readonly newest: number
   /** The largest share of the late departures that happened at one moment. */
   readonly lump: number
   /** Standard deviations by which the fewest that were there in a quarter grew, while they grew in every quarter; else 0. */
@@ -284,7 +297,7 @@ interface Parts {
   readonly gone: number
   /** The variance of the late arrivals in units of that of chance, at least 1. */
   readonly waves: number
-  /** The variance of arrivals from one twelfth of the window to the next, in units of that of chance, at least 1. */
+  /** The variance of arrivals from one part to the next, before the last quarter, in units of that of chance, at least 1. */
   readonly noise: number
   readonly sojourn: Sojourn.Sojourn | undefined
   readonly old: number
@@ -318,6 +331,7 @@ const decide = (
     }
     if (net(last) >= limits.share * last.arrivals && zOf(last) >= limits.z / 2) {
       if (slowing(parts)) return unclear("fewer and fewer stay: it may be filling up")
+      if (stops(parts)) return unclear("it may just have stopped growing")
       // It may lie across the middle of the late half, and so look like growth in both quarters.
       if (atOnce > limits.atOnce) return unclear("most of them came at once")
       if (fall > limits.fall) return unclear("something empties it now and then")
@@ -395,6 +409,12 @@ const slowing = ({ early, gone, last, late, noise, pace, third }: Parts, lumps =
   slower(early, late, 0.6, pace.late) / Math.sqrt(lumps) >= limits.slowerZ
   || slower(third, last, 0.7, pace.last) / Math.sqrt(noise * lumps) >= limits.z
 
+/** Whether surely less than its fifth arrived in the last fifth of the late half: a quarter that it began in hides that it has stopped. */
+const stops = ({ late, newest, noise, pace }: Parts): boolean => {
+  const expected = pace.last * late.arrivals / 5
+  return newest < expected / 2 && expected - newest >= limits.stopsZ * Math.sqrt(1.25 * noise * expected)
+}
+
 /** Standard deviations by which the share that goes rose: what is about to be full loses ever more of what it takes in. */
 const moreGo = (before: Flow, after: Flow): number => {
   if (before.arrivals === 0 || after.departures < limits.many * after.arrivals) return 0
@@ -427,7 +447,6 @@ const mostAtOnce = (parts: Float64Array): number => {
   return all === 0 ? 0 : most / all
 }
 
-/** Variance over mean, which is 1 for counts of independent events (the index of dispersion), at least 1; by the buckets of `at`. */
 /**
  * The variance of counts in units of that of chance, from the differences of neighbours (von Neumann 1941), so that a trend is none of
  * it; at least 1.
@@ -442,6 +461,7 @@ const unevenness = (counts: Float64Array): number => {
   return sum === 0 ? 1 : Math.max(1, squares / (2 * (counts.length - 1)) / (sum / counts.length))
 }
 
+/** Variance over mean, which is 1 for counts of independent events (the index of dispersion), at least 1; by the buckets of `at`. */
 const dispersion = (at: ReadonlyMap<number, number>, length: number): number => {
   const times = [...at.keys()].sort((a, b) => a - b)
   const bucket = times.reduce((least, t, i) => (i === 0 ? least : Math.min(least, t - times[i - 1]!)), Infinity)

@@ -230,6 +230,13 @@ describe("Turnover", () => {
     }
   })
 
+  it("doubts growth of which the last fifth is missing, however much there was in the quarter before", () => {
+    const lives = (until: number) =>
+      Array.from({ length: 5 * until }, (_, i) => ({ born: i * 200, died: Infinity, count: 1 }))
+    const judge = (until: number) => Turnover.judge(lives(until), { start: 0, end: 30_000 }, 5000)
+    assert.deepStrictEqual([judge(22).why, judge(24)._tag], ["it may just have stopped growing", "growing"])
+  })
+
   it("takes more for growth where more is asked for", () => {
     const record = Lives.make()
     for (let second = 0; second < 30; second++) record.bear(second * 1000, 4)

@@ -53,9 +53,9 @@ export const OffHeapGrowth: LeakRule = {
     const half = Math.floor(values.length / 2)
     const early = senSlope(values.slice(0, half + 1), times.slice(0, half + 1))
     const last = senSlope(values.slice(half), times.slice(half))
-    const falls = values.filter((value, i) => i > 0 && value < values[i - 1]!).length
-    const z = drift(late.slice(1).map(({ t, value }, i) => (value - late[i]!.value) / (t - late[i]!.t)))
-    const straight = last >= 0.7 * early && falls <= values.length / 8
+    const z = drift(stepsOf(late))
+    // What comes to rest rises less and less, and at the end by no more than chance.
+    const goesOn = last >= 0.7 * early && drift(stepsOf(late.slice(half))) >= 1.645
     const suspicion = (why: string) =>
       judgement([], [{
         rule: name,
@@ -63,7 +63,8 @@ export const OffHeapGrowth: LeakRule = {
         why,
         wouldTake: "a run twice as long"
       }])
-    if (!straight || z < 2.326) return ok
+    if (z < 2.326 || last < 0.3 * early) return ok
+    if (!goesOn) return suspicion("it grows more and more slowly")
     if (trafficRises(observation)) return suspicion("traffic rises as well")
     if (z < 3.09) return suspicion("too few readings so far")
     const place = growingPlace(observation, (chain) => chain.some(isBufferFrame))
@@ -100,6 +101,10 @@ export const OffHeapGrowth: LeakRule = {
     }], [])
   }
 }
+
+/** Bytes a millisecond, from each low to the next. */
+const stepsOf = (lows: ReadonlyArray<Point>): ReadonlyArray<number> =>
+  lows.slice(1).map(({ t, value }, i) => (value - lows[i]!.value) / (t - lows[i]!.t))
 
 /** The lowest from each major collection to the next, at the time of the collection. */
 const lows = (

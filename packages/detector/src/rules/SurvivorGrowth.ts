@@ -154,7 +154,11 @@ const twiceOk = 2 * okAfterMs
 /** The share of what gets old that a leak loses at the most, unless there was time to see that it is one. */
 const mostThatGo = 1 / 3
 
-const manyOfThemGo = ({ late }: Turnover.Turnover): boolean => late.departures > mostThatGo * late.arrivals
+/** The same in a run in which nothing could be called ok: of a container that is about to be full hardly any goes at first. */
+const mostThatGoEarly = 0.1
+
+const manyOfThemGo = ({ late }: Turnover.Turnover, share = mostThatGo): boolean =>
+  late.departures > share * late.arrivals
 
 const bytesPerSecond = ({ site, turnover }: Judged): number =>
   turnover.perSecond * site.bytes / Math.max(1, site.lives.living())
@@ -167,7 +171,8 @@ const objection = (observation: Observation, culprit: Judged): string | undefine
   if (observation.allocations.outdated && since > culprit.turnover.age && !goesOn(observation, bytes)) {
     return "the samples that tell of it end before the run"
   }
-  const manyGo = manyOfThemGo(culprit.turnover)
+  const early = observation.durationMs < okAfterMs
+  const manyGo = manyOfThemGo(culprit.turnover, early ? mostThatGoEarly : mostThatGo)
   if (observation.durationMs < twiceOk) {
     if (manyGo && !culprit.turnover.queue) return "many of the old ones go as well: it may be filling up"
   } else if (manyGo) {
