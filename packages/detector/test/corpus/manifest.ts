@@ -3,6 +3,7 @@
  * rule and no threshold may be chosen by looking at them, and a wrong verdict is answered by a better rule.
  */
 import { first } from "./first/manifest.ts"
+import { fourth } from "./fourth/manifest.ts"
 import { second } from "./second/manifest.ts"
 import { third } from "./third/manifest.ts"
 
@@ -34,7 +35,7 @@ export interface Program {
   readonly name: string
   /** The program, relative to this folder. */
   readonly file: string
-  readonly half: "first" | "second" | "third"
+  readonly half: "first" | "second" | "third" | "fourth"
   readonly expected: "leak" | "ok"
   readonly kind: Kind
   /** The mistake, in a few words. */
@@ -48,4 +49,4 @@ export interface Program {
   readonly note: string
 }
 
-export const programs: ReadonlyArray<Program> = [...first, ...second, ...third]
+export const programs: ReadonlyArray<Program> = [...first, ...second, ...third, ...fourth]

@@ -1,0 +1,33 @@
+// Uploads. While one is being stored, a worker says once a second how far it is.
+// Leak: the worker is detached from the request that started it, and goes on when the request is over.
+import { Effect } from "effect"
+import { jitter } from "../../support/life.ts"
+
+let reported = 0
+
+const worker = (upload) =>
+  Effect.gen(function*() {
+    while (true) {
+      yield* Effect.sleep("1 second")
+      reported += upload.parts.length
+    }
+  })
+
+const handler = (id) =>
+  Effect.gen(function*() {
+    const upload = { id, parts: Array.from({ length: 20 }, (_, n) => `${id}.${n}`) }
+    yield* Effect.forkDetach(worker(upload))
+    yield* Effect.sleep(jitter(100))
+    return { id, status: 201 }
+  })
+
+const health = Effect.sync(() => ({ status: 200, body: `${reported} parts` }))
+
+const main = Effect.gen(function*() {
+  for (let id = 1;; id++) {
+    yield* Effect.forkChild(id % 9 === 0 ? handler(id) : health)
+    yield* Effect.sleep(jitter(10))
+  }
+})
+
+Effect.runFork(main)
