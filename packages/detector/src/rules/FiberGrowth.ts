@@ -67,15 +67,9 @@ const leastAge = (window: Turnover.Window): number => Math.max(youngest, Turnove
 export const FiberGrowth: LeakRule = {
   name,
   check: (observation) => {
-    const { window } = observation
-    const traffic: Traffic = { steadyTraffic: !trafficRises(observation), work: workOf(observation) }
     const growing: Array<Growing> = []
     const suspicions: Array<Suspicion> = []
-    for (const sites of byFork(observation.sites.values())) {
-      // What one function forks may run different things: each is judged alone, and all of them together.
-      const judged = (sites.length > 1 ? [...sites.map((site) => [site]), sites] : [sites]).map((group) =>
-        judgeGroup(group, window, traffic)
-      )
+    for (const judged of judgeAll(observation)) {
       const guilty = judged.filter(({ verdict }) => verdict?._tag === "growing")
       const alone = guilty.filter(({ group }) => group.length === 1)
       const culprits = alone.length > 0 ? alone : guilty
@@ -93,6 +87,32 @@ export const FiberGrowth: LeakRule = {
       suspicions
     )
   }
+}
+
+/** What is said of the sites of each fork. What one function forks may run different things: each is judged alone, and all together. */
+const judgeAll = function*(observation: Observation): Iterable<ReadonlyArray<Judged>> {
+  const { window } = observation
+  const traffic: Traffic = { steadyTraffic: !trafficRises(observation), work: workOf(observation) }
+  for (const sites of byFork(observation.sites.values())) {
+    const groups = sites.length > 1 ? [...sites.map((site) => [site]), sites] : [sites]
+    yield groups.map((group) => judgeGroup(group, window, traffic))
+  }
+}
+
+/**
+ * Where most of the fibers were forked that may be piling up, though not surely enough for a finding: for findings of which something
+ * else is the proof.
+ *
+ * @since 0.1.0
+ * @category statistics
+ */
+export const suspectPlace = (observation: Observation): Site | undefined => {
+  const [most] = [...judgeAll(observation)].flat()
+    .filter(({ verdict }) => verdict !== undefined && verdict._tag !== "steady")
+    .sort((a, b) => living(b.group) - living(a.group))
+  const [site] = [...most?.group ?? []].sort((a, b) => b.lives.living() - a.lives.living())
+  const place = site === undefined ? undefined : placeOfSite(site)
+  return place === undefined ? undefined : siteOf(place)
 }
 
 interface Traffic {
@@ -129,15 +149,13 @@ const livesOf = function*(sites: ReadonlyArray<FiberSiteRecord>): Iterable<Life>
   for (const { lives } of sites) yield* lives.all()
 }
 
-const judgeGroup = (
-  group: ReadonlyArray<FiberSiteRecord>,
-  window: Turnover.Window,
-  traffic: Traffic
-): {
+interface Judged {
   readonly group: ReadonlyArray<FiberSiteRecord>
   readonly verdict?: Turnover.Turnover
   readonly suspicion?: Suspicion
-} => {
+}
+
+const judgeGroup = (group: ReadonlyArray<FiberSiteRecord>, window: Turnover.Window, traffic: Traffic): Judged => {
   if (living(group) < suspicious) return { group }
   // Who stands in a line that gets longer takes ever longer to end, and nobody is older than those that have ended.
   const line = Turnover.judge(livesOf(group), window, leastAge(window), { ...traffic, youngest })

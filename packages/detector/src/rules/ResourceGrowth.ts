@@ -11,6 +11,7 @@ import type { LeakRule, Suspicion } from "../LeakRule.ts"
 import type { Observation } from "../Observation.ts"
 import { describeSite } from "../Site.ts"
 import * as Turnover from "../Turnover.ts"
+import { suspectPlace } from "./FiberGrowth.ts"
 import { growingPlace } from "./SurvivorGrowth.ts"
 import { trafficRises } from "./Traffic.ts"
 
@@ -58,14 +59,20 @@ export const ResourceGrowth: LeakRule = {
 
 const finding = (observation: Observation, type: string, count: number, turnover: Turnover.Turnover): Finding => {
   const place = growingPlace(observation, (chain) => chain.some(isHandleFrame))
-  const site = place?.site ?? { name: type }
+  // Every fiber that sleeps has a timer.
+  const fibers = place === undefined ? suspectPlace(observation) : undefined
+  const site = place?.site ?? fibers ?? { name: type }
   return {
     kind: "resource-growth",
     rule: name,
     severity: "error",
     confidence: confidenceOf(turnover.z),
     summary: `${count} resources of type ${type} are open, ever more of them`
-      + (place === undefined ? "" : `, and below ${describeSite(place.site)} ever more is allocated for such`),
+      + (place !== undefined
+        ? `, and below ${describeSite(place.site)} ever more is allocated for such`
+        : fibers === undefined
+        ? ""
+        : `, along with fibers that are forked in ${describeSite(fibers)}`),
     site,
     chain: place?.chain ?? [],
     waits: [],
@@ -78,7 +85,7 @@ const finding = (observation: Observation, type: string, count: number, turnover
       text:
         `in the late half of the run their number rose by ${turnover.late.arrivals} and fell by ${turnover.late.departures}`
     }],
-    cannotShow: place === undefined
+    cannotShow: place === undefined && fibers === undefined
       ? "Who opened them: node tells their type only."
       : "Whether these are the objects of just these resources: node tells their type only.",
     fix: advice[type] ?? "Close them in the scope of the work that opened them (Effect.acquireRelease).",

@@ -3,6 +3,7 @@ import type { Finding } from "../../src/Finding.ts"
 import type { Judgement } from "../../src/LeakRule.ts"
 import { AbandonedFibers } from "../../src/rules/AbandonedFibers.ts"
 import { FiberGrowth, questions } from "../../src/rules/FiberGrowth.ts"
+import { ResourceGrowth } from "../../src/rules/ResourceGrowth.ts"
 import type { Random } from "../support/random.ts"
 import { random, seeds } from "../support/random.ts"
 import type { Life } from "../support/simulate.ts"
@@ -195,6 +196,26 @@ describe("fibers without a name", () => {
     assert.deepStrictEqual(asked(false), ["inspect", "lines"])
     assert.deepStrictEqual(asked(true), ["inspect"])
     assert.deepStrictEqual(questions(observe(30, { drop: [[0, Infinity]] })), [])
+  })
+})
+
+describe("ResourceGrowth", () => {
+  it("names who forks the fibers that may be piling up with the timers, where nothing else does", () => {
+    // Forty at the start, which stay, and two more each second: alone they look like a cache that fills.
+    const fibers = [
+      ...Array.from({ length: 80 }, (_, i): Life => [500 + 20 * i, Infinity]),
+      ...Array.from({ length: 60 }, (_, i): Life => [i * 500, Infinity])
+    ]
+    const open = (t: number) => ({ resources: { Timeout: 80 + Math.floor(t / 500) } })
+    const named = (lives: ReadonlyArray<Life>) => {
+      const observation = observe(30, { watch: lives }, { tick: open })
+      assert.notStrictEqual(FiberGrowth.check(observation)._tag, "Warn")
+      const judged = ResourceGrowth.check(observation)
+      return judged._tag === "Warn" ? judged.findings[0]! : undefined
+    }
+    assert.strictEqual(named(fibers)!.site.name, "watch")
+    assert.match(named(fibers)!.summary, /^\d+ resources of type Timeout .* along with fibers that are forked in watch/)
+    assert.strictEqual(named([])!.site.name, "Timeout")
   })
 })
 
