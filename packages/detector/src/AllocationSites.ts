@@ -40,6 +40,8 @@ export interface AllocationSite {
  */
 export interface AllocationSites {
   readonly sites: ReadonlyMap<string, AllocationSite>
+  /** All sampled objects, whatever their site. */
+  readonly whole: Lives.Lives
   /** When readings were taken, in milliseconds of the recording; the last 600. */
   readonly readings: ReadonlyArray<number>
   /** Since when these samples are taken, in milliseconds of the recording. */
@@ -119,6 +121,9 @@ export const make = (options?: { readonly windowMs?: number | undefined }): Allo
     get sites() {
       return told().sites
     },
+    get whole() {
+      return told().whole
+    },
     get readings() {
       return told().readings
     },
@@ -148,7 +153,8 @@ export const make = (options?: { readonly windowMs?: number | undefined }): Allo
 }
 
 interface Epoch
-  extends Pick<AllocationSites, "sites" | "readings" | "since" | "interval" | "chain" | "together" | "callersOf">
+  extends
+    Pick<AllocationSites, "sites" | "whole" | "readings" | "since" | "interval" | "chain" | "together" | "callersOf">
 {
   readonly take: (samples: Samples, lastReading: number, frames: ReadonlyMap<number, ReadonlyArray<Place>>) => void
 }
@@ -198,6 +204,9 @@ const makeEpoch = (
 
   return {
     sites,
+    get whole() {
+      return site(wholeKey, "whole", []).lives
+    },
     readings,
     since,
     interval,

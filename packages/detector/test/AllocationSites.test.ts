@@ -287,6 +287,16 @@ describe("SurvivorGrowth", () => {
     assert.strictEqual(judge(0, 4), "Warn", "too few to tell")
   })
 
+  it("does not convict a function of which V8 makes another in the middle of a run", () => {
+    const fifo = (from: number, to: number): ReadonlyArray<Life> =>
+      Array.from({ length: (to - from) / 100 }, (_, i): Life => [from + i * 100, from + i * 100 + 14_000])
+    const [before, after] = [fifo(0, 17_000), fifo(17_000, 30_000)]
+    assert.strictEqual(blamed({ frames: [set, update, runLoop], lives: [...before, ...after] }), "Ok")
+    const judged = judge({ frames: [store, handler], lives: before }, { frames: [set, update, runLoop], lives: after })
+    assert(judged._tag === "Recheck")
+    assert.match(judged.suspicions[0]!.why, /as much goes elsewhere/)
+  })
+
   it("convicts a queue that lets go in chunks when the heap floor rises with it, and not in a short run", () => {
     const judge = (seconds: number, floorPerSecond: number) => {
       // Forty a second come. Now and then some of the oldest go, never as many at a time as the time before or after.

@@ -181,9 +181,29 @@ const objection = (observation: Observation, culprit: Judged): string | undefine
       return "many of the old ones go as well, and the heap grows more and more slowly: it may come to rest"
     }
   }
+  if (wholeNet(observation, culprit.turnover.age) < halfway * Turnover.net(culprit.turnover.late)) {
+    return "as much goes elsewhere: V8 may have compiled it anew, under another name"
+  }
   return mostFloorGrowth(observation, memoryWindow(observation)) < halfway * bytes
     ? "the heap does not grow with it: what was there before may go instead"
     : undefined
+}
+
+/**
+ * How many more sampled objects of the whole program got old than went in the late half. What was born while it started does not count
+ * among those that go: a program lets go of much that it needed once.
+ */
+const wholeNet = (observation: Observation, age: number): number => {
+  const { end, start } = memoryWindow(observation)
+  const from = start + age
+  const cut = end - (end - from) / 2
+  let net = 0
+  for (const { born, count, died } of observation.allocations.whole.all()) {
+    if (born + age > end || died <= born + age) continue
+    if (born + age > cut) net += count
+    if (died > cut && died <= end && born > from) net -= count
+  }
+  return net
 }
 
 /** Memory that grows at a site raises the heap floor by as much, unless as much goes elsewhere: by half of it at the least. */
