@@ -99,6 +99,9 @@ export const isProgramFrame = ({ file }: Place): boolean =>
   file !== undefined && file !== "" && !file.startsWith("node:") && !file.startsWith("evalmachine")
   && !file.startsWith("native ") && !/[\\/]node_modules[\\/]/.test(file)
 
+/** The code of a module itself, under which a program starts its first fibers: it says nothing of who does what later on. */
+const isModule = ({ column, line }: Place): boolean => line === 1 && column === 1
+
 const isLibraryFrame = ({ file }: Place): boolean => file !== undefined && /[\\/]node_modules[\\/]/.test(file)
 
 const keyOf = ({ column, file, line, name }: Place): string => `${name} ${file}:${line}:${column}`
@@ -228,7 +231,7 @@ const makeEpoch = (
       const key = at.key
       let best: KnownStack | undefined
       for (const stack of stacks.values()) {
-        if (stack.program.length === 0 || stack.total <= (best?.total ?? 0)) continue
+        if (stack.program.every(isModule) || stack.total <= (best?.total ?? 0)) continue
         const library = stack.frames.filter(isLibraryFrame)
         const below = library.some((_, i) => library.slice(i, i + 2).map(keyOf).join(" < ") === key)
         if (below) best = stack

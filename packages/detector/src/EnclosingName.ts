@@ -63,8 +63,22 @@ export const enclosingName = (source: string, line: number): string | undefined 
   return undefined
 }
 
+/** Whether a function of this name is the constructor of a class, which V8 calls by the name of the class. */
+const isConstructor = (source: string, { line, name }: Place): boolean => {
+  const text = source.split("\n", line)[line! - 1] ?? ""
+  return /^\s*constructor\s*\(/.test(text) || (/\bclass\b/.test(text) && text.includes(`class ${name}`))
+}
+
 /**
- * Names places of functions without a name, reading each file once.
+ * What a constructor is called: `new Session`, as in a stack trace.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isNew = ({ name }: Pick<Place, "name">): boolean => name.startsWith("new ")
+
+/**
+ * Names places of functions without a name, and constructors, reading each file once.
  *
  * @since 0.1.0
  * @category constructors
@@ -84,10 +98,10 @@ export const makeNamer = (): (place: Place) => Place => {
     return source
   }
   return (place) => {
-    if (place.name !== "" || place.file === undefined || place.line === undefined || !isProgramFrame(place)) {
-      return place
-    }
-    const name = enclosingName(sourceOf(place.file), place.line)
+    if (place.file === undefined || place.line === undefined || !isProgramFrame(place)) return place
+    const source = sourceOf(place.file)
+    if (place.name !== "") return isConstructor(source, place) ? { ...place, name: `new ${place.name}` } : place
+    const name = enclosingName(source, place.line)
     return name === undefined ? place : { ...place, name }
   }
 }

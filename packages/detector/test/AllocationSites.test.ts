@@ -231,6 +231,12 @@ describe("SurvivorGrowth", () => {
     )
   })
 
+  it("blames who calls a constructor, and the constructor only where nobody is known to", () => {
+    const session = place("new Session", "file:///app/src/session.ts", 3)
+    assert.strictEqual(blamed({ frames: [session, handler, serve], lives: leak(4) }), "handler")
+    assert.strictEqual(blamed({ frames: [session], lives: leak(4) }), "new Session")
+  })
+
   it("goes further in as long as one function explains most of it, and stays on the stacks of the widest", () => {
     assert.strictEqual(
       blamed({ frames: [store, handler, serve], lives: leak(6) }, { frames: [set, handler, serve], lives: leak(4) }),
@@ -380,6 +386,9 @@ describe("SurvivorGrowth", () => {
       "handler"
     )
     assert.strictEqual(blamed(inlined), "set")
+    // The first fibers of a program run under the code of its module.
+    const module = { ...place("", "file:///app/src/main.ts", 1), column: 1 }
+    assert.strictEqual(blamed(inlined, { frames: [set, update, runLoop, module], lives: [[500, 2500]] }), "set")
   })
 
   it("names what a library allocates under its own loop by what grows with it in the program", () => {

@@ -6,6 +6,7 @@
 import type { Place } from "../agent/Protocol.ts"
 import type { AllocationSite } from "../AllocationSites.ts"
 import { isProgramFrame } from "../AllocationSites.ts"
+import { isNew } from "../EnclosingName.ts"
 import { confidenceOf, docsOf, fingerprint } from "../Finding.ts"
 import type { Evidence, Finding, Site } from "../Finding.ts"
 import { judgement, ok } from "../LeakRule.ts"
@@ -242,16 +243,24 @@ const findCulprit = (observation: Observation, judged: ReadonlyArray<Judged>): J
 
 /**
  * The innermost of those, the widest first, that still explain most of what the widest does: further in there is no single one to
- * blame.
+ * blame. A constructor does what it is for; whoever calls it is to blame.
  */
 const innermost = (observation: Observation, candidates: ReadonlyArray<Judged>): Judged | undefined => {
-  const [widest, ...others] = candidates
+  const [widest] = candidates
   if (widest === undefined) return undefined
-  return others
-    .filter(({ turnover }) => Turnover.net(turnover.late) > most * Turnover.net(widest.turnover.late))
-    .filter((other) => isBelow(observation, other.site, widest.site))
-    .reduce((best, candidate) => (candidate.site.depth < best.site.depth ? candidate : best), widest)
+  const enough = most * Turnover.net(widest.turnover.late)
+  const [first, ...others] = candidates
+    .filter(({ turnover }) => Turnover.net(turnover.late) > enough)
+    .filter((one) => one === widest || isBelow(observation, one.site, widest.site))
+    // With those that are no constructors before those that are.
+    .sort((a, b) => Number(isConstructor(a)) - Number(isConstructor(b)))
+  return others.reduce(
+    (best, one) => (one.site.depth < best.site.depth && isConstructor(one) === isConstructor(best) ? one : best),
+    first!
+  )
 }
+
+const isConstructor = ({ site }: Judged): boolean => site.frames.some(isNew)
 
 const most = 0.5
 

@@ -1,0 +1,44 @@
+import { assert, describe, it } from "@effect/vitest"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { makeNamer } from "../src/EnclosingName.ts"
+
+const source = `
+class Session extends Base {}
+
+export class Editor {
+  constructor(document) {
+    this.lines = document.split().map((line) => ({ line }))
+  }
+
+  open() {}
+}
+
+const classify = (rows) => rows.map((row) => ({ row }))
+`
+
+describe("makeNamer", () => {
+  it("names functions without a name by what they stand in, and constructors as stack traces do", () => {
+    const folder = mkdtempSync(join(tmpdir(), "fiberscope-names-"))
+    try {
+      const file = join(folder, "app.mjs")
+      writeFileSync(file, source)
+      const nameOf = (name: string, line: number) => makeNamer()({ name, file, line, column: 1 }).name
+      assert.deepStrictEqual(
+        [
+          nameOf("Session", 2),
+          nameOf("Editor", 5),
+          nameOf("", 6),
+          nameOf("open", 9),
+          nameOf("classify", 12),
+          nameOf("", 12)
+        ],
+        ["new Session", "new Editor", "constructor", "open", "classify", "classify"]
+      )
+      assert.strictEqual(makeNamer()({ name: "", file: join(folder, "gone.mjs"), line: 3 }).name, "")
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+})
