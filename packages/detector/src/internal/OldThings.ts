@@ -1,0 +1,191 @@
+/** What is counted of the old things of one site in a window, and how much of it may be chance. */
+import type { Life } from "../Lives.ts"
+import * as Sojourn from "../Sojourn.ts"
+import type { Flow, Options, Window } from "../Turnover.ts"
+import { net } from "./flow.ts"
+import { limits } from "./turnoverLimits.ts"
+
+export interface OldThings {
+  /** The window without its beginning, before its late half; and the two halves of that. */
+  readonly early: Flow
+  readonly third: Flow
+  readonly last: Flow
+  readonly late: Flow
+  /** How many there are at the end. */
+  readonly old: number
+  /** Net arrivals a second in the late half. */
+  readonly perSecond: number
+  /** The largest share by which their number ever fell. */
+  readonly fall: number
+  /** The largest share of the late arrivals that came within a fifth of the late half. */
+  readonly atOnce: number
+  /** What arrived in the last fifth of the late half. */
+  readonly newest: number
+  /** The largest share of the late departures that happened at one moment. */
+  readonly lump: number
+  /** By how much the fewest that were there in a quarter grew, when they grew in every quarter; else 0. */
+  readonly left: number
+  /** The variance of the departures, in units of that of chance, at least 1; likewise the next two. */
+  readonly gone: number
+  /** That of the late arrivals. */
+  readonly waves: number
+  /** That of arrivals from one part to the next, before the last quarter. */
+  readonly noise: number
+  /** By how much less there was to do in the late half than before, and in the last quarter than in the third: 1, or less. */
+  readonly pace: { readonly late: number; readonly last: number }
+  readonly sojourn: Sojourn.Sojourn | undefined
+}
+
+interface MutableFlow {
+  arrivals: number
+  departures: number
+}
+
+const emptyFlow = (): MutableFlow => ({ arrivals: 0, departures: 0 })
+
+/** Steps of the window by which the number of old things is known. */
+const steps = 200
+
+export const count = (lives: Iterable<Life>, window: Window, age: number, options: Options): OldThings => {
+  const { end, start } = window
+  const from = start + Math.max(age, limits.warmUp * (end - start))
+  const cut = end - (end - from) / 2
+  const half = end - (end - from) / 4
+  const [early, third, last] = [emptyFlow(), emptyFlow(), emptyFlow()]
+  const part = (t: number): MutableFlow | undefined =>
+    t <= from ? undefined : t <= cut ? early : t <= half ? third : t <= end ? last : undefined
+  const changes = new Float64Array(steps + 2)
+  const departedAt = new Float64Array(steps + 2)
+  const step = (t: number) => Math.min(steps + 1, Math.max(0, Math.ceil(steps * (t - start) / (end - start))))
+  const tenths = new Float64Array(10)
+  // How uneven the traffic is shows before the last quarter, whose drop would look like it. Births of fibers are known by the second:
+  // in parts of less than two they would look uneven, too.
+  const parts = new Float64Array(Math.min(9, Math.max(4, Math.floor((half - from) / 2000))))
+  const arrivedAt = new Map<number, number>()
+  const goneAt = new Map<number, number>()
+  const all = [...lives]
+  let newest = 0
+  let old = 0
+  for (const { born, count, died } of all) {
+    const joins = born + age
+    if (died <= joins || joins > end) continue
+    const arrived = part(joins)
+    if (arrived !== undefined) arrived.arrivals += count
+    if (joins > from && joins <= half) parts[indexOf(joins, from, half, parts.length)]! += count
+    if (joins > end - (end - cut) / 5) newest += count
+    if (joins > cut) {
+      tenths[indexOf(joins, cut, end, 10)]! += count
+      arrivedAt.set(joins, (arrivedAt.get(joins) ?? 0) + count)
+    }
+    changes[step(joins)]! += count
+    if (died > end) {
+      old += count
+      continue
+    }
+    const departed = part(died)
+    if (departed !== undefined) departed.departures += count
+    if (died > from) goneAt.set(died, (goneAt.get(died) ?? 0) + count)
+    if (died > cut) departedAt[step(died)]! += count
+    changes[step(died)]! -= count
+  }
+  const late = { arrivals: third.arrivals + last.arrivals, departures: third.departures + last.departures }
+  // What arrives in a part was born an age before.
+  const done = (a: number, b: number) => options.work?.(a - age, b - age) ?? 1
+  return {
+    early,
+    third,
+    last,
+    late,
+    old,
+    perSecond: end > cut ? net(late) / ((end - cut) / 1000) : 0,
+    fall: largestFall(changes, options.fewest ?? limits.arrivals, step(from + (end - from) * limits.beginning)),
+    atOnce: mostAtOnce(tenths),
+    newest,
+    lump: late.departures === 0 ? 0 : Math.max(...departedAt) / late.departures,
+    left: risingLows(changes, step(from)),
+    gone: dispersion(goneAt, end - from),
+    waves: dispersion(arrivedAt, end - cut),
+    noise: unevenness(parts),
+    pace: { late: paceOf(done(from, cut), done(cut, end)), last: paceOf(done(cut, half), done(half, end)) },
+    sojourn: options.youngest === undefined ? undefined : Sojourn.of(all, window, options.youngest)
+  }
+}
+
+/** In which of so many equal parts of the time a moment lies. */
+const indexOf = (t: number, from: number, to: number, parts: number): number =>
+  Math.min(parts - 1, Math.floor(parts * (t - from) / (to - from)))
+
+/** Work later for work before, where it became less; so little that it may be chance is no measure. */
+const paceOf = (before: number, after: number): number =>
+  before < fewestWorks ? 1 : Math.min(1, Math.max(0.1, after / before))
+
+const fewestWorks = 20
+
+/** The largest share in two neighbours. */
+const mostAtOnce = (parts: Float64Array): number => {
+  let all = 0
+  let most = 0
+  parts.forEach((part, i) => {
+    all += part
+    most = Math.max(most, part + (parts[i + 1] ?? 0))
+  })
+  return all === 0 ? 0 : most / all
+}
+
+/**
+ * The variance of counts in units of that of chance, from the differences of neighbours (von Neumann 1941), so that a trend is none of
+ * it; at least 1.
+ */
+const unevenness = (counts: Float64Array): number => {
+  let squares = 0
+  let sum = counts[0]!
+  for (let i = 1; i < counts.length; i++) {
+    squares += (counts[i]! - counts[i - 1]!) ** 2
+    sum += counts[i]!
+  }
+  return sum === 0 ? 1 : Math.max(1, squares / (2 * (counts.length - 1)) / (sum / counts.length))
+}
+
+/** Variance over mean, which is 1 for counts of independent events (the index of dispersion), at least 1; by the buckets of `at`. */
+const dispersion = (at: ReadonlyMap<number, number>, length: number): number => {
+  const times = [...at.keys()].sort((a, b) => a - b)
+  const bucket = times.reduce((least, t, i) => (i === 0 ? least : Math.min(least, t - times[i - 1]!)), Infinity)
+  const buckets = Math.max(times.length, Math.floor(length / bucket))
+  const counts = [...at.values()]
+  const mean = counts.reduce((sum, count) => sum + count, 0) / buckets
+  const empty = (buckets - counts.length) * mean ** 2
+  const variance = (empty + counts.reduce((sum, count) => sum + (count - mean) ** 2, 0)) / (buckets - 1)
+  return buckets > 1 && mean > 0 ? Math.max(1, variance / mean) : 1
+}
+
+/** By how much the lowest level of the last quarter lies above that of the second, when every quarter's lies above the one before. */
+const risingLows = (changes: Float64Array, from: number): number => {
+  const lows = [Infinity, Infinity, Infinity, Infinity]
+  let now = 0
+  const length = changes.length - 1 - from
+  changes.forEach((change, i) => {
+    now += change
+    if (i < from || i > from + length) return
+    const quarter = Math.min(3, Math.floor(4 * (i - from) / length))
+    lows[quarter] = Math.min(lows[quarter]!, now)
+  })
+  return lows.every((low, i) => i === 0 || low > lows[i - 1]!) ? lows[3]! - lows[1]! : 0
+}
+
+/** The largest share by which it fell, from where it was more than a small part of the highest it ever was. */
+const largestFall = (changes: Float64Array, fewest: number, from: number): number => {
+  let now = 0
+  let highest = 0
+  for (const change of changes) highest = Math.max(highest, now += change)
+  const least = Math.max(fewest, limits.small * highest)
+  now = 0
+  let peak = 0
+  let fall = 0
+  changes.forEach((change, i) => {
+    now += change
+    if (i < from) return
+    peak = Math.max(peak, now)
+    if (peak >= least) fall = Math.max(fall, 1 - now / peak)
+  })
+  return fall
+}
