@@ -13,7 +13,7 @@ import type { Life } from "../Lives.ts"
 import type { FiberSiteRecord, Observation } from "../Observation.ts"
 import { describeSite, siteOf } from "../Site.ts"
 import * as Turnover from "../Turnover.ts"
-import { growingPlace } from "./SurvivorGrowth.ts"
+import { growingPlace } from "./MemorySites.ts"
 import { trafficRises, workOf } from "./Traffic.ts"
 
 const name = "FiberGrowth"

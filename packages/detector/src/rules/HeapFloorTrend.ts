@@ -8,7 +8,7 @@ import type { LeakRule } from "../LeakRule.ts"
 import type { Observation } from "../Observation.ts"
 import { lengthOf, limits } from "../Turnover.ts"
 import { floorTrend } from "./HeapFloor.ts"
-import { codeBytes, leastBytes, memoryWindow } from "./SurvivorGrowth.ts"
+import { codeBytes, leastBytes, memoryWindow } from "./MemorySites.ts"
 
 const name = "HeapFloorTrend"
 

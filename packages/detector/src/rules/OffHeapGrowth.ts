@@ -12,7 +12,7 @@ import type { Point } from "../TimeSeries.ts"
 import { drift, senSlope } from "../Trend.ts"
 import { lengthOf } from "../Turnover.ts"
 import type { Window } from "../Turnover.ts"
-import { growingPlace } from "./SurvivorGrowth.ts"
+import { growingPlace } from "./MemorySites.ts"
 import { trafficRises } from "./Traffic.ts"
 
 const name = "OffHeapGrowth"

@@ -12,7 +12,7 @@ import type { Observation } from "../Observation.ts"
 import { describeSite } from "../Site.ts"
 import * as Turnover from "../Turnover.ts"
 import { suspectPlace } from "./FiberGrowth.ts"
-import { growingPlace } from "./SurvivorGrowth.ts"
+import { growingPlace } from "./MemorySites.ts"
 import { trafficRises } from "./Traffic.ts"
 
 const name = "ResourceGrowth"
