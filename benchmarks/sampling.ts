@@ -22,24 +22,40 @@ const budget = {
   sites: "named"
 } as const
 
+/** What the loops allocate. The last few thousand are alive, as in a program; nothing is kept for good. */
+const loops = {
+  objects: (recent: Array<unknown>, count: number): void => {
+    for (let i = 0; i < count; i++) recent[i & 4095] = { id: i, name: "allocated", next: undefined }
+  },
+  arrays: (recent: Array<unknown>, count: number): void => {
+    for (let i = 0; i < count; i++) recent[i & 4095] = { id: i, values: new Array(250).fill(i) }
+  },
+  records: (recent: Array<unknown>, count: number): void => {
+    for (let i = 0; i < count; i++) recent[i & 4095] = JSON.parse(record)
+  }
+} as const
+
+const record = JSON.stringify({ id: 1, name: "Ada", tags: ["a", "b", "c"], at: { x: 1.5, y: [1, 2, 3] } })
+
+/** How many make some ten milliseconds. */
+const counts: Readonly<Record<keyof typeof loops, number>> = { objects: 1_000_000, arrays: 50_000, records: 10_000 }
+
 /**
- * The loop, under as many frames as `depth` says, with a sample in about `bytes`, or without sampling. V8 walks the stack for each sample,
- * and tells each garbage collection of each.
+ * A loop that does nothing but allocate, under as many frames as `depth` says, with a sample in about `bytes`, or without sampling. V8
+ * walks the stack for each sample, and tells each garbage collection of each.
  */
-const allocating = (bytes: number, depth = 0): Prepare => () => {
+const allocating = (bytes: number, depth = 0, what: keyof typeof loops = "objects"): Prepare => () => {
   if (bytes > 0) sampleAllocations(bytes, () => false)
-  const count = 1_000_000
-  // The last few thousand objects are alive, as in a program; nothing is kept for good.
   const recent: Array<unknown> = new Array(4096).fill(undefined)
   const run = (below: number): number => {
     if (below > 0) return run(below - 1) + 1
-    for (let i = 0; i < count; i++) recent[i & 4095] = { id: i, name: "allocated", next: undefined }
+    loops[what](recent, counts[what])
     return 0
   }
   return () => {
     const start = cpuTime()
     run(depth)
-    return (cpuTime() - start) * 1e6 / count
+    return (cpuTime() - start) * 1e6 / counts[what]
   }
 }
 
@@ -194,6 +210,17 @@ await benchmark(import.meta.url, [
     goals: { "512 KiB": 1.05 },
     limitMs: 60_000
   },
+  ...(["arrays", "records"] as const).map((what) => ({
+    name: `allocating ${what === "arrays" ? "arrays of 250 numbers" : "parsed JSON"}`,
+    unit: "ns each",
+    variants: {
+      "no sampling": allocating(0, 0, what),
+      "512 KiB": allocating(512 * KiB, 0, what),
+      "32 KiB": allocating(32 * KiB, 0, what)
+    },
+    goals: { "512 KiB": 1.05, "32 KiB": 1.3 },
+    limitMs: 30_000
+  })),
   {
     name: "allocating under 64 frames",
     unit: "ns/object",

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { Point } from "./TimeSeries.ts"
 
 /**
  * The middle of some numbers, `NaN` of none.
@@ -34,6 +35,15 @@ export const senSlope = (values: ReadonlyArray<number>, times?: ReadonlyArray<nu
   }
   return slopes.length === 0 ? 0 : median(slopes)
 }
+
+/**
+ * Sen's slope of readings, in value a second.
+ *
+ * @since 0.1.0
+ * @category statistics
+ */
+export const slopePerSecond = (points: ReadonlyArray<Point>): number =>
+  senSlope(points.map(({ value }) => value), points.map(({ t }) => t / 1000))
 
 /**
  * The statistic of Mann (1945) and Kendall for values that do not remember those before them: standard deviations by which later ones

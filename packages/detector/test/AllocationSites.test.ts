@@ -191,6 +191,17 @@ describe("OffHeapGrowth and ResourceGrowth", () => {
     assert.strictEqual(offHeap((t) => 1e7 + 5e6 * (1 - Math.exp(-t / 8000))), "Ok", "a pool that fills")
   })
 
+  it("take what node counts as array buffers only, such as a Blob, for memory off the heap too", () => {
+    const judge = (arrayBuffers: (t: number) => number) =>
+      OffHeapGrowth.check(observe(30, {}, {
+        tick: (t) => ({
+          memory: { ...tick(t).memory, external: 9e6, arrayBuffers: arrayBuffers(t) },
+          floors: t % 3000 === 0 ? [{ t, bytes: 2e7, forced: true, external: 9e6 }] : []
+        })
+      }))._tag
+    assert.deepStrictEqual([judge((t) => 200 * t), judge(() => 1e6)], ["Warn", "Ok"])
+  })
+
   it("do not convict a sum that wanders", () => {
     for (const seed of seeds(300)) {
       const chance = random(seed)

@@ -4,8 +4,7 @@
  * @since 0.1.0
  */
 import type { Observation } from "../Observation.ts"
-import type { Point } from "../TimeSeries.ts"
-import { median, rises, senSlope } from "../Trend.ts"
+import { median, rises, slopePerSecond } from "../Trend.ts"
 import { lengthOf } from "../Turnover.ts"
 import type { Window } from "../Turnover.ts"
 
@@ -23,13 +22,10 @@ export const floorTrend = (
   const late = points.slice(Math.ceil(points.length / 3))
   return {
     rising: rises(points.map(({ value }) => value)),
-    perSecond: slopeOf(late),
-    lastPerSecond: slopeOf(late.slice(late.length >> 1))
+    perSecond: slopePerSecond(late),
+    lastPerSecond: slopePerSecond(late.slice(late.length >> 1))
   }
 }
-
-const slopeOf = (points: ReadonlyArray<Point>): number =>
-  senSlope(points.map(({ value }) => value), points.map(({ t }) => t / 1000))
 
 /** Steps of the floor without which their median means nothing. */
 const fewest = 5
