@@ -303,6 +303,14 @@ export const populations: ReadonlyArray<Population> = [
     name: "LEAK, 5 a second, amid steady work",
     leaks: true,
     make: (random) => ({ births: () => 25, life: () => (random.next() < 0.2 ? Infinity : random.exponential(2)) })
+  },
+  {
+    name: "LEAK, 5 a second, beside a bounded LRU",
+    leaks: true,
+    make: (random, seconds) => {
+      const capacity = random.between(0.05, 0.3) * seconds
+      return { births: () => 25, life: () => (random.next() < 0.2 ? Infinity : capacity * random.between(0.95, 1.05)) }
+    }
   }
 ]
 

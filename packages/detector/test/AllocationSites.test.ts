@@ -346,6 +346,12 @@ describe("SurvivorGrowth", () => {
     assert.match(judged.findings[0]!.evidence[0]!.text, /that got older than 10 s/)
   })
 
+  it("finds a leak beside a full container that the same function fills", () => {
+    const full = Array.from({ length: 600 }, (_, i): Life => [i * 50, i * 50 + 8000])
+    assert.strictEqual(blamed({ frames: [store, handler], lives: full }), "Ok")
+    assert.strictEqual(blamed({ frames: [store, handler], lives: [...leak(5), ...full] }), "store")
+  })
+
   it("does not convict what loses many of its old ones and raises the heap floor more and more slowly", () => {
     const judge = (tau: number) => {
       let free = 0

@@ -82,8 +82,9 @@ export const judgeSites = (
     const judge = (old: number) =>
       Turnover.judge(site.lives.all(), window, old, { steadyTraffic, work, fewest, youngest })
     const turnover = judge(age)
-    // Work that takes long is old too, and goes; twice as old it is gone, and what leaks is not.
-    const older = turnover._tag !== "steady" && manyOfThemGo(turnover) ? judge(2 * age) : turnover
+    // Work that takes long, and what a full container holds, is old too, and goes. Twice as old it has gone, and what leaks has not.
+    const hidden = manyOfThemGo(turnover) && (turnover._tag !== "steady" || turnover.z >= Turnover.limits.suspiciousZ)
+    const older = hidden ? judge(2 * age) : turnover
     judged.push({ site, turnover: older._tag === "growing" && !manyOfThemGo(older) ? older : turnover })
   }
   return judged.sort((a, b) => Turnover.net(b.turnover.late) - Turnover.net(a.turnover.late))
