@@ -148,6 +148,41 @@ export const populations: ReadonlyArray<Population> = [
     }
   },
   {
+    name: "full cache, evicts at random",
+    leaks: false,
+    make: (random, seconds) => {
+      const rate = random.between(5, 40)
+      const full = random.between(0.1, 0.5) * seconds
+      // Nothing goes before it is full; from then on each that comes puts out any one.
+      return { births: () => rate, life: (second) => Math.max(0, full - second) + random.exponential(full) }
+    }
+  },
+  {
+    name: "full cache, first in, first out",
+    leaks: false,
+    make: (random, seconds) => {
+      const rate = random.between(5, 40)
+      const full = random.between(0.2, 0.5) * seconds
+      return { births: () => rate, life: () => full }
+    }
+  },
+  {
+    name: "sessions that end when they are idle",
+    leaks: false,
+    make: (random, seconds) => {
+      const idle = random.between(0.02, 0.08) * seconds
+      const again = random.between(0.3, 0.8)
+      return {
+        births: () => 15,
+        life: () => {
+          let life = idle
+          while (random.next() < again) life += random.between(0, idle)
+          return life
+        }
+      }
+    }
+  },
+  {
     name: "sawtooth: batches that are flushed",
     leaks: false,
     make: (random, seconds) => {
@@ -165,6 +200,37 @@ export const populations: ReadonlyArray<Population> = [
         births: (second) => (second >= at && second < at + 3 ? 150 : 3),
         life: () => random.exponential(seconds / 10)
       }
+    }
+  },
+  {
+    name: "jobs, many things each, that overlap",
+    leaks: false,
+    make: (random, seconds) => {
+      const period = Math.max(2, Math.round(random.between(0.08, 0.3) * seconds))
+      const phase = random.integer(0, period - 1)
+      const life = period * random.between(0.5, 1.8)
+      return { births: (second) => ((second + phase) % period === 0 ? 80 : 0), life: () => life }
+    }
+  },
+  {
+    name: "day and night",
+    leaks: false,
+    make: (random, seconds) => {
+      const period = random.between(0.3, 1.5) * seconds
+      const phase = random.between(0, 2 * Math.PI)
+      const mean = random.between(1, seconds / 8)
+      const traffic = (second: number) => 1 + 0.8 * Math.sin(2 * Math.PI * second / period + phase)
+      return { ...causedBy(traffic, 15), life: () => random.exponential(mean) }
+    }
+  },
+  {
+    name: "traffic that rises until the middle",
+    leaks: false,
+    make: (random, seconds) => {
+      const top = random.between(0.3, 0.6) * seconds
+      const mean = random.between(1, seconds / 8)
+      const traffic = (second: number) => 0.2 + Math.min(1, second / top)
+      return { ...causedBy(traffic, 25), life: () => random.exponential(mean) }
     }
   },
   {
@@ -228,9 +294,9 @@ export const populations: ReadonlyArray<Population> = [
     name: "queue near the limit of its consumer",
     leaks: false,
     make: (random, _seconds, scale) => {
-      const rate = random.between(5, 20)
+      const rate = random.between(5, 40)
       const traffic = uneven(random, 0.8, 0.2)
-      return { ...causedBy(traffic, rate), life: queue(scale * rate / random.between(0.8, 0.97), 0) }
+      return { ...causedBy(traffic, rate), life: queue(scale * rate / random.between(0.8, 0.99), 0) }
     }
   },
   {
@@ -303,6 +369,51 @@ export const populations: ReadonlyArray<Population> = [
     name: "LEAK, 5 a second, amid steady work",
     leaks: true,
     make: (random) => ({ births: () => 25, life: () => (random.next() < 0.2 ? Infinity : random.exponential(2)) })
+  },
+  {
+    name: "LEAK, consumer too slow by a fifth",
+    leaks: true,
+    make: (random, _seconds, scale) => {
+      const rate = random.between(10, 40)
+      return { births: () => rate, life: queue(scale * rate * 0.8, 0) }
+    }
+  },
+  {
+    name: "LEAK, 5 a second, begins late",
+    leaks: true,
+    make: (random, seconds) => {
+      const from = random.between(0.2, 0.4) * seconds
+      return { births: (second) => (second < from ? 0 : 5), life: forEver }
+    }
+  },
+  {
+    name: "LEAK, a job each few seconds leaves 20",
+    leaks: true,
+    make: (random) => {
+      const period = random.integer(3, 5)
+      return { births: (second) => (second % period === 0 ? 20 : 0), life: forEver }
+    }
+  },
+  {
+    name: "LEAK, 5 a second, day and night",
+    leaks: true,
+    make: (random, seconds) => {
+      const period = random.between(0.3, 1.5) * seconds
+      const phase = random.between(0, 2 * Math.PI)
+      return { ...causedBy((second) => 1 + 0.8 * Math.sin(2 * Math.PI * second / period + phase), 5), life: forEver }
+    }
+  },
+  {
+    name: "LEAK, 4 a second, amid batches",
+    leaks: true,
+    make: (random, seconds) => {
+      const period = random.between(0.1, 0.3) * seconds
+      const phase = random.next() * period
+      return {
+        births: () => 24,
+        life: (second) => (random.next() < 1 / 6 ? Infinity : period - ((second + phase) % period))
+      }
+    }
   },
   {
     name: "LEAK, 5 a second, beside a bounded LRU",

@@ -12,8 +12,8 @@ export const conclude = (
   const { atOnce, early, fall, gone, last, late, left, lump, third, waves } = things
   const z = zOf(late)
   const steady = (why: string) => ({ _tag: "steady", why, behind: false, queue: false }) as const
-  const unclear = (why: string, behind = false) => ({ _tag: "unclear", why, behind, queue: false }) as const
   const queue = waitsLonger(things)
+  const unclear = (why: string, behind = false) => ({ _tag: "unclear", why, behind, queue }) as const
   const growing = (why: string) => ({ _tag: "growing", why, behind: false, queue }) as const
   const rule = net(late) >= limits.share * late.arrivals
   const fewest = options.fewest ?? limits.arrivals
@@ -37,7 +37,9 @@ export const conclude = (
     }
   }
   if (options.steadyTraffic === true && late.arrivals >= fewest && !slowing(things, gone) && queue) {
-    return growing("what goes had to wait ever longer")
+    return z >= limits.z
+      ? growing("what goes had to wait ever longer")
+      : unclear("what goes had to wait ever longer, but too few have gone so far to tell that from chance")
   }
   // A queue whose consumer is too slow loses its oldest all the time, and grows all the same: what stays grows in both quarters, or,
   // where what goes goes in lumps, what is left after each of them.
@@ -79,7 +81,7 @@ const waitsLonger = ({ early, late, sojourn }: OldThings): boolean => {
   return sojourn !== undefined && sojourn.z >= limits.sojournZ
     && sojourn.slope >= stays / limits.sojournFactor && sojourn.slope <= stays * limits.sojournFactor
     && sojourn.slopeLate >= limits.sojournGoesOn * sojourn.slope
-    && zOf(late) >= limits.behindZ && net(late) >= limits.behind * late.arrivals && net(early) > 0
+    && zOf(late) >= limits.suspiciousZ && net(late) >= limits.line * late.arrivals && net(early) >= 0
 }
 
 // A container that fills with random keys takes in fewer and fewer new ones; a leak under steady load does not slow down. The two

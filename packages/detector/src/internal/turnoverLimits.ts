@@ -17,6 +17,8 @@ export const limits = {
   /** Where many depart, at least this share must stay, by more standard deviations: bursts of long work reach three. */
   behind: 0.25,
   behindZ: 4,
+  /** Where what goes had to wait ever longer, less will do: a queue near its limit wanders by a few hundredths of what comes. */
+  line: 0.1,
   /** Six sojourn times, each longer than the one before: once in 720, and z is 2.63. */
   sojournZ: 2.6,
   /** They must get longer by what stays, within this factor: half a group of departures more or less makes as much. */

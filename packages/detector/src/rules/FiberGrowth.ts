@@ -21,11 +21,17 @@ const name = "FiberGrowth"
 /** Milliseconds: what is younger may simply be at work. */
 const youngest = 3000
 
+/** Milliseconds after which each fiber that lives has been told. */
+const tenured = 2000
+
 /** Three of which none ended are worth a longer look: fibers are counted, not sampled. */
 const suspicious = 3
 
 /** Old is who is older by this than nearly all that ended. */
 const margin = 1.25
+
+/** Of a window, to get old in. */
+const latest = 0.6
 
 /**
  * How old a fiber of these sites must be to count as old: older than nearly all that ever ended here. Work that takes long is not a
@@ -157,19 +163,27 @@ interface Judged {
 
 const judgeGroup = (group: ReadonlyArray<FiberSiteRecord>, window: Turnover.Window, traffic: Traffic): Judged => {
   if (living(group) < suspicious) return { group }
-  // Who stands in a line that gets longer takes ever longer to end, and nobody is older than those that have ended.
-  const line = Turnover.judge(livesOf(group), window, leastAge(window), { ...traffic, youngest })
-  if (line._tag === "growing" && line.queue) return { group, verdict: line }
+  const length = Turnover.lengthOf(window)
+  const doubted = (verdict: Turnover.Turnover): Judged => ({
+    group,
+    verdict,
+    suspicion: unclear(group, verdict, length)
+  })
   const age = ageOf(group, window)
-  if (age > 0.6 * Turnover.lengthOf(window)) {
-    // No time is left to see arrivals. But who has outlived nearly all that ended here may never end.
-    const outlived = oldNow(group, window, Math.max(youngest, age / margin))
-    return outlived > Turnover.limits.arrivals ? { group, suspicion: tooLong(group, age) } : { group }
-  }
-  const verdict = Turnover.judge(livesOf(group), window, age, { ...traffic, suspicious })
-  return verdict._tag === "unclear"
-    ? { group, verdict, suspicion: unclear(group, verdict, Turnover.lengthOf(window)) }
-    : { group, verdict }
+  // No time is left to see those arrive that are so old.
+  const late = age > latest * length
+  const verdict = late ? undefined : Turnover.judge(livesOf(group), window, age, { ...traffic, suspicious })
+  if (verdict?._tag === "growing") return { group, verdict }
+  // Who stands in a line that gets longer takes ever longer to end, and nobody is older than those that have ended.
+  const lines = [leastAge(window), youngest, tenured]
+    .map((old) => Turnover.judge(livesOf(group), window, old, { ...traffic, youngest: Math.min(old, youngest) }))
+    .filter(({ queue }) => queue)
+  const line = lines.find(({ _tag }) => _tag === "growing") ?? lines[0]
+  if (line !== undefined) return line._tag === "growing" ? { group, verdict: line } : doubted(line)
+  if (verdict !== undefined) return verdict._tag === "unclear" ? doubted(verdict) : { group, verdict }
+  // But who has outlived nearly all that ended here may never end.
+  const outlived = oldNow(group, window, Math.max(youngest, age / margin))
+  return outlived > Turnover.limits.arrivals ? { group, suspicion: tooLong(group, age) } : { group }
 }
 
 /** Whether fibers were forked by what leaking fibers run: their children (a timeout forks one) live because those do. */

@@ -85,7 +85,12 @@ export const judgeSites = (
     // Work that takes long, and what a full container holds, is old too, and goes. Twice as old it has gone, and what leaks has not.
     const hidden = manyOfThemGo(turnover) && (turnover._tag !== "steady" || turnover.z >= Turnover.limits.suspiciousZ)
     const older = hidden ? judge(2 * age) : turnover
-    judged.push({ site, turnover: older._tag === "growing" && !manyOfThemGo(older) ? older : turnover })
+    // Of a queue that gets longer hardly anything may be old enough, yet all of it waits longer than what came before.
+    const line = turnover._tag === "steady" ? judge(youngest) : turnover
+    judged.push({
+      site,
+      turnover: older._tag === "growing" && !manyOfThemGo(older) ? older : line.queue ? line : turnover
+    })
   }
   return judged.sort((a, b) => Turnover.net(b.turnover.late) - Turnover.net(a.turnover.late))
 }
