@@ -69,6 +69,12 @@ export const otherSite = 1
 const maxChain = 8
 const maxName = 200
 
+/** Names that differ in numbers only and are kept apart: some workers have numbers, and so have all requests. */
+const maxOfPattern = 16
+
+/** What names with ids in them have in common: `order 17` is an `order #`. */
+const patternOf = (name: string): string => name.replace(/(?<!\w)(?=[a-f-]*\d)[\da-f-]{6,}(?!\w)|\d+/gi, "#")
+
 /** `at name (file:///a/b.ts:1:2)`, `at file:///a/b.ts:1:2`, `at async /a/b.js:1:2` → its place. */
 const parsePlace = (line: string | undefined): Omit<Frame, "name"> | undefined => {
   const match = line === undefined
@@ -108,7 +114,8 @@ interface KnownFrame {
 }
 
 /**
- * Interns frames and sites. Two calls with frames of the same `Effect.fn` or of spans of the same name give the same site.
+ * Interns frames and sites. Two calls with frames of the same `Effect.fn` or of spans of the same name give the same site, and so do
+ * spans whose names differ in numbers, as soon as there are many of them.
  *
  * @since 0.1.0
  * @category models
@@ -126,6 +133,7 @@ export class FiberSites {
   // An `Effect.fn` has one closure for the place of its definition, shared by the frames of all its calls: its identity.
   readonly #byDefinition = new WeakMap<object, KnownFrame>()
   readonly #byName = new Map<string, KnownFrame>()
+  readonly #byPattern = new Map<string, { names: number; frame: KnownFrame | undefined }>()
   readonly #byKey = new Map<number, number>()
   readonly #byLine = new Map<string, number>()
   #frames = 0
@@ -201,12 +209,25 @@ export class FiberSites {
   }
 
   #named(name: string, frame: StackFrame | undefined): KnownFrame {
-    const known = this.#byName.get(name)
+    const known = this.#byName.get(name) ?? this.#ofMany(name, frame)
     if (known !== undefined) return known
     const made = this.#make(name, frame && placeOf(frame))
-    // Names of spans may carry ids of requests: the map stops growing where sites do.
+    // Names of spans may carry whatever a request does: the map stops growing where sites do.
     if (this.#byName.size < maxSites) this.#byName.set(name, made)
     return made
+  }
+
+  /** One frame for the many names that differ by the id of a request only. To know it takes no stack. */
+  #ofMany(name: string, frame: StackFrame | undefined): KnownFrame | undefined {
+    const pattern = patternOf(String(name))
+    if (pattern === name) return undefined
+    let family = this.#byPattern.get(pattern)
+    if (family === undefined) {
+      if (this.#byPattern.size >= maxSites) return undefined
+      this.#byPattern.set(pattern, family = { names: 0, frame: undefined })
+    }
+    if (++family.names <= maxOfPattern) return undefined
+    return family.frame ??= this.#make(pattern, frame && placeOf(frame))
   }
 
   #make(name: string, place: Omit<Frame, "name"> | undefined): KnownFrame {

@@ -184,6 +184,27 @@ describe("FiberCensus", () => {
     fibers.forEach((fiber) => fiber.interruptUnsafe())
   })
 
+  it("gives one site to spans that differ by the id of a request, once there are many, and keeps numbered workers apart", async () => {
+    const id = (n: number) => `3fa85f64-5717-4562-b3fc-${String(n).padStart(12, "0")}`
+    const names = [
+      ...Array.from({ length: 100 }, (_, n) => `order ${n}`),
+      ...Array.from({ length: 100 }, (_, n) => `basket/${id(n)}/pay`),
+      ...Array.from({ length: 4 }, (_, n) => `worker-${n}`)
+    ]
+    const forked = await Effect.runPromise(Effect.gen(function*() {
+      const all = yield* Effect.forEach(names, (name) => Effect.withSpan(Effect.forkDetach(Effect.never), name))
+      yield* Effect.yieldNow
+      return all
+    }))
+    const ids = new Set(forked.map((fiber) => fiber.id))
+    const sites = new Map(census.dump().filter(({ id }) => ids.has(id)).map(({ site }) => [site.id, site.fork!]))
+    assert.strictEqual(sites.size, 17 + 17 + 4)
+    const named = [...sites.values()]
+    assert.includeMembers(named.map(({ name }) => name), ["order 0", "order #", "basket/#/pay", "worker-3"])
+    assert.match(named.find(({ name }) => name === "order #")!.file!, /FiberCensus\.test\.ts$/)
+    for (const fiber of forked) fiber.interruptUnsafe()
+  })
+
   it("tells the flow of tenured fibers by the second of their birth", async () => {
     census.flow()
     const fibers = Array.from({ length: 5000 }, () => Effect.runFork(Effect.never)) // more than the nursery holds

@@ -87,6 +87,12 @@ export const FiberGrowth: LeakRule = {
       } else suspicions.push(...judged.flatMap(({ suspicion }) => suspicion ?? []).slice(0, 1))
     }
     growing.sort((a, c) => living(c.sites) - living(a.sites))
+    if (growing.length === 0) {
+      // What a helper forks for everybody may be too little at each of them.
+      const all = [...observation.sites.values()].filter(({ lives }) => lives.born() > 0)
+      const { verdict } = judgeGroup(all, observation.window, trafficOf(observation))
+      if (all.length > 1 && verdict?._tag === "growing") growing.push({ sites: all, turnover: verdict })
+    }
     const causes = growing.filter((one) => !growing.some((other) => other !== one && causedBy(one.sites, other.sites)))
     return judgement(
       causes.map((one) => finding(observation, one, growing.filter((other) => causedBy(other.sites, one.sites)))),
@@ -97,13 +103,17 @@ export const FiberGrowth: LeakRule = {
 
 /** What is said of the sites of each fork. What one function forks may run different things: each is judged alone, and all together. */
 const judgeAll = function*(observation: Observation): Iterable<ReadonlyArray<Judged>> {
-  const { window } = observation
-  const traffic: Traffic = { steadyTraffic: !trafficRises(observation), work: workOf(observation) }
+  const traffic = trafficOf(observation)
   for (const sites of byFork(observation.sites.values())) {
     const groups = sites.length > 1 ? [...sites.map((site) => [site]), sites] : [sites]
-    yield groups.map((group) => judgeGroup(group, window, traffic))
+    yield groups.map((group) => judgeGroup(group, observation.window, traffic))
   }
 }
+
+const trafficOf = (observation: Observation): Traffic => ({
+  steadyTraffic: !trafficRises(observation),
+  work: workOf(observation)
+})
 
 /**
  * Where most of the fibers were forked that may be piling up, though not surely enough for a finding: for findings of which something
@@ -207,17 +217,24 @@ export const questions = (observation: Observation): ReadonlyArray<Inspect | Lin
   const { window } = observation
   const out: Array<Inspect | Lines> = []
   let nameless = false
+  const old = new Map<FiberSiteRecord, number>()
+  for (const site of observation.sites.values()) {
+    const count = site.lives.living() < suspicious ? 0 : oldNow([site], window, ageOf([site], window))
+    if (count >= suspicious) old.set(site, count)
+  }
+  // Where none has many, a few of each may be those of a helper that forks for everybody.
+  const most = [...old].sort((a, b) => b[1] - a[1]).filter(([, count], i) => count >= Turnover.limits.arrivals || i < 3)
+  const suspects = new Set(most.map(([site]) => site))
   for (const site of observation.sites.values()) {
     const dropped = site.abandoned.born() >= suspicious
-    const old = site.lives.living() >= Turnover.limits.arrivals
-      && oldNow([site], window, ageOf([site], window)) >= Turnover.limits.arrivals
-    if (!dropped && !old) continue
+    if (!dropped && !suspects.has(site)) continue
     // Abandoned fibers cannot be asked; others of their site, that may be abandoned soon, can.
     const somewhere = site.waiting.length > 0
     const look = !somewhere && site.looks < mostLooks && site.lives.living() > 0
     if (look) out.push({ type: "inspect", site: site.id, most: inspections })
     const unnamed = site.fork === undefined && site.runs === undefined
-    if (unnamed && (dropped || !somewhere) && knownLines(site) < enoughLines) nameless = true
+    const many = dropped || (!somewhere && (old.get(site) ?? 0) >= Turnover.limits.arrivals)
+    if (unnamed && many && knownLines(site) < enoughLines) nameless = true
   }
   if (nameless) out.push({ type: "lines" })
   return out
@@ -269,20 +286,26 @@ const finding = (
   children: ReadonlyArray<Growing>
 ): Finding => {
   const [site] = [...sites].sort((a, b) => b.lives.living() - a.lives.living())
-  const named = placeOfSite(site!)
+  const waiting = waitingOf(sites)
+  const waits = waiting.map(({ place: at }) => siteOf(at))
+  const forks = new Set(sites.map(({ fork }) => fork?.name)).size
+  // What is forked everywhere has in common where it waits.
+  const named = forks > 1 ? waiting[0]?.place ?? placeOfSite(site!) : placeOfSite(site!)
   // Where nothing names them, what is allocated beside them does.
   const companion = named === undefined ? growingPlace(observation) : undefined
   const place = companion?.site ?? siteOf(named ?? nobody)
   const count = living(sites)
-  const waiting = sites.flatMap((one) => one.waiting).sort((a, b) => b.count - a.count)
-  const waits = waiting.map(({ place: at }) => siteOf(at))
   const runs = sites.flatMap((one) => one.runs === undefined ? [] : [describeSite(siteOf(one.runs))])
   return {
     kind: "fiber-growth",
     rule: name,
     severity: "error",
     confidence: confidenceOf(turnover.z),
-    summary: companion === undefined
+    summary: forks > 1
+      ? `${count} fibers forked in ${forks} places never ended, most of them in ${describeSite(nameOf(site!))}${
+        waitAt(undefined, waits)
+      }`
+      : companion === undefined
       ? `${count} fibers forked in ${describeSite(place)} never ended${waitAt(place, waits)}`
       : `${count} fibers that nothing names never ended, along with what ${describeSite(place)} allocates`,
     site: place,
@@ -322,9 +345,19 @@ const finding = (
   }
 }
 
+/** Where those that were looked at wait, most first. */
+const waitingOf = (sites: ReadonlyArray<FiberSiteRecord>): FiberSiteRecord["waiting"] => {
+  const places = new Map<string, FiberSiteRecord["waiting"][number]>()
+  for (const { count, place } of sites.flatMap(({ waiting }) => waiting)) {
+    const key = `${place.file}:${place.line}:${place.column}`
+    places.set(key, { place, count: count + (places.get(key)?.count ?? 0) })
+  }
+  return [...places.values()].sort((a, b) => b.count - a.count)
+}
+
 /** Where they wait is often the better half of the story: whoever was to wake them. */
-const waitAt = (place: Site, [first]: ReadonlyArray<Site>): string =>
-  first === undefined || (first.file === place.file && first.line === place.line)
+const waitAt = (place: Site | undefined, [first]: ReadonlyArray<Site>): string =>
+  first === undefined || (first.file === place?.file && first.line === place?.line)
     ? ""
     : `; they wait at ${describeSite(first)}`
 

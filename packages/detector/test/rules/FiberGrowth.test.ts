@@ -119,6 +119,33 @@ describe("FiberGrowth", () => {
     assert.match(judged.suspicions[0]!.why, /fibers of this site take up to 21 s to end/)
   })
 
+  it("accuses what is forked in many places, a few in each, and names it by where they wait", () => {
+    const places = Array.from({ length: 40 }, (_, n) => `route${n}`)
+    const lives = (n: number) => [
+      ...Array.from({ length: 4 }, (_, i): Life => [400 * n + 7000 * i, Infinity]),
+      ...Array.from({ length: 25 }, (_, i): Life => [1100 * i, 1100 * i + 1500])
+    ]
+    const observation = observe(30, Object.fromEntries(places.map((name, n) => [name, lives(n)])), {
+      more: [{
+        type: "waiting",
+        t: 20_000,
+        site: 5,
+        looked: 3,
+        places: [{ place: place("audited", "/app/src/audit.ts", 7), count: 3 }]
+      }]
+    })
+    const judged = FiberGrowth.check(observation)
+    assert(judged._tag === "Warn")
+    assert.strictEqual(judged.findings.length, 1)
+    assert.strictEqual(judged.findings[0]!.site.name, "audited")
+    assert.match(
+      judged.findings[0]!.summary,
+      /^\d+ fibers forked in 40 places .* they wait at audited \(src\/audit\.ts:7:3\)$/
+    )
+    const healthy = observe(30, Object.fromEntries(places.map((name, n) => [name, lives(n).slice(4)])))
+    assert.strictEqual(FiberGrowth.check(healthy)._tag, "Ok")
+  })
+
   it("says where the fibers wait, and what they run", () => {
     const lives = Array.from({ length: 150 }, (_, i): Life => [i * 200, Infinity])
     const observation = observe(30, { handler: lives }, {
