@@ -43,6 +43,11 @@ export const gauges: ReadonlyArray<Gauge> = [
     }
   },
   {
+    name: "bursts of work",
+    leaks: false,
+    make: (random, seconds) => connections(random, seconds, () => random.between(0, 60))
+  },
+  {
     name: "a pool that is full by the middle",
     leaks: false,
     make: (random, seconds) => {
@@ -100,6 +105,15 @@ export const gauges: ReadonlyArray<Gauge> = [
     leaks: true,
     make: (random, seconds) => {
       const work = connections(random, seconds, () => 5)
+      const leak = alive(random, seconds, { births: () => 3, life: () => Infinity })
+      return work.map((count, second) => count + leak[second]!)
+    }
+  },
+  {
+    name: "LEAK, 3 a second, amid bursts of work",
+    leaks: true,
+    make: (random, seconds) => {
+      const work = connections(random, seconds, () => random.between(0, 60))
       const leak = alive(random, seconds, { births: () => 3, life: () => Infinity })
       return work.map((count, second) => count + leak[second]!)
     }

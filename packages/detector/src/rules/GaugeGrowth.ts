@@ -9,8 +9,7 @@ import { judgement } from "../LeakRule.ts"
 import type { LeakRule, Suspicion } from "../LeakRule.ts"
 import type { Observation } from "../Observation.ts"
 import type { Point } from "../TimeSeries.ts"
-import * as Turnover from "../Turnover.ts"
-import { trafficRises } from "./Traffic.ts"
+import { judgeNumber } from "./Numbers.ts"
 
 interface Words {
   readonly kind: Kind
@@ -18,28 +17,20 @@ interface Words {
   readonly summary: (name: string, value: number) => string
   readonly cannotShow: string
   readonly fix: string
+  /** More traffic is no excuse. */
+  readonly unexcused: boolean
 }
 
-const judge = (
-  observation: Observation,
-  series: ReadonlyMap<string, ReadonlyArray<Point>>,
-  words: Words,
-  excuse: string | undefined
-) => {
+const judge = (observation: Observation, series: ReadonlyMap<string, ReadonlyArray<Point>>, words: Words) => {
   const findings: Array<Finding> = []
   const suspicions: Array<Suspicion> = []
   for (const [name, points] of series) {
-    const turnover = Turnover.judgeGauge(points, observation.window)
-    if (turnover._tag === "steady") continue
+    const verdict = judgeNumber(observation, points, { unexcused: words.unexcused })
+    if (verdict._tag === "steady") continue
     const count = points.at(-1)?.value ?? 0
     const summary = words.summary(name, count)
-    if (turnover._tag === "unclear" || excuse !== undefined) {
-      suspicions.push({
-        rule: words.rule,
-        what: summary,
-        why: excuse ?? turnover.why,
-        wouldTake: "to look for twice as long"
-      })
+    if (verdict._tag === "unclear") {
+      suspicions.push({ rule: words.rule, what: summary, why: verdict.why, wouldTake: "to look for twice as long" })
       continue
     }
     const site = { name }
@@ -47,19 +38,18 @@ const judge = (
       kind: words.kind,
       rule: words.rule,
       severity: "warning",
-      confidence: confidenceOf(turnover.z),
+      confidence: confidenceOf(verdict.z),
       summary,
       site,
       chain: [],
       waits: [],
       count,
       bytes: 0,
-      growth: { perSecond: turnover.perSecond, unit: "units" },
+      growth: { perSecond: verdict.perSecond, unit: "units" },
       survivors: [],
       evidence: [{
         label: "rises and falls",
-        text:
-          `in the late half of the window it rose by ${turnover.late.arrivals} and fell by ${turnover.late.departures}`
+        text: verdict.text
       }],
       cannotShow: words.cannotShow,
       fix: words.fix,
@@ -90,9 +80,9 @@ export const GaugeGrowth = (
         rule: "GaugeGrowth",
         summary: (name, value) => `the gauge ${name} is at ${value} and rises`,
         cannotShow: "Who raises it: a gauge is a number.",
-        fix: "Look at what the gauge counts: who takes, and who gives back."
-      },
-      trafficRises(observation) ? "traffic rises as well" : undefined
+        fix: "Look at what the gauge counts: who takes, and who gives back.",
+        unexcused: false
+      }
     )
 })
 
@@ -111,6 +101,7 @@ export const MetricCardinality: LeakRule = {
       summary: (name, value) => `the metric ${name} has ${value} sets of attributes, ever more of them`,
       cannotShow: "Which attribute it is.",
       fix:
-        "Take out of the attributes what is different for each request (ids, URLs with parameters, messages of errors)."
-    }, undefined)
+        "Take out of the attributes what is different for each request (ids, URLs with parameters, messages of errors).",
+      unexcused: true
+    })
 }

@@ -10,10 +10,10 @@ import { judgement } from "../LeakRule.ts"
 import type { LeakRule, Suspicion } from "../LeakRule.ts"
 import type { Observation } from "../Observation.ts"
 import { describeSite } from "../Site.ts"
-import * as Turnover from "../Turnover.ts"
 import { suspectPlace } from "./FiberGrowth.ts"
 import { growingPlace } from "./MemorySites.ts"
-import { trafficRises } from "./Traffic.ts"
+import { judgeNumber } from "./Numbers.ts"
+import type { NumberVerdict } from "./Numbers.ts"
 
 const name = "ResourceGrowth"
 
@@ -39,16 +39,14 @@ export const ResourceGrowth: LeakRule = {
     const suspicions: Array<Suspicion> = []
     for (const [type, points] of observation.resources) {
       if (transient.test(type)) continue
-      const turnover = Turnover.judgeGauge(points, observation.window)
+      const verdict = judgeNumber(observation, points)
       const count = points.at(-1)?.value ?? 0
-      if (turnover._tag === "steady") continue
-      if (turnover._tag === "growing" && !trafficRises(observation)) {
-        findings.push(finding(observation, type, count, turnover))
-      } else {
+      if (verdict._tag === "growing") findings.push(finding(observation, type, count, verdict))
+      if (verdict._tag === "unclear") {
         suspicions.push({
           rule: name,
           what: `${count} resources of type ${type} are open`,
-          why: turnover._tag === "growing" ? "traffic rises as well" : turnover.why,
+          why: verdict.why,
           wouldTake: "a run twice as long"
         })
       }
@@ -57,7 +55,7 @@ export const ResourceGrowth: LeakRule = {
   }
 }
 
-const finding = (observation: Observation, type: string, count: number, turnover: Turnover.Turnover): Finding => {
+const finding = (observation: Observation, type: string, count: number, verdict: NumberVerdict): Finding => {
   const place = growingPlace(observation, (chain) => chain.some(isHandleFrame))
   // Every fiber that sleeps has a timer.
   const fibers = place === undefined ? suspectPlace(observation) : undefined
@@ -66,7 +64,7 @@ const finding = (observation: Observation, type: string, count: number, turnover
     kind: "resource-growth",
     rule: name,
     severity: "error",
-    confidence: confidenceOf(turnover.z),
+    confidence: confidenceOf(verdict.z),
     summary: `${count} resources of type ${type} are open, ever more of them`
       + (place !== undefined
         ? `, and below ${describeSite(place.site)} ever more is allocated for such`
@@ -78,12 +76,11 @@ const finding = (observation: Observation, type: string, count: number, turnover
     waits: [],
     count,
     bytes: 0,
-    growth: { perSecond: turnover.perSecond, unit: "resources" },
+    growth: { perSecond: verdict.perSecond, unit: "resources" },
     survivors: [],
     evidence: [{
       label: "opened and closed",
-      text:
-        `in the late half of the run their number rose by ${turnover.late.arrivals} and fell by ${turnover.late.departures}`
+      text: verdict.text
     }],
     cannotShow: place === undefined && fibers === undefined
       ? "Who opened them: node tells their type only."

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { Rise } from "../Lows.ts"
 import type { Observation } from "../Observation.ts"
 import { mannKendall, senSlope } from "../Trend.ts"
 import { lengthOf } from "../Turnover.ts"
@@ -54,3 +55,18 @@ export const workOf = (observation: Observation): (from: number, to: number) => 
   }
   return (from, to) => at(to) - at(from)
 }
+
+/**
+ * What speaks against the rise of a number, if anything does.
+ *
+ * @since 0.1.0
+ * @category statistics
+ */
+export const doubtOf = ({ _tag }: Rise, trafficRises: boolean): string | undefined =>
+  _tag === "slowing"
+    ? "it grows more and more slowly"
+    : trafficRises
+    ? "traffic rises as well"
+    : _tag === "unsure"
+    ? "too few readings so far"
+    : undefined
