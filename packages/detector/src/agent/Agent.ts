@@ -11,6 +11,7 @@ import process from "node:process"
 import v8 from "node:v8"
 import { sampleAllocations } from "./AllocationSamples.ts"
 import type { AllocationSamples } from "./AllocationSamples.ts"
+import { lowestFreeDescriptor } from "./Descriptors.ts"
 import type { ForkLines } from "./ForkLines.ts"
 import { heapUsed, makeCollect, watchCollections } from "./GarbageCollections.ts"
 import type { GarbageCollections } from "./GarbageCollections.ts"
@@ -18,6 +19,7 @@ import { watchLoop } from "./LoopDelay.ts"
 import type { LoopDelay } from "./LoopDelay.ts"
 import { isOwn } from "./Own.ts"
 import { makeProbes } from "./Probe.ts"
+import { descriptorType } from "./Protocol.ts"
 import type { AgentOptions, Floor, Message, Place, Request } from "./Protocol.ts"
 import { limits, makeSamplingInterval } from "./SamplingInterval.ts"
 import { waitingPlaces } from "./WaitingPlaces.ts"
@@ -238,5 +240,7 @@ const noLoop = { p50: 0, p99: 0, max: 0, utilization: 0 }
 const readResources = (): Readonly<Record<string, number>> => {
   const out: Record<string, number> = {}
   for (const type of process.getActiveResourcesInfo()) out[type] = (out[type] ?? 0) + 1
+  const descriptors = lowestFreeDescriptor()
+  if (descriptors !== undefined) out[descriptorType] = descriptors
   return out
 }

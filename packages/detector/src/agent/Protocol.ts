@@ -9,6 +9,9 @@
  * @since 0.1.0
  */
 
+/** The type of resource under which descriptors of files are counted that node knows no handle of. */
+export const descriptorType = "FileDescriptor"
+
 /** The version of the recording format; a reader refuses what it does not know. */
 export const protocolVersion = 1
 
@@ -102,6 +105,7 @@ export interface Tick {
   readonly floors: ReadonlyArray<Floor>
   readonly loop: { readonly p50: number; readonly p99: number; readonly max: number; readonly utilization: number }
   readonly gc: { readonly pauseMs: number; readonly count: number }
+  /** Handles by their type in node, and under {@link descriptorType} the lowest number of a file descriptor that is free. */
   readonly resources: Readonly<Record<string, number>>
   /** What the agent itself took: its processor time since the last tick, and its records. */
   readonly own: {

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import { descriptorType } from "../agent/Protocol.ts"
 import type { Place } from "../agent/Protocol.ts"
 import { confidenceOf, docsOf, fingerprint } from "../Finding.ts"
 import type { Finding } from "../Finding.ts"
@@ -10,6 +11,7 @@ import { judgement } from "../LeakRule.ts"
 import type { LeakRule, Suspicion } from "../LeakRule.ts"
 import type { Observation } from "../Observation.ts"
 import { describeSite } from "../Site.ts"
+import type { Point } from "../TimeSeries.ts"
 import { suspectPlace } from "./FiberGrowth.ts"
 import { growingPlace } from "./MemorySites.ts"
 import { judgeNumber } from "./Numbers.ts"
@@ -22,6 +24,7 @@ const transient =
   /^(Immediate|TickObject|FSReqCallback|FSReqPromise|GetAddrInfoReqWrap|.*Req(Wrap|uest)?|PROMISE|Microtask)$/
 
 const advice: Readonly<Record<string, string>> = {
+  [descriptorType]: "Close files in the scope of the work that opened them (Effect.acquireRelease, FileSystem.open).",
   Timeout:
     "Clear timers in the scope of the work that set them (Effect.acquireRelease, Effect.repeat with a Schedule in a scope).",
   TCPSocketWrap:
@@ -37,23 +40,33 @@ export const ResourceGrowth: LeakRule = {
   check: (observation) => {
     const findings: Array<Finding> = []
     const suspicions: Array<Suspicion> = []
-    for (const [type, points] of observation.resources) {
-      if (transient.test(type)) continue
+    const judge = (type: string, points: ReadonlyArray<Point>): NumberVerdict["_tag"] => {
       const verdict = judgeNumber(observation, points)
       const count = points.at(-1)?.value ?? 0
       if (verdict._tag === "growing") findings.push(finding(observation, type, count, verdict))
       if (verdict._tag === "unclear") {
         suspicions.push({
           rule: name,
-          what: `${count} resources of type ${type} are open`,
+          what: whatIsOpen(type, count),
           why: verdict.why,
           wouldTake: "a run twice as long"
         })
       }
+      return verdict._tag
     }
+    let files = true
+    for (const [type, points] of observation.resources) {
+      if (transient.test(type) || type === descriptorType) continue
+      // Sockets and pipes have descriptors, too.
+      if (judge(type, points) !== "steady" && type !== "Timeout") files = false
+    }
+    if (files) judge(descriptorType, observation.resources.get(descriptorType) ?? [])
     return judgement(findings.sort((a, b) => b.count - a.count), suspicions)
   }
 }
+
+const whatIsOpen = (type: string, count: number): string =>
+  type === descriptorType ? `${count} file descriptors are in use` : `${count} resources of type ${type} are open`
 
 const finding = (observation: Observation, type: string, count: number, verdict: NumberVerdict): Finding => {
   const place = growingPlace(observation, (chain) => chain.some(isHandleFrame))
@@ -65,7 +78,7 @@ const finding = (observation: Observation, type: string, count: number, verdict:
     rule: name,
     severity: "error",
     confidence: confidenceOf(verdict.z),
-    summary: `${count} resources of type ${type} are open, ever more of them`
+    summary: `${whatIsOpen(type, count)}, ever more of them`
       + (place !== undefined
         ? `, and below ${describeSite(place.site)} ever more is allocated for such`
         : fibers === undefined

@@ -264,6 +264,23 @@ describe("ResourceGrowth", () => {
   })
 })
 
+describe("ResourceGrowth, of file descriptors", () => {
+  const judge = (open: (second: number) => Record<string, number>) => {
+    const judged = ResourceGrowth.check(observe(30, {}, { tick: (t) => ({ resources: open(t / 1000) }) }))
+    return judged._tag === "Warn" ? judged.findings.map(({ summary }) => summary) : judged._tag
+  }
+
+  it("tells of files that are not closed, and of sockets only once", () => {
+    assert.deepStrictEqual(judge((s) => ({ FileDescriptor: 20 + 12 * s })), [
+      "380 file descriptors are in use, ever more of them"
+    ])
+    assert.deepStrictEqual(judge((s) => ({ FileDescriptor: 20 + 12 * s, TCPSocketWrap: 12 * s })), [
+      "360 resources of type TCPSocketWrap are open, ever more of them"
+    ])
+    assert.strictEqual(judge((s) => ({ FileDescriptor: 20 + s % 7 })), "Ok")
+  })
+})
+
 describe("AbandonedFibers", () => {
   it("accuses fibers that are dropped again and again, and not those that end", () => {
     for (const seed of seeds(20)) {
