@@ -18,6 +18,18 @@ export const median = (values: ReadonlyArray<number>): number => {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
+/** The slopes between all pairs, in order. */
+const slopesOf = (values: ReadonlyArray<number>, times: ReadonlyArray<number> | undefined): ReadonlyArray<number> => {
+  const slopes: Array<number> = []
+  for (let i = 0; i < values.length; i++) {
+    for (let j = i + 1; j < values.length; j++) {
+      const steps = times === undefined ? j - i : times[j]! - times[i]!
+      if (steps > 0) slopes.push((values[j]! - values[i]!) / steps)
+    }
+  }
+  return slopes.sort((a, b) => a - b)
+}
+
 /**
  * Sen's slope: the median of the slopes between all pairs (Sen 1968), in value for each step, or for each unit of `times` when they
  * are given. One outlier does not move it.
@@ -26,13 +38,7 @@ export const median = (values: ReadonlyArray<number>): number => {
  * @category statistics
  */
 export const senSlope = (values: ReadonlyArray<number>, times?: ReadonlyArray<number>): number => {
-  const slopes: Array<number> = []
-  for (let i = 0; i < values.length; i++) {
-    for (let j = i + 1; j < values.length; j++) {
-      const steps = times === undefined ? j - i : times[j]! - times[i]!
-      if (steps > 0) slopes.push((values[j]! - values[i]!) / steps)
-    }
-  }
+  const slopes = slopesOf(values, times)
   return slopes.length === 0 ? 0 : median(slopes)
 }
 
@@ -44,6 +50,19 @@ export const senSlope = (values: ReadonlyArray<number>, times?: ReadonlyArray<nu
  */
 export const slopePerSecond = (points: ReadonlyArray<Point>): number =>
   senSlope(points.map(({ value }) => value), points.map(({ t }) => t / 1000))
+
+/**
+ * What Sen's slope is at the most, in value a second: the upper end of its interval (95 %), by the ranks of all slopes (Sen 1968).
+ *
+ * @since 0.1.0
+ * @category statistics
+ */
+export const mostPerSecond = (points: ReadonlyArray<Point>): number => {
+  const n = points.length
+  const slopes = slopesOf(points.map(({ value }) => value), points.map(({ t }) => t / 1000))
+  const rank = (slopes.length + 1.96 * Math.sqrt(orders(n) / 18)) / 2
+  return slopes[Math.min(slopes.length - 1, Math.ceil(rank))] ?? Infinity
+}
 
 /**
  * The statistic of Mann (1945) and Kendall for values that do not remember those before them: standard deviations by which later ones

@@ -4,7 +4,8 @@
  * @since 0.1.0
  */
 import type { Observation } from "../Observation.ts"
-import { median, rises, slopePerSecond } from "../Trend.ts"
+import type { Point } from "../TimeSeries.ts"
+import { median, mostPerSecond, rises, slopePerSecond } from "../Trend.ts"
 import { lengthOf } from "../Turnover.ts"
 import type { Window } from "../Turnover.ts"
 
@@ -27,8 +28,8 @@ export const floorTrend = (
   }
 }
 
-/** Steps of the floor without which their median means nothing. */
-const fewest = 5
+/** Readings of the floor without which nothing can be said of its speed. */
+const fewest = 6
 
 /**
  * Bytes a second by which the heap floor may rise at the most in the late two thirds of a window; `Infinity` when it was read too
@@ -36,8 +37,8 @@ const fewest = 5
  *
  * **Details**
  *
- * The median of its steps, which one large step (V8 throwing away code) does not move, and two standard errors of that median by
- * their median absolute deviation.
+ * The upper end of the interval of Sen's slope (95 %, by ranks). One large step down is left out: V8 throws away code that did not run
+ * for a while, and that says nothing of what the program keeps.
  *
  * @since 0.1.0
  * @category statistics
@@ -45,14 +46,18 @@ const fewest = 5
 export const mostFloorGrowth = (observation: Observation, window: Window): number => {
   const from = window.start + lengthOf(window) / 3
   const points = observation.series("heap.floor").filter(({ t }) => t >= from && t <= window.end)
-  const steps: Array<number> = []
-  for (let i = 1; i < points.length; i++) {
-    const seconds = (points[i]!.t - points[i - 1]!.t) / 1000
-    // Readings in a row say nothing of speed.
-    if (seconds > 0.5) steps.push((points[i]!.value - points[i - 1]!.value) / seconds)
-  }
-  if (steps.length < fewest) return Infinity
+  return points.length < fewest ? Infinity : mostPerSecond(withoutLargestFall(points))
+}
+
+/** So many times what steps differ by as a rule, and a step is none of theirs. */
+const outlier = 6
+
+const withoutLargestFall = (points: ReadonlyArray<Point>): ReadonlyArray<Point> => {
+  const steps = points.slice(1).map(({ value }, i) => value - points[i]!.value)
   const middle = median(steps)
   const deviation = 1.4826 * median(steps.map((step) => Math.abs(step - middle)))
-  return middle + 2 * 1.2533 * deviation / Math.sqrt(steps.length)
+  const largest = Math.min(...steps)
+  if (middle - largest < outlier * deviation) return points
+  const at = steps.indexOf(largest)
+  return points.map(({ t, value }, i) => ({ t, value: i > at ? value - largest + middle : value }))
 }
