@@ -137,6 +137,24 @@ export const judge = (lives: Iterable<Life>, window: Window, age: number, option
 }
 
 /**
+ * How many more got old in the late half of a window than went, of those that go only what was born since some moment.
+ *
+ * @since 0.1.0
+ * @category statistics
+ */
+export const netOf = (lives: Iterable<Life>, { end, start }: Window, age: number, since = -Infinity): number => {
+  const from = start + age
+  const cut = end - (end - from) / 2
+  let net = 0
+  for (const { born, count, died } of lives) {
+    if (born + age > end || died <= born + age) continue
+    if (born + age > cut) net += count
+    if (died > cut && died <= end && born > since) net -= count
+  }
+  return net
+}
+
+/**
  * The same for a number of which only the sum is known, such as open sockets: what it rises by arrives, what it falls by departs. Its
  * individuals have no age, so a window in which the number just rises, for whatever reason, looks like a leak.
  *

@@ -30,6 +30,9 @@ const suspicious = 3
 /** Old is who is older by this than nearly all that ended. */
 const margin = 1.25
 
+/** Fibers that pile up make more of all fibers, by half as many at the least. */
+const halfway = 0.5
+
 /** Of a window, to get old in. */
 const latest = 0.6
 
@@ -85,6 +88,13 @@ export const FiberGrowth: LeakRule = {
           turnover: culprits.map(({ verdict }) => verdict!).reduce((a, c) => (c.old > a.old ? c : a))
         })
       } else suspicions.push(...judged.flatMap(({ suspicion }) => suspicion ?? []).slice(0, 1))
+    }
+    const everything = () => livesOf([...observation.sites.values()])
+    for (const one of growing.splice(0)) {
+      const { age, late } = one.turnover
+      const whole = Turnover.netOf(everything(), observation.window, age)
+      if (whole >= halfway * Turnover.net(late)) growing.push(one)
+      else suspicions.push(moved(one.sites, Turnover.lengthOf(observation.window)))
     }
     growing.sort((a, c) => living(c.sites) - living(a.sites))
     if (growing.length === 0) {
@@ -371,6 +381,13 @@ const unclear = (sites: ReadonlyArray<FiberSiteRecord>, turnover: Turnover.Turno
   rule: name,
   what: `${living(sites)} fibers of ${describeSite(nameOf(sites[0]!))} live`,
   why: turnover.why,
+  wouldTake: `a run of ${seconds(2 * length)}`
+})
+
+const moved = (sites: ReadonlyArray<FiberSiteRecord>, length: number): Suspicion => ({
+  rule: name,
+  what: `${living(sites)} fibers of ${describeSite(nameOf(sites[0]!))} live, ever more of them`,
+  why: "as many end elsewhere, so they may only have taken the place of others",
   wouldTake: `a run of ${seconds(2 * length)}`
 })
 

@@ -104,16 +104,8 @@ const objection = (observation: Observation, culprit: Judged): string | undefine
  * among those that go: a program lets go of much that it needed once.
  */
 const wholeNet = (observation: Observation, age: number): number => {
-  const { end, start } = memoryWindow(observation)
-  const from = start + age
-  const cut = end - (end - from) / 2
-  let net = 0
-  for (const { born, count, died } of observation.allocations.whole.all()) {
-    if (born + age > end || died <= born + age) continue
-    if (born + age > cut) net += count
-    if (died > cut && died <= end && born > from) net -= count
-  }
-  return net
+  const window = memoryWindow(observation)
+  return Turnover.netOf(observation.allocations.whole.all(), window, age, window.start + age)
 }
 
 /** Memory that grows at a site raises the heap floor by as much, unless as much goes elsewhere: by half of it at the least. */
