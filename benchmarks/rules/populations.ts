@@ -192,6 +192,39 @@ export const populations: ReadonlyArray<Population> = [
     }
   },
   {
+    name: "swept now and then, by a third to a half",
+    leaks: false,
+    make: (random, seconds) => {
+      const period = random.between(0.4, 0.65) * seconds
+      const share = random.between(0.3, 0.5)
+      // Each sweep takes this share of what it finds.
+      return {
+        births: () => 20,
+        life: (second) => {
+          let at = Math.floor(second / period) + 1
+          while (random.next() > share) at++
+          return at * period - second
+        }
+      }
+    }
+  },
+  {
+    name: "rooms of twenty that end together",
+    leaks: false,
+    make: (random, seconds) => {
+      const every = random.between(0.03, 0.06) * seconds
+      const mean = random.between(0.2, 0.45) * seconds
+      let room = { from: -Infinity, life: 0 }
+      return {
+        births: (second) => (second % Math.max(1, Math.round(every)) === 0 ? 20 : 0),
+        life: (second) => {
+          if (second - room.from > 1) room = { from: Math.floor(second), life: mean * random.between(0.6, 1.4) }
+          return room.from + room.life - second
+        }
+      }
+    }
+  },
+  {
     name: "a burst",
     leaks: false,
     make: (random, seconds) => {

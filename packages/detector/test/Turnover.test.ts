@@ -133,6 +133,21 @@ describe("Turnover", () => {
     assert.isAtLeast(growing.length, 240)
   })
 
+  it("leaves alone what was swept once or twice: the next sweep may be about to come", () => {
+    const growing = seeds(500).filter((seed) => {
+      const chance = random(seed)
+      const period = chance.between(0.4 * end, 0.65 * end)
+      const share = chance.between(0.3, 0.5)
+      const lives = poisson(chance, 20).map((born): Life => {
+        let sweep = Math.floor(born / period) + 1
+        while (chance.next() > share) sweep++
+        return [born, sweep * period]
+      })
+      return judge(lives, 5000)._tag === "growing"
+    })
+    assert.isAtMost(growing.length, 10)
+  })
+
   it("counts what arrives at its age and departs, in the late half and at the end", () => {
     // Old at 10 s, so judged from 10 s on: the late half is 20 to 30 s, its last half 25 to 30 s.
     const lives = [

@@ -17,6 +17,8 @@ export interface OldThings {
   readonly perSecond: number
   /** The largest share by which their number ever fell. */
   readonly fall: number
+  /** Whether so much went at once, once or twice, that nobody knows yet how often it does. */
+  readonly emptied: boolean
   /** The largest share of the late arrivals that came within a fifth of the late half. */
   readonly atOnce: number
   /** What arrived in the last fifth of the late half. */
@@ -55,7 +57,7 @@ export const count = (lives: Iterable<Life>, window: Window, age: number, option
   const part = (t: number): MutableFlow | undefined =>
     t <= from ? undefined : t <= cut ? early : t <= half ? third : t <= end ? last : undefined
   const changes = new Float64Array(steps + 2)
-  const departedAt = new Float64Array(steps + 2)
+  const departed = new Float64Array(steps + 2)
   const step = (t: number) => Math.min(steps + 1, Math.max(0, Math.ceil(steps * (t - start) / (end - start))))
   const tenths = new Float64Array(10)
   // How uneven the traffic is shows before the last quarter, whose drop would look like it. Births of fibers are known by the second:
@@ -82,10 +84,10 @@ export const count = (lives: Iterable<Life>, window: Window, age: number, option
       old += count
       continue
     }
-    const departed = part(died)
-    if (departed !== undefined) departed.departures += count
+    const flow = part(died)
+    if (flow !== undefined) flow.departures += count
     if (died > from) goneAt.set(died, (goneAt.get(died) ?? 0) + count)
-    if (died > cut) departedAt[step(died)]! += count
+    departed[step(died)]! += count
     changes[step(died)]! -= count
   }
   const late = { arrivals: third.arrivals + last.arrivals, departures: third.departures + last.departures }
@@ -99,9 +101,10 @@ export const count = (lives: Iterable<Life>, window: Window, age: number, option
     old,
     perSecond: end > cut ? net(late) / ((end - cut) / 1000) : 0,
     fall: largestFall(changes, options.fewest ?? limits.arrivals, step(from + (end - from) * limits.beginning)),
+    emptied: isEmptied(changes, departed),
     atOnce: mostAtOnce(tenths),
     newest,
-    lump: late.departures === 0 ? 0 : Math.max(...departedAt) / late.departures,
+    lump: late.departures === 0 ? 0 : Math.max(...departed.subarray(step(cut) + 1)) / late.departures,
     left: risingLows(changes, step(from)),
     gone: dispersion(goneAt, end - from),
     waves: dispersion(arrivedAt, end - cut),
@@ -188,4 +191,20 @@ const largestFall = (changes: Float64Array, fewest: number, from: number): numbe
     if (peak >= least) fall = Math.max(fall, 1 - now / peak)
   })
   return fall
+}
+
+/**
+ * Whether a good part went at once, once or twice, and growth since has not lasted clearly longer than it took until then: what empties
+ * it may just be about to come again. What goes three times or more has shown how often it does.
+ */
+const isEmptied = (changes: Float64Array, departed: Float64Array): boolean => {
+  const falls: Array<number> = []
+  let now = 0
+  changes.forEach((change, i) => {
+    if (departed[i]! >= Math.max(limits.arrivals / 2, limits.emptied * now)) falls.push(i)
+    now += change
+  })
+  if (falls.length === 0 || falls.length > 2) return false
+  const longest = falls.reduce((most, at, i) => Math.max(most, at - (falls[i - 1] ?? 0)), 0)
+  return steps - falls.at(-1)! < limits.patience * longest
 }

@@ -9,7 +9,7 @@ export const conclude = (
   things: OldThings,
   options: Options
 ): Pick<Turnover, "_tag" | "why" | "behind" | "queue"> => {
-  const { atOnce, early, fall, gone, last, late, left, lump, third, waves } = things
+  const { atOnce, early, emptied, fall, gone, last, late, left, lump, third, waves } = things
   const z = zOf(late)
   const steady = (why: string) => ({ _tag: "steady", why, behind: false, queue: false }) as const
   const queue = waitsLonger(things)
@@ -32,7 +32,7 @@ export const conclude = (
       if (stops(things)) return unclear("it may just have stopped growing")
       // It may lie across the middle of the late half, and so look like growth in both quarters.
       if (atOnce > limits.atOnce) return unclear("most of them came at once")
-      if (fall > limits.fall) return unclear("something empties it now and then")
+      if (fall > limits.fall || emptied) return unclear("something empties it now and then")
       return growing("old ones go on arriving and hardly any goes")
     }
   }
@@ -86,11 +86,11 @@ const waitsLonger = ({ early, late, sojourn }: OldThings): boolean => {
 
 // A container that fills with random keys takes in fewer and fewer new ones; a leak under steady load does not slow down. The two
 // halves of the window, equally long, tell best; the last two quarters, of which traffic that comes in waves can make anything, tell
-// of one that began to fill late. Where departures come in lumps, `lumps` says how many times as uneven they are as chance.
+// of one that began to fill late. `lumps` says how many times as uneven as chance all of it is taken to be.
 const slowing = ({ early, gone, last, late, noise, pace, third }: OldThings, lumps = 1): boolean =>
   moreGo(early, late) / Math.sqrt(gone) >= limits.slowerZ ||
-  slower(early, late, 0.6, pace.late) / Math.sqrt(lumps) >= limits.slowerZ
-  || slower(third, last, 0.7, pace.last) / Math.sqrt(noise * lumps) >= limits.z
+  slower(early, late, 0.6, pace.late, gone) / Math.sqrt(lumps) >= limits.slowerZ
+  || slower(third, last, 0.7, pace.last, gone) / Math.sqrt(noise * lumps) >= limits.z
 
 /** Whether surely less than its fifth arrived in the last fifth of the late half: a quarter that it began in hides that it has stopped. */
 const stops = ({ late, newest, noise, pace }: OldThings): boolean => {
@@ -106,9 +106,13 @@ const moreGo = (before: Flow, after: Flow): number => {
   return deviation === 0 ? 0 : (after.departures / after.arrivals - before.departures / before.arrivals) / deviation
 }
 
-/** Standard deviations by which `after` lies below what `before` was, at its pace; 0 when it is not below `ratio` of that. */
-const slower = (before: Flow, after: Flow, ratio: number, pace: number): number =>
-  net(after) >= ratio * pace * net(before)
+/**
+ * Standard deviations by which `after` lies below what `before` was, at its pace; 0 when it is not below `ratio` of that. What goes in
+ * lumps counts as so many lumps.
+ */
+const slower = (before: Flow, after: Flow, ratio: number, pace: number, lumps: number): number => {
+  const variance = (flow: Flow) => flow.arrivals + lumps * flow.departures
+  return net(after) >= ratio * pace * net(before)
     ? 0
-    : (pace * net(before) - net(after))
-      / Math.sqrt(Math.max(1, pace * (before.arrivals + before.departures) + after.arrivals + after.departures))
+    : (pace * net(before) - net(after)) / Math.sqrt(Math.max(1, pace * variance(before) + variance(after)))
+}

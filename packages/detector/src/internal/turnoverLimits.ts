@@ -37,6 +37,10 @@ export const limits = {
   small: 0.1,
   /** Nor in this first part of the time: a queue that has just begun to grow may be emptied in a moment. */
   beginning: 0.25,
+  /** What lost this share at once was emptied by somebody, */
+  emptied: 0.25,
+  /** and is left alone for so many times as long as it took until then. */
+  patience: 2,
   /** Of ten arrivals at any time, more than this share come within a fifth of the time once in 120 leaks; a burst has them all there. */
   atOnce: 2 / 3,
   /** Where this share of the departures is one event, their number is a sample of one. */

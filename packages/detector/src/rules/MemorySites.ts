@@ -41,6 +41,8 @@ export const codeBytes = 1024 * 1024
 export interface Judged {
   readonly site: AllocationSite
   readonly turnover: Turnover.Turnover
+  /** The bytes of one of its sampled objects, on average. */
+  readonly bytesEach: number
 }
 
 /**
@@ -56,6 +58,8 @@ export const memoryWindow = ({ allocations, window }: Observation): Turnover.Win
 
 /** The share of what gets old that a leak loses at the most, unless there was time to see that it is one. */
 export const mostThatGo = 1 / 3
+
+const bytesEach = ({ bytes, lives }: AllocationSite): number => bytes / Math.max(1, lives.living())
 
 /** Whether more than this share of what got old has gone. */
 export const manyOfThemGo = ({ late }: Turnover.Turnover, share = mostThatGo): boolean =>
@@ -89,6 +93,7 @@ export const judgeSites = (
     const line = turnover._tag === "steady" ? judge(youngest) : turnover
     judged.push({
       site,
+      bytesEach: bytesEach(site),
       turnover: older._tag === "growing" && !manyOfThemGo(older) ? older : line.queue ? line : turnover
     })
   }
@@ -97,18 +102,20 @@ export const judgeSites = (
 
 /**
  * Whom to blame, the likeliest first: of the growing sites of the program, the innermost that still explains most of what the widest
- * does; of those of libraries, where no frame of the program is left; and the site with most growth when the whole program grows,
- * because V8 inlined the function half-way.
+ * does; of those of libraries, where no frame of the program is left; and the site with most growth when the whole program grows and no
+ * site explains most of that, because V8 inlined a function half-way. What one site explains is judged there.
  */
 export const culprits = (observation: Observation, judged: ReadonlyArray<Judged>): ReadonlyArray<Judged> => {
   const growing = judged.filter(({ turnover }) => turnover._tag === "growing")
   const of = (scope: AllocationSite["scope"]) => growing.filter(({ site }) => site.scope === scope)
   const [whole] = of("whole")
   const largest = judged.find(({ site }) => site.scope === "program" || site.scope === "library")
+  const spread = whole !== undefined && largest !== undefined
+    && Turnover.net(largest.turnover.late) <= most * Turnover.net(whole.turnover.late)
   return [
     innermost(observation, of("program")),
     innermost(observation, of("library")),
-    whole === undefined || largest === undefined ? undefined : { site: largest.site, turnover: whole.turnover }
+    spread ? { site: largest.site, turnover: whole.turnover, bytesEach: bytesEach(whole.site) } : undefined
   ].filter((one) => one !== undefined)
 }
 

@@ -70,8 +70,7 @@ const twiceOk = 2 * okAfterMs
 /** The same in a run in which nothing could be called ok: of a container that is about to be full hardly any goes at first. */
 const mostThatGoEarly = 0.1
 
-const bytesPerSecond = ({ site, turnover }: Judged): number =>
-  turnover.perSecond * site.bytes / Math.max(1, site.lives.living())
+const bytesPerSecond = ({ bytesEach, turnover }: Judged): number => turnover.perSecond * bytesEach
 
 /** What speaks against growth that the samples show. */
 const objection = (observation: Observation, culprit: Judged): string | undefined => {
@@ -167,8 +166,7 @@ const finding = (observation: Observation, culprit: Judged): Finding => {
   const { site, turnover } = culprit
   const { chain, inner, library, site: at } = placeOf(observation, culprit)
   const window = memoryWindow(observation)
-  const bytesEach = site.lives.living() > 0 ? site.bytes / site.lives.living() : 0
-  const perSecond = turnover.perSecond * bytesEach
+  const perSecond = bytesPerSecond(culprit)
   const finalizers = pileUp(observation)
   const by = inner === undefined || inner.file === at.file ? "" : `, by ${libraryName(inner)}`
   const label = library === undefined || library === libraryName(at)
