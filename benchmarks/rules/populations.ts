@@ -5,6 +5,8 @@ import type { Random } from "../../packages/detector/test/support/random.ts"
 export interface Behaviour {
   /** How many are born in a second of the run, on average. */
   readonly births: (second: number) => number
+  /** Whether that is their number, and no average. */
+  readonly exactly?: boolean | undefined
   /** How long one lives that is born then, in seconds; `Infinity`: for ever. */
   readonly life: (second: number) => number
   /** How many requests are dealt with in a second, each of which leaves nothing behind. 50 unless told. */
@@ -209,17 +211,26 @@ export const populations: ReadonlyArray<Population> = [
     }
   },
   {
-    name: "rooms of twenty that end together",
+    name: "rounds of a game, twenty fibers each",
     leaks: false,
-    make: (random, seconds) => {
-      const every = random.between(0.03, 0.06) * seconds
-      const mean = random.between(0.2, 0.45) * seconds
-      let room = { from: -Infinity, life: 0 }
+    make: (random, seconds, scale) => {
+      const life = random.between(0.4, 0.95) * seconds
+      const rooms = 20
+      // Those that were under way at the start have their rest before them.
+      const started = Array.from({ length: rooms }, () => random.between(0, life))
+      let room = { of: -1, members: 0, left: 0 }
+      const births = Array.from({ length: seconds }, () => 20 * random.poisson(rooms / life))
+      births[0] = 20 * rooms
       return {
-        births: (second) => (second % Math.max(1, Math.round(every)) === 0 ? 20 : 0),
-        life: (second) => {
-          if (second - room.from > 1) room = { from: Math.floor(second), life: mean * random.between(0.6, 1.4) }
-          return room.from + room.life - second
+        exactly: true,
+        births: (second) => births[second]!,
+        life: (born) => {
+          const second = Math.floor(born)
+          if (second !== room.of || room.members === 20 * scale) {
+            room = { of: second, members: 0, left: second + (second === 0 ? started.pop() ?? life : life) }
+          }
+          room.members++
+          return room.left - born
         }
       }
     }
@@ -468,11 +479,12 @@ export interface Run {
 
 /** Runs a population; births are at any moment of their second. */
 export const run = ({ make }: Population, random: Random, seconds: number, scale = 1): Run => {
-  const { births, life, work = () => requests } = make(random, seconds, scale)
+  const { births, exactly = false, life, work = () => requests } = make(random, seconds, scale)
   const out: Array<Member> = []
   const done = [0]
   for (let second = 0; second < seconds; second++) {
-    const times = Array.from({ length: random.poisson(scale * births(second)) }, () => second + random.next())
+    const born = scale * births(second)
+    const times = Array.from({ length: exactly ? born : random.poisson(born) }, () => second + random.next())
     // A queue is asked in the order of time.
     for (const born of times.sort((a, b) => a - b)) out.push({ born, died: born + life(born) })
     done.push(done.at(-1)! + Math.round(work(second)))

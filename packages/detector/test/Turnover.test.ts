@@ -148,6 +148,24 @@ describe("Turnover", () => {
     assert.isAtMost(growing.length, 10)
   })
 
+  it("does not take one group more that came together for a queue that grows", () => {
+    // Rounds of a game: those under way at the start end ever later, as in a queue.
+    const growing = seeds(500).filter((seed) => {
+      const { between, exponential } = random(seed)
+      const life = between(0.6 * end, 0.95 * end)
+      const record = Lives.make()
+      const group = (born: number, died: number) => {
+        record.bear(born, 20)
+        if (died < end) record.die(born, died, 20)
+      }
+      for (let i = 0; i < 20; i++) group(0, between(0, life))
+      for (let born = exponential(life / 20); born < end; born += exponential(life / 20)) group(born, born + life)
+      const options = { steadyTraffic: true, youngest: 3000 }
+      return Turnover.judge(record.all(), { start: 0, end }, 5000, options)._tag === "growing"
+    })
+    assert.isAtMost(growing.length, 10)
+  })
+
   it("counts what arrives at its age and departs, in the late half and at the end", () => {
     // Old at 10 s, so judged from 10 s on: the late half is 20 to 30 s, its last half 25 to 30 s.
     const lives = [

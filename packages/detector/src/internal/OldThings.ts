@@ -31,6 +31,8 @@ export interface OldThings {
   readonly gone: number
   /** That of the late arrivals. */
   readonly waves: number
+  /** That of the late arrivals from one moment to the next: of what comes in groups, each counts but once. */
+  readonly clumps: number
   /** That of arrivals from one part to the next, before the last quarter. */
   readonly noise: number
   /** By how much less there was to do in the late half than before, and in the last quarter than in the third: 1, or less. */
@@ -109,6 +111,7 @@ export const count = (lives: Iterable<Life>, window: Window, age: number, option
     gone: dispersion(goneAt, end - from),
     waves: dispersion(arrivedAt, end - cut),
     noise: unevenness(parts),
+    clumps: surelyUneven(countsIn(arrivedAt, cut, end)),
     pace: { late: paceOf(done(from, cut), done(cut, end)), last: paceOf(done(cut, half), done(half, end)) },
     sojourn: options.youngest === undefined ? undefined : Sojourn.of(all, window, options.youngest)
   }
@@ -149,11 +152,30 @@ const unevenness = (counts: Float64Array): number => {
   return sum === 0 ? 1 : Math.max(1, squares / (2 * (counts.length - 1)) / (sum / counts.length))
 }
 
+/** The same where it is more than two standard deviations above chance, else 1. */
+const surelyUneven = (counts: Float64Array): number => {
+  const found = unevenness(counts)
+  return found >= 1 + 2 * Math.sqrt(3 / (counts.length - 1)) ? found : 1
+}
+
+/** How many at each moment, by the smallest difference of two: births are known by the quarter of a second, or by the second. */
+const countsIn = (at: ReadonlyMap<number, number>, from: number, to: number): Float64Array => {
+  const moment = Math.max(smallestGap(at), (to - from) / mostMoments)
+  const counts = new Float64Array(Math.max(2, Math.ceil((to - from) / moment)))
+  for (const [t, count] of at) counts[indexOf(t, from, from + moment * counts.length, counts.length)]! += count
+  return counts
+}
+
+const mostMoments = 600
+
+const smallestGap = (at: ReadonlyMap<number, number>): number => {
+  const times = [...at.keys()].sort((a, b) => a - b)
+  return times.reduce((least, t, i) => (i === 0 ? least : Math.min(least, t - times[i - 1]!)), Infinity)
+}
+
 /** Variance over mean, which is 1 for counts of independent events (the index of dispersion), at least 1; by the buckets of `at`. */
 const dispersion = (at: ReadonlyMap<number, number>, length: number): number => {
-  const times = [...at.keys()].sort((a, b) => a - b)
-  const bucket = times.reduce((least, t, i) => (i === 0 ? least : Math.min(least, t - times[i - 1]!)), Infinity)
-  const buckets = Math.max(times.length, Math.floor(length / bucket))
+  const buckets = Math.max(at.size, Math.floor(length / smallestGap(at)))
   const counts = [...at.values()]
   const mean = counts.reduce((sum, count) => sum + count, 0) / buckets
   const empty = (buckets - counts.length) * mean ** 2

@@ -9,7 +9,7 @@ export const conclude = (
   things: OldThings,
   options: Options
 ): Pick<Turnover, "_tag" | "why" | "behind" | "queue"> => {
-  const { atOnce, early, emptied, fall, gone, last, late, left, lump, third, waves } = things
+  const { atOnce, clumps, early, emptied, fall, gone, last, late, left, lump, third, waves } = things
   const z = zOf(late)
   const steady = (why: string) => ({ _tag: "steady", why, behind: false, queue: false }) as const
   const queue = waitsLonger(things)
@@ -19,7 +19,9 @@ export const conclude = (
   const fewest = options.fewest ?? limits.arrivals
   const few = fewest * limits.suspiciousShare
   const suspicious = options.suspicious ?? few
-  const certain = net(late) / Math.sqrt(Math.max(1, late.arrivals + late.departures * gone))
+  // What comes together goes together: where some go, one group more or less is as much as chance makes.
+  const certain = net(late)
+    / Math.sqrt(Math.max(1, late.arrivals * (late.departures === 0 ? 1 : clumps) + late.departures * gone))
   if (certain >= limits.z && rule && late.arrivals >= fewest && net(third) > 0 && net(last) > 0 && net(early) >= 0) {
     if (net(last) <= 0.1 * last.arrivals) {
       // Where nothing arrives any more it is full. Where as many go as come, the going may have come in one lump.
@@ -37,7 +39,7 @@ export const conclude = (
     }
   }
   if (options.steadyTraffic === true && late.arrivals >= fewest && !slowing(things, gone) && queue) {
-    return z >= limits.z
+    return zOf(late) / Math.sqrt(clumps) >= limits.z
       ? growing("what goes had to wait ever longer")
       : unclear("what goes had to wait ever longer, but too few have gone so far to tell that from chance")
   }
@@ -76,12 +78,13 @@ export const conclude = (
 }
 
 /** As in a queue whose consumer is too slow: what goes had to wait ever longer, by about as much as stays. */
-const waitsLonger = ({ early, late, sojourn }: OldThings): boolean => {
+const waitsLonger = ({ early, late, sojourn, clumps }: OldThings): boolean => {
   const stays = (net(early) + net(late)) / Math.max(1, early.arrivals + late.arrivals)
   return sojourn !== undefined && sojourn.z >= limits.sojournZ
     && sojourn.slope >= stays / limits.sojournFactor && sojourn.slope <= stays * limits.sojournFactor
     && sojourn.slopeLate >= limits.sojournGoesOn * sojourn.slope
-    && zOf(late) >= limits.suspiciousZ && net(late) >= limits.line * late.arrivals && net(early) >= 0
+    && zOf(late) / Math.sqrt(clumps) >= limits.suspiciousZ && net(late) >= limits.line * late.arrivals &&
+    net(early) >= 0
 }
 
 // A container that fills with random keys takes in fewer and fewer new ones; a leak under steady load does not slow down. The two
