@@ -17,6 +17,7 @@ import { AbandonedFibers } from "../../packages/detector/src/rules/AbandonedFibe
 import { FiberGrowth } from "../../packages/detector/src/rules/FiberGrowth.ts"
 import { GaugeGrowth, MetricCardinality } from "../../packages/detector/src/rules/GaugeGrowth.ts"
 import { HeapFloorTrend } from "../../packages/detector/src/rules/HeapFloorTrend.ts"
+import { LargeObjectGrowth } from "../../packages/detector/src/rules/LargeObjectGrowth.ts"
 import { OffHeapGrowth } from "../../packages/detector/src/rules/OffHeapGrowth.ts"
 import { ResourceGrowth } from "../../packages/detector/src/rules/ResourceGrowth.ts"
 import { SurvivorGrowth } from "../../packages/detector/src/rules/SurvivorGrowth.ts"
@@ -25,7 +26,16 @@ import { random } from "../../packages/detector/test/support/random.ts"
 import type { Random } from "../../packages/detector/test/support/random.ts"
 import { floors } from "./floors.ts"
 import { gauges } from "./gauges.ts"
-import { asAbandoned, asBuffers, asFibers, asFloor, asMemory, asMetric, asSockets } from "./observations.ts"
+import {
+  asAbandoned,
+  asBuffers,
+  asFibers,
+  asFloor,
+  asLargeObjects,
+  asMemory,
+  asMetric,
+  asSockets
+} from "./observations.ts"
 import { populations, run } from "./populations.ts"
 
 const { values } = parseArgs({
@@ -130,6 +140,12 @@ for (const seconds of numbers(values.seconds)) {
     `buffers, ${seconds} s`,
     populations,
     (population, chance) => asBuffers(run(population, chance, seconds), chance)
+  )
+  whole(
+    LargeObjectGrowth,
+    `large objects of one function, ${seconds} s`,
+    populations,
+    (population, chance) => asLargeObjects(run(population, chance, seconds), chance)
   )
   whole(ResourceGrowth, `open sockets, ${seconds} s`, gauges, ({ make }, chance) => asSockets(make(chance, seconds)))
 }

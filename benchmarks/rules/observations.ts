@@ -10,6 +10,7 @@ import type { Member, Run } from "./populations.ts"
 const readingEvery = 2
 const bytesEach = 8192
 const bufferBytes = 65_536
+const largeBytes = 131_072
 
 const livesOf = (members: ReadonlyArray<Member>): ReadonlyArray<Life> =>
   members.map(({ born, died }) => [born * 1000, died * 1000])
@@ -85,6 +86,23 @@ export const asBuffers = (run: Run, random: Random): Observation.Observation => 
       ...fibersOf(run, t),
       memory: { heapUsed: 2e7, heapLimit: 4e9, rss: 1e8, external: external[t / 1000]!, arrayBuffers: 0 },
       floors: floorOf(t / 1000, 2e7, external[t / 1000]!)
+    })
+  })
+}
+
+/** They are large objects of one function, all of which are sampled. */
+export const asLargeObjects = (run: Run, random: Random): Observation.Observation => {
+  const { members, seconds } = run
+  const { alive } = countsOf(members, seconds)
+  return observe(seconds, {}, {
+    more: readings(seconds, [{
+      frames: [place("add", "/app/src/table.ts", 7)],
+      lives: livesOf(members),
+      bytes: largeBytes
+    }]),
+    tick: (t) => ({
+      ...fibersOf(run, t),
+      floors: floorOf(t / 1000, 2e7 + largeBytes * alive[t / 1000]! + 30_000 * random.normal())
     })
   })
 }

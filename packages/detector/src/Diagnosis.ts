@@ -14,9 +14,10 @@ import { AbandonedFibers } from "./rules/AbandonedFibers.ts"
 import { LeaseOverdue, ListenerPileUp, StuckShutdown } from "./rules/CoreReports.ts"
 import { FiberGrowth } from "./rules/FiberGrowth.ts"
 import { GaugeGrowth, MetricCardinality } from "./rules/GaugeGrowth.ts"
-import { detectable, HeapFloorTrend } from "./rules/HeapFloorTrend.ts"
+import { detectable, HeapFloorTrend, unseen } from "./rules/HeapFloorTrend.ts"
+import { LargeObjectGrowth } from "./rules/LargeObjectGrowth.ts"
 import { LoopStarvation } from "./rules/LoopStarvation.ts"
-import { OffHeapGrowth } from "./rules/OffHeapGrowth.ts"
+import { detectableOffHeap, OffHeapGrowth } from "./rules/OffHeapGrowth.ts"
 import { ResourceGrowth } from "./rules/ResourceGrowth.ts"
 import { SurvivorGrowth } from "./rules/SurvivorGrowth.ts"
 import { HeapGrowthRatio } from "./rules/Thresholds.ts"
@@ -55,6 +56,7 @@ export const defaultRules: ReadonlyArray<LeakRule> = [
   FiberGrowth,
   AbandonedFibers,
   SurvivorGrowth,
+  LargeObjectGrowth,
   OffHeapGrowth,
   ResourceGrowth,
   GaugeGrowth(),
@@ -170,8 +172,22 @@ const verdictOf = (
     verdict: "ok",
     because: `nothing piled up in ${seconds} s${
       accepted > 0 ? `, but for ${accepted} accepted` : ""
-    }; a leak slower than ${kilobytes(memory)} would not have shown`
+    }; a leak slower than ${rate(memory)} would not have shown${beyond(observation, memory)}`
   }
 }
 
-const kilobytes = (bytesPerSecond: number): string => `${Math.max(1, Math.round(bytesPerSecond / 1024))} KB/s`
+/** What else would not have shown, where that is more: single objects that grow, and memory outside of the heap. */
+const beyond = (observation: Observation, memory: number): string => {
+  const large = unseen(observation)
+  const offHeap = detectableOffHeap(observation)
+  const parts = [
+    large > memory ? `${rate(large)} in single large objects` : undefined,
+    offHeap === Infinity ? "anything outside of the heap" : `${rate(offHeap)} in buffers`
+  ].filter((part) => part !== undefined)
+  return `, nor ${parts.join(" or ")}`
+}
+
+const rate = (bytesPerSecond: number): string =>
+  bytesPerSecond >= 1024 * 1024
+    ? `${(bytesPerSecond / 1024 / 1024).toFixed(1)} MB/s`
+    : `${Math.max(1, Math.round(bytesPerSecond / 1024))} KB/s`

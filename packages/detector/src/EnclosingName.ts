@@ -22,6 +22,9 @@ const keywords = new Set(["if", "for", "while", "switch", "catch", "return", "fu
 
 const maxLines = 200
 
+/** Characters: longer lines were made by a machine, and whatever is declared on one of them stands around nothing else there. */
+const maxLength = 400
+
 /**
  * The name of the declaration around a line (1-based) of a source text, if one is found.
  *
@@ -47,6 +50,7 @@ export const enclosingName = (source: string, line: number): string | undefined 
   let indent = Infinity
   for (let at = Math.min(line, lines.length); at > Math.max(0, line - maxLines); at--) {
     const text = lines[at - 1]!
+    if (text.length > maxLength) return undefined
     const own = text.search(/\S/)
     if (own < 0 || own >= indent) continue
     for (const declaration of declarations) {

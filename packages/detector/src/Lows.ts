@@ -84,6 +84,21 @@ export const judge = (lows: ReadonlyArray<Point>, smallest: number): Rise => {
   return { _tag, lows, grown, perSecond, z }
 }
 
+/**
+ * How fast a number would have had to rise at the least to be called rising, a second, amid the noise that these lows have; `Infinity`
+ * where they are too few.
+ *
+ * @since 0.1.0
+ * @category statistics
+ */
+export const detectable = (lows: ReadonlyArray<Point>): number => {
+  const steps = stepsOf(lows)
+  if (lows.length < fewest) return Infinity
+  const mean = steps.reduce((sum, step) => sum + step, 0) / steps.length
+  const variance = steps.reduce((sum, step) => sum + (step - mean) ** 2, 0) / (steps.length - 1)
+  return 1000 * certainZ * Math.sqrt(variance / steps.length)
+}
+
 /** In the unit of the number for each millisecond, from each low to the next. */
 const stepsOf = (lows: ReadonlyArray<Point>): ReadonlyArray<number> =>
   lows.slice(1).map(({ t, value }, i) => (value - lows[i]!.value) / (t - lows[i]!.t))
@@ -120,3 +135,43 @@ export const inParts = (
   parts: number
 ): ReadonlyArray<Point> =>
   between(points, Array.from({ length: parts }, (_, i) => start + i * (end - start) / parts), end)
+
+/**
+ * What a number has grown by that grows in rarer and larger steps, as the table of a collection does that doubles when it is full: in the
+ * late half of a window by more than `smallest`, and by half as much again, or more, as in the quarter before, and since then it has
+ * hardly ever fallen. Such a number has hardly any steps, and {@link judge} calls it steady.
+ *
+ * @since 0.1.0
+ * @category statistics
+ */
+export const doubling = (
+  points: ReadonlyArray<Point>,
+  { end, start }: { readonly start: number; readonly end: number },
+  smallest: number
+): Omit<Rise, "_tag"> | undefined => {
+  const lows = [1 / 4, 1 / 2, 1].map((share) => {
+    const t = start + share * (end - start)
+    return { t, value: points.findLast((point) => point.t <= t)?.value ?? 0 }
+  })
+  const [first, middle, last] = lows.map(({ value }) => value) as [number, number, number]
+  const grown = last - middle
+  const rises = grown >= smallest && middle - first >= smallest / 4 && grown >= again * (middle - first)
+  return rises && largestFall(points.filter(({ t }) => t >= lows[0]!.t)) <= hardly * grown
+    ? { lows, grown, perSecond: grown / (end - start) * 2000, z: 0 }
+    : undefined
+}
+
+/** What doubles grows twice as much in twice the time, what fills up less and less. */
+const again = 1.5
+
+const hardly = 0.25
+
+const largestFall = (points: ReadonlyArray<Point>): number => {
+  let highest = -Infinity
+  let fall = 0
+  for (const { value } of points) {
+    highest = Math.max(highest, value)
+    fall = Math.max(fall, highest - value)
+  }
+  return fall
+}

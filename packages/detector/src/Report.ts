@@ -64,9 +64,10 @@ export const ProcessReport = Schema.Struct({
 /**
  * **Details**
  *
- * `verdict` is the worst of the processes: `leak`, else `undecided`, else `ok`; a process that ended by itself before anything could
- * be told does not count beside others. `signals` are those of the process with the worst
- * verdict. `program.code` is absent when a signal ended it or the tool stopped it.
+ * `verdict` is the worst of the processes: `leak`, else `undecided`, else `ok`. A process or thread that ended by itself before anything
+ * could be told does not count beside others; nor does one that is still too young for that beside one that is old enough, and
+ * `because` says so. `signals` are those of the process with the worst verdict. `program.code` is absent when a signal ended it or the
+ * tool stopped it.
  *
  * @since 0.1.0
  * @category models
@@ -139,16 +140,13 @@ export const make = (options: {
   // Threads and processes that ran no fiber at all have nothing to say beside those that did.
   const observed = options.processes.filter(({ observation }) => observation.copies.length > 0)
   const processes = observed.length > 0 ? observed : options.processes
-  // What ended by itself before anything could be told has leaked nothing that is still there.
-  const lasting = processes.filter(({ diagnosis, observation }) =>
-    !(observation.ended && diagnosis.verdict === "undecided" && observation.durationMs < okAfterMs)
-  )
-  const worst = worstOf(lasting.length > 0 ? lasting : processes)
+  const { lasting, young } = byAge(processes)
+  const worst = worstOf(lasting)
   const reports = processes.map(({ diagnosis, observation }) => processReport(observation, diagnosis))
   return {
     version: reportVersion,
     verdict: worst?.diagnosis.verdict ?? "undecided",
-    because: worst?.diagnosis.because ?? nobodyCame(end),
+    because: worst === undefined ? nobodyCame(end) : becauseOf(worst.diagnosis, young),
     findings: processes.flatMap(({ diagnosis }) => diagnosis.findings),
     undecided: processes.flatMap(({ diagnosis }) => diagnosis.suspicions),
     signals: worst === undefined ? {} : signalsOf(worst.observation),
@@ -168,11 +166,34 @@ export const make = (options: {
   }
 }
 
+interface Observed {
+  readonly diagnosis: Diagnosis
+  readonly observation: Observation
+}
+
+/** Those of which something can be told, if there are any, and how many were too young for that and live on. */
+const byAge = <A extends Observed>(
+  processes: ReadonlyArray<A>
+): { readonly lasting: ReadonlyArray<A>; readonly young: number } => {
+  const tooYoung = ({ diagnosis, observation }: A) =>
+    diagnosis.verdict === "undecided" && observation.durationMs < okAfterMs
+  const old = processes.filter((one) => !tooYoung(one))
+  const living = processes.filter(({ observation }) => !observation.ended)
+  // What ended by itself has leaked nothing that is still there.
+  if (old.length > 0) return { lasting: old, young: living.filter(tooYoung).length }
+  return { lasting: living.length > 0 ? living : processes, young: 0 }
+}
+
+const becauseOf = ({ because, verdict }: Diagnosis, young: number): string =>
+  verdict !== "ok" || young === 0
+    ? because
+    : `${because}; ${
+      young === 1 ? "1 thread or process was" : `${young} threads or processes were`
+    } too young to be judged`
+
 const rank: Readonly<Record<Verdict, number>> = { leak: 0, undecided: 1, ok: 2 }
 
-const worstOf = <A extends { readonly diagnosis: Diagnosis; readonly observation: Observation }>(
-  processes: ReadonlyArray<A>
-): A | undefined =>
+const worstOf = <A extends Observed>(processes: ReadonlyArray<A>): A | undefined =>
   [...processes].sort((a, b) =>
     rank[a.diagnosis.verdict] - rank[b.diagnosis.verdict]
     || (b.observation.lastTick?.fibers.started ?? 0) - (a.observation.lastTick?.fibers.started ?? 0)

@@ -49,12 +49,38 @@ describe("Diagnosis", () => {
 
   it("says ok of a quiet program only after a time, and how slow a leak it would not have seen", () => {
     assert.deepInclude(Diagnosis.diagnose(quiet(30)), { verdict: "ok", findings: [], suspicions: [], problems: [] })
-    assert.match(Diagnosis.diagnose(quiet(30)).because, /^nothing piled up in 30 s; a leak slower than \d+ KB\/s/)
+    const floors = Array.from(
+      { length: 15 },
+      (_, i) => ({ t: 2000 * (i + 1), bytes: 2e7, forced: true, external: 1e6 })
+    )
+    const looked = observe(30, {}, {
+      more: readings(30, []),
+      tick: (t) => ({ floors: floors.filter((floor) => floor.t === t) })
+    })
+    assert.match(
+      Diagnosis.diagnose(looked).because,
+      /^nothing piled up in 30 s; a leak slower than \d+ KB\/s would not have shown, nor \d+ KB\/s in single large objects or \d+ KB\/s in buffers$/
+    )
+    assert.match(Diagnosis.diagnose(quiet(30)).because, /or anything outside of the heap$/)
     const short = Diagnosis.diagnose(quiet(20))
     assert.deepInclude(short, {
       verdict: "undecided",
       because: "20 s are too short to call anything ok; it would take a run of 30 s"
     })
+  })
+
+  it("is not sure of a heap that grew by much when it was looked at a few times only", () => {
+    // Ever more slowly, so that it does not even double.
+    const grew = (bytes: number) =>
+      Diagnosis.diagnose(observe(30, {}, {
+        more: readings(30, []),
+        tick: (t) => ({
+          floors: t % 4000 === 0 ? [{ t, bytes: 2e7 + bytes * Math.sqrt(t / 1000), forced: true }] : []
+        })
+      }))
+    assert.strictEqual(grew(1e5).verdict, "ok")
+    assert.strictEqual(grew(2e6).verdict, "undecided")
+    assert.match(grew(2e6).because, /7 readings are too few/)
   })
 
   it("says of fibers alone that memory was not looked at", () => {

@@ -36,6 +36,9 @@ describe("makeNamer", () => {
         ],
         ["new Session", "new Editor", "constructor", "open", "classify", "classify"]
       )
+      const minified = join(folder, "app.min.mjs")
+      writeFileSync(minified, `function route(){return 1}${";var a=(b)=>b.map((c)=>({c}))".repeat(50)}`)
+      assert.strictEqual(makeNamer()({ name: "", file: minified, line: 1, column: 700 }).name, "")
       assert.strictEqual(makeNamer()({ name: "", file: join(folder, "gone.mjs"), line: 3 }).name, "")
     } finally {
       rmSync(folder, { recursive: true, force: true })

@@ -80,7 +80,7 @@ describe("Report", () => {
     const ok = quiet(30, 1)
     const short = quiet(10, 2)
     const leak = leaking()
-    assert.deepStrictEqual([make([ok]), make([ok, short]), make([ok, short, leak])].map(({ verdict }) => verdict), [
+    assert.deepStrictEqual([make([ok]), make([short]), make([ok, short, leak])].map(({ verdict }) => verdict), [
       "ok",
       "undecided",
       "leak"
@@ -93,6 +93,13 @@ describe("Report", () => {
       [2, "undecided"],
       [42, "leak"]
     ])
+  })
+
+  it("does not wait for a thread that is young beside one that was watched for long enough, and says so", () => {
+    const { because, verdict } = make([quiet(30, 1), quiet(5, 2), quiet(5, 3)])
+    assert.strictEqual(verdict, "ok")
+    assert.match(because, /; 2 threads or processes were too young to be judged$/)
+    assert.strictEqual(make([quiet(20, 1), quiet(5, 2)]).verdict, "undecided")
   })
 
   it("has the signals with their units, from the first reading to the last", () => {

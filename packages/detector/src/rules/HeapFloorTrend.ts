@@ -5,15 +5,20 @@
  */
 import { judgement, ok } from "../LeakRule.ts"
 import type { LeakRule } from "../LeakRule.ts"
+import * as Lows from "../Lows.ts"
 import type { Observation } from "../Observation.ts"
+import { okAfterMs } from "../Patience.ts"
 import { lengthOf, limits } from "../Turnover.ts"
 import { floorTrend } from "./HeapFloor.ts"
 import { codeBytes, leastBytes, memoryWindow } from "./MemorySites.ts"
+import { doubtOfDoubling } from "./Traffic.ts"
 
 const name = "HeapFloorTrend"
 
 /** Readings in the late half of a window without which its growth would be seen too late, or not at all. */
 const fewestLateReadings = 3
+
+const isSampled = ({ hello }: Observation): boolean => hello !== undefined && hello.samplingBytes > 0
 
 /**
  * Bytes a second of old growth that allocation samples would have shown in this run; `Infinity` without samples, and with too few
@@ -23,8 +28,8 @@ const fewestLateReadings = 3
  * @category statistics
  */
 export const detectable = (observation: Observation): number => {
-  const { allocations, hello } = observation
-  if (hello === undefined || hello.samplingBytes === 0) return Infinity
+  const { allocations } = observation
+  if (!isSampled(observation)) return Infinity
   const window = memoryWindow(observation)
   const middle = window.start + lengthOf(window) / 2
   if (allocations.readings.filter((t) => t >= middle).length < fewestLateReadings) return Infinity
@@ -33,6 +38,18 @@ export const detectable = (observation: Observation): number => {
   return lateSeconds > 0 ? Math.max(limits.arrivals * allocations.interval, leastBytes) / lateSeconds : Infinity
 }
 
+/** Readings of the floor without which nobody can say that it does not rise. */
+const fewestFloors = 12
+
+/**
+ * Bytes a second below which growth of which nothing is known but that the heap floor rises is not spoken of: code that V8 keeps.
+ *
+ * @since 0.1.0
+ * @category statistics
+ */
+export const unseen = (observation: Observation): number =>
+  Math.max(detectable(observation), codeBytes / (lengthOf(memoryWindow(observation)) / 2 / 1000))
+
 /**
  * @since 0.1.0
  * @category rules
@@ -40,20 +57,32 @@ export const detectable = (observation: Observation): number => {
 export const HeapFloorTrend: LeakRule = {
   name,
   check: (observation) => {
-    const { perSecond, rising } = floorTrend(observation)
-    if (!rising) return ok
-    const seen = detectable(observation)
+    const sampled = isSampled(observation)
+    const { perSecond, why } = riseOf(observation)
     // Growth below what samples can show is beyond this run's means, and the report says so; growth above it that no sample saw
     // contradicts them.
-    const late = lengthOf(memoryWindow(observation)) / 2 / 1000
-    if (seen !== Infinity && perSecond < Math.max(seen, codeBytes / late)) return ok
+    if (why === undefined || (sampled && perSecond < unseen(observation))) return ok
     return judgement([], [{
       rule: name,
       what: `the heap floor rises by ${Math.round(perSecond / 1024)} KB/s`,
-      why: seen === Infinity
+      why: !sampled
         ? "the floor alone cannot tell a leak from a warm-up"
-        : "no group of allocations accounts for it yet: it may be a warm-up that is not over",
-      wouldTake: seen === Infinity ? "allocation samples (do not pass --sampling 0)" : "a run twice as long"
+        : why,
+      wouldTake: !sampled ? "allocation samples (do not pass --sampling 0)" : "a run twice as long"
     }])
   }
+}
+
+/** How fast the floor rises, and why that is no finding; without a reason it does not. */
+const riseOf = (observation: Observation): { readonly perSecond: number; readonly why?: string } => {
+  const floors = observation.series("heap.floor")
+  const trend = floorTrend(observation)
+  if (trend.rising) {
+    return { ...trend, why: "no group of allocations accounts for it: it may be a warm-up that is not over" }
+  }
+  const doubling = Lows.doubling(floors, observation.window, codeBytes)
+  if (doubling !== undefined) return { ...doubling, why: doubtOfDoubling }
+  return floors.length < fewestFloors && trend.perSecond > 0 && observation.durationMs >= okAfterMs
+    ? { ...trend, why: `${floors.length} readings are too few to tell a leak from a warm-up` }
+    : trend
 }

@@ -155,7 +155,7 @@ export interface Named {
   readonly library: string | undefined
 }
 
-export const allocatorOf = ({ allocations, window }: Observation, { site }: Judged): Named => {
+export const allocatorOf = ({ allocations, window }: Observation, { site }: Pick<Judged, "site">): Named => {
   const callers = site.scope === "library" ? allocations.callersOf(site) : []
   const start = Math.max(window.start, allocations.since)
   const stack = allocations.chain(site, start + ((allocations.readings.at(-1) ?? start) - start) / 3)

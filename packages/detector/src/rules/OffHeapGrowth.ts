@@ -7,13 +7,14 @@ import type { Place } from "../agent/Protocol.ts"
 import { confidenceOf, docsOf, fingerprint } from "../Finding.ts"
 import type { Finding } from "../Finding.ts"
 import { judgement, ok } from "../LeakRule.ts"
-import type { LeakRule } from "../LeakRule.ts"
+import type { LeakRule, Suspicion } from "../LeakRule.ts"
 import * as Lows from "../Lows.ts"
 import type { Observation } from "../Observation.ts"
 import { describeSite } from "../Site.ts"
+import type { Point } from "../TimeSeries.ts"
 import { lengthOf } from "../Turnover.ts"
 import { growingPlace } from "./MemorySites.ts"
-import { doubtOf, trafficRises } from "./Traffic.ts"
+import { doubtOf, doubtOfDoubling, trafficRises } from "./Traffic.ts"
 
 const name = "OffHeapGrowth"
 
@@ -22,6 +23,29 @@ const shortest = 800
 
 /** Bytes: below this a pool of buffers that is refilled looks the same. */
 const smallest = 1024 * 1024
+
+/** The lowest of each sum of the bytes outside of the heap, from one collection to the next that left V8 the time to let go. */
+const lowsOf = (observation: Observation): ReadonlyArray<ReadonlyArray<Point>> => {
+  const { end } = observation.window
+  const collections = observation.series("external.floor").map(({ t }) => t)
+  const moments = collections.filter((t, i) => (collections[i + 1] ?? end) - t >= shortest)
+  return (["external", "arrayBuffers"] as const).map((sum) => Lows.between(observation.series(sum), moments, end))
+}
+
+const lateOf = ({ window }: Observation): number => window.start + lengthOf(window) / 3
+
+/**
+ * Bytes a second outside of the heap that would have been found in this run; `Infinity` where collections were too few.
+ *
+ * @since 0.1.0
+ * @category statistics
+ */
+export const detectableOffHeap = (observation: Observation): number => {
+  const late = lateOf(observation)
+  const lows = lowsOf(observation).map((all) => all.filter(({ t }) => t >= late))
+  const least = smallest / ((observation.window.end - late) / 1000)
+  return Math.max(least, ...lows.map(Lows.detectable))
+}
 
 /**
  * **Details**
@@ -37,25 +61,27 @@ const smallest = 1024 * 1024
 export const OffHeapGrowth: LeakRule = {
   name,
   check: (observation) => {
-    const { window } = observation
-    const late = { start: window.start + lengthOf(window) / 3, end: window.end }
-    const collections = observation.series("external.floor").map(({ t }) => t).filter((t) => t >= late.start)
-    // Each stretch is from one collection to the next that left V8 the time to let go.
-    const moments = collections.filter((t, i) => (collections[i + 1] ?? late.end) - t >= shortest)
-    const rises = (["external", "arrayBuffers"] as const).map((sum) =>
-      Lows.judge(Lows.between(observation.series(sum), moments, late.end), smallest)
-    )
+    const late = lateOf(observation)
+    const sums = lowsOf(observation)
+    const rises = sums.map((lows) => Lows.judge(lows.filter(({ t }) => t >= late), smallest))
     const rise = rises.find(({ _tag }) => _tag === "rising") ?? rises.find(({ _tag }) => _tag !== "steady")
-    if (rise === undefined) return ok
+    if (rise === undefined) {
+      const [doubling] = sums.flatMap((lows) => Lows.doubling(lows, observation.window, smallest) ?? [])
+      return doubling === undefined ? ok : judgement([], [suspicion(doubling.grown, doubtOfDoubling)])
+    }
     const doubt = doubtOf(rise, trafficRises(observation))
-    return doubt === undefined ? judgement([finding(observation, rise)], []) : judgement([], [{
-      rule: name,
-      what: `memory outside of the heap grew by ${megabytes(rise.grown)}`,
-      why: doubt,
-      wouldTake: "a run twice as long"
-    }])
+    return doubt === undefined
+      ? judgement([finding(observation, rise)], [])
+      : judgement([], [suspicion(rise.grown, doubt)])
   }
 }
+
+const suspicion = (grown: number, why: string): Suspicion => ({
+  rule: name,
+  what: `memory outside of the heap grew by ${megabytes(grown)}`,
+  why,
+  wouldTake: "a run twice as long"
+})
 
 const finding = (observation: Observation, { grown, lows, perSecond, z }: Lows.Rise): Finding => {
   const place = growingPlace(observation, (chain) => chain.some(isBufferFrame))

@@ -70,3 +70,11 @@ export const doubtOf = ({ _tag }: Rise, trafficRises: boolean): string | undefin
     : _tag === "unsure"
     ? "too few readings so far"
     : undefined
+
+/**
+ * What speaks against the growth of what doubles.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const doubtOfDoubling = "it grows by doubling, which tells little of whether it goes on"
