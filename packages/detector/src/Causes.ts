@@ -21,10 +21,14 @@ export const mergeCauses = (findings: ReadonlyArray<Finding>, observation: Obser
   const cause = memory === undefined ? undefined : fibers.find((finding) => related(finding, memory))
   const floor = floorEvidence(observation)
   const main = cause ?? fibers[0] ?? memory
-  // Handles and buffers have no site of their own. What has one, and leaks as well, is the best account of them.
+  // Handles and buffers have no site of their own. What has one, and leaks as well, is the best account of them; and what grows below it
+  // in objects that get larger may be the table that holds the others.
   const companions = main === undefined
     ? []
-    : findings.filter(({ kind }) => kind === "resource-growth" || kind === "off-heap-growth")
+    : findings.filter((finding) =>
+      finding.kind === "resource-growth" || finding.kind === "off-heap-growth"
+      || (finding.kind === "memory-growth" && finding !== memory)
+    )
   return findings
     .filter((finding) => (cause === undefined || finding !== memory) && !companions.includes(finding))
     .map((original) => {

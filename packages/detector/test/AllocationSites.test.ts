@@ -242,6 +242,19 @@ describe("SurvivorGrowth", () => {
     )
   })
 
+  it("tells of what grows elsewhere as well", () => {
+    const judged = judge({ frames: [store, serve], lives: leak(6) }, {
+      frames: [place("audit", "file:///app/src/audit.ts", 5)],
+      lives: leak(4)
+    })
+    assert.strictEqual(judged._tag, "Warn")
+    if (judged._tag !== "Warn") return
+    assert.deepStrictEqual(judged.findings.map(({ site }) => site.name), ["store"])
+    const also = judged.findings[0]!.evidence.filter(({ label }) => label === "also").map(({ text }) => text)
+    assert.strictEqual(also.length, 1)
+    assert.match(also[0]!, /^memory allocated in audit \(.*audit\.ts:5:3\) stays, \d+ KB\/s more/)
+  })
+
   it("blames who calls a constructor, and the constructor only where nobody is known to", () => {
     const session = place("new Session", "file:///app/src/session.ts", 3)
     assert.strictEqual(blamed({ frames: [session, handler, serve], lives: leak(4) }), "handler")

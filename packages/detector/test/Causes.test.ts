@@ -53,6 +53,15 @@ describe("Causes", () => {
     assert.deepStrictEqual(kinds(mergeCauses([sockets, buffers], nothing)), ["resource-growth", "off-heap-growth"])
   })
 
+  it("takes an object that gets larger beside others that stay for the table that holds them", () => {
+    const others = finding("memory-growth", { summary: "memory allocated in a stays" })
+    const table = finding("memory-growth", { rule: "LargeObjectGrowth", summary: "what is allocated in b gets larger" })
+    const merged = mergeCauses([others, table], Observation.make())
+    assert.deepStrictEqual(merged.map(({ summary }) => summary), ["memory allocated in a stays"])
+    assert.deepInclude(merged[0]!.evidence, { label: "memory-growth", text: "what is allocated in b gets larger" })
+    assert.strictEqual(mergeCauses([table], Observation.make()).length, 1)
+  })
+
   it("leaves notes alone", () => {
     const note = finding("heap-growth", { severity: "info" })
     assert.deepStrictEqual(mergeCauses([note], rising), [note])

@@ -120,6 +120,32 @@ export const culprits = (observation: Observation, judged: ReadonlyArray<Judged>
 }
 
 /**
+ * The sites of the program that grow as well, and not on the stacks of the culprit: other parts of one leak, or other leaks.
+ *
+ * @since 0.1.0
+ * @category statistics
+ */
+export const others = (
+  observation: Observation,
+  judged: ReadonlyArray<Judged>,
+  culprit: Judged
+): ReadonlyArray<Judged> => {
+  const left = judged.filter(({ site, turnover }) =>
+    site.scope === "program" && turnover._tag === "growing" && !meet(observation, site, culprit.site)
+  )
+  const next = innermost(observation, left)
+  return next === undefined
+    ? []
+    : [next, ...others(observation, left.filter(({ site }) => !meet(observation, site, next.site)), next)]
+}
+
+/** Whether more than a few of the objects of one or the other are those of both. */
+const meet = ({ allocations }: Observation, a: AllocationSite, b: AllocationSite): boolean =>
+  allocations.together(a, b) > few * Math.min(a.lives.living(), b.lives.living())
+
+const few = 0.1
+
+/**
  * The innermost of those, the widest first, that still explain most of what the widest does: further in there is no single one to
  * blame. A constructor does what it is for; whoever calls it is to blame.
  */

@@ -23,7 +23,8 @@ import {
   leastBytes,
   manyOfThemGo,
   memoryWindow,
-  mostThatGo
+  mostThatGo,
+  others
 } from "./MemorySites.ts"
 import type { Judged, Named } from "./MemorySites.ts"
 
@@ -42,7 +43,9 @@ export const SurvivorGrowth: LeakRule = {
     const suspects = grown.length > 0 ? grown : fallingBehind(observation, judged)
     const doubts = suspects.map((suspect) => objection(observation, suspect))
     const culprit = suspects[doubts.indexOf(undefined)]
-    if (culprit !== undefined) return judgement([finding(observation, culprit)], [])
+    if (culprit !== undefined) {
+      return judgement([finding(observation, culprit, others(observation, judged, culprit))], [])
+    }
     const length = Turnover.lengthOf(memoryWindow(observation))
     if (suspects[0] !== undefined) return judgement([], [suspicion(suspects[0], length, doubts[0]!)])
     const unclear = judged.find(({ site, turnover }) => turnover._tag === "unclear" && site.scope !== "library")
@@ -162,7 +165,7 @@ const advice = ({ queue }: Turnover.Turnover, at: Site, finalizers: boolean): st
     : `Look at what ${at.name} adds to and who takes it out again: bound a container (Cache with capacity, Queue.bounded, a TTL), `
       + "and end what belongs to a piece of work with its scope: listeners, finalizers, requests (Effect.acquireRelease, Listeners)."
 
-const finding = (observation: Observation, culprit: Judged): Finding => {
+const finding = (observation: Observation, culprit: Judged, also: ReadonlyArray<Judged>): Finding => {
   const { site, turnover } = culprit
   const { chain, inner, library, site: at } = placeOf(observation, culprit)
   const window = memoryWindow(observation)
@@ -196,7 +199,13 @@ const finding = (observation: Observation, culprit: Judged): Finding => {
       },
       { label: "allocated", text: `in ${library ?? describeSite(at)}${by}` },
       ...waiting(turnover),
-      ...finalizers
+      ...finalizers,
+      ...also.slice(0, mostOthers).map((other) => ({
+        label: "also",
+        text: `memory allocated in ${describeSite(siteOf(other.site.frames[0]!))} stays, ${
+          rate(bytesPerSecond(other))
+        } more: another part of it, or another leak`
+      }))
     ],
     cannotShow:
       "What keeps them: only where they were allocated. A container that is still filling up looks the same until it is full.",
@@ -206,6 +215,9 @@ const finding = (observation: Observation, culprit: Judged): Finding => {
     pid: observation.hello?.pid ?? 0
   }
 }
+
+/** Of which the finding tells. */
+const mostOthers = 3
 
 const suspicion = ({ site }: Judged, length: number, why: string): Suspicion => ({
   rule: name,
