@@ -103,6 +103,8 @@ export interface Options {
   readonly suspicious?: number | undefined
   /** How much the program did between two moments, in any unit. Less work leaks less: that is no slowing down. */
   readonly work?: ((from: number, to: number) => number) | undefined
+  /** Milliseconds to which births are known, at the best. Default: as well as they are told. */
+  readonly resolution?: number | undefined
   /** Milliseconds: what goes younger than this tells nothing of how long things wait. Default: that is not looked at. */
   readonly youngest?: number | undefined
 }

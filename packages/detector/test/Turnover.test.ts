@@ -166,6 +166,22 @@ describe("Turnover", () => {
     assert.isAtMost(growing.length, 10)
   })
 
+  it("knows that times are told more finely than they are known", () => {
+    // A queue too slow by a fifth. Births are told by the quarter of a second, and none in 0.7 s after each reading.
+    const record = Lives.make({ bucketMs: 250 })
+    const told = (t: number) => 2000 * Math.floor(t / 2000) + 700 + 0.65 * (t % 2000)
+    for (let i = 0, t = 0; t < end; t = ++i * 10) {
+      record.bear(told(t), 1)
+      const served = 2000 * Math.ceil(t / 0.8 / 2000)
+      if (served < end) record.die(told(t), served, 1)
+    }
+    const options = { steadyTraffic: true, youngest: 3000 }
+    const judged = (resolution?: number) =>
+      Turnover.judge(record.all(), { start: 0, end }, 3000, { ...options, resolution })._tag
+    assert.strictEqual(judged(2000), "growing")
+    assert.notStrictEqual(judged(), "growing")
+  })
+
   it("counts what arrives at its age and departs, in the late half and at the end", () => {
     // Old at 10 s, so judged from 10 s on: the late half is 20 to 30 s, its last half 25 to 30 s.
     const lives = [

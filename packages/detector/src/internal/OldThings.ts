@@ -92,6 +92,7 @@ export const count = (lives: Iterable<Life>, window: Window, age: number, option
     departed[step(died)]! += count
     changes[step(died)]! -= count
   }
+  const arrived = countsIn(arrivedAt, cut, end, options.resolution)
   const late = { arrivals: third.arrivals + last.arrivals, departures: third.departures + last.departures }
   // What arrives in a part was born an age before.
   const done = (a: number, b: number) => options.work?.(a - age, b - age) ?? 1
@@ -108,10 +109,10 @@ export const count = (lives: Iterable<Life>, window: Window, age: number, option
     newest,
     lump: late.departures === 0 ? 0 : Math.max(...departed.subarray(step(cut) + 1)) / late.departures,
     left: risingLows(changes, step(from)),
-    gone: dispersion(goneAt, end - from),
-    waves: dispersion(arrivedAt, end - cut),
+    gone: dispersion(countsIn(goneAt, from, end)),
+    waves: dispersion(arrived),
     noise: unevenness(parts),
-    clumps: surelyUneven(countsIn(arrivedAt, cut, end)),
+    clumps: arrived.length < fewestMoments ? unevenness(arrived) : surelyUneven(arrived),
     pace: { late: paceOf(done(from, cut), done(cut, end)), last: paceOf(done(cut, half), done(half, end)) },
     sojourn: options.youngest === undefined ? undefined : Sojourn.of(all, window, options.youngest)
   }
@@ -158,29 +159,37 @@ const surelyUneven = (counts: Float64Array): number => {
   return found >= 1 + 2 * Math.sqrt(3 / (counts.length - 1)) ? found : 1
 }
 
-/** How many at each moment, by the smallest difference of two: births are known by the quarter of a second, or by the second. */
-const countsIn = (at: ReadonlyMap<number, number>, from: number, to: number): Float64Array => {
-  const moment = Math.max(smallestGap(at), (to - from) / mostMoments)
-  const counts = new Float64Array(Math.max(2, Math.ceil((to - from) / moment)))
-  for (const [t, count] of at) counts[indexOf(t, from, from + moment * counts.length, counts.length)]! += count
+/**
+ * How many at each moment. Moments are known by the smallest difference of two, or by the resolution, a whole multiple of that: in finer
+ * ones, what happens evenly would look uneven.
+ */
+const countsIn = (at: ReadonlyMap<number, number>, from: number, to: number, resolution = 0): Float64Array => {
+  const gap = Math.max(smallestGap(at), (to - from) / mostMoments)
+  const moment = gap * Math.max(1, Math.ceil(resolution / gap))
+  const counts = new Float64Array(Math.max(2, Math.floor((to - from) / moment)))
+  for (const [t, count] of at) {
+    // Not stretched over the time, or two moments would meet in one; what is left at the end is part of a moment.
+    const index = Math.ceil((t - from) / moment) - 1
+    if (index >= 0 && index < counts.length) counts[index]! += count
+  }
   return counts
 }
 
 const mostMoments = 600
+
+/** Of fewer nothing is sure, and how uneven they seem to be is taken as it is. */
+const fewestMoments = 10
 
 const smallestGap = (at: ReadonlyMap<number, number>): number => {
   const times = [...at.keys()].sort((a, b) => a - b)
   return times.reduce((least, t, i) => (i === 0 ? least : Math.min(least, t - times[i - 1]!)), Infinity)
 }
 
-/** Variance over mean, which is 1 for counts of independent events (the index of dispersion), at least 1; by the buckets of `at`. */
-const dispersion = (at: ReadonlyMap<number, number>, length: number): number => {
-  const buckets = Math.max(at.size, Math.floor(length / smallestGap(at)))
-  const counts = [...at.values()]
-  const mean = counts.reduce((sum, count) => sum + count, 0) / buckets
-  const empty = (buckets - counts.length) * mean ** 2
-  const variance = (empty + counts.reduce((sum, count) => sum + (count - mean) ** 2, 0)) / (buckets - 1)
-  return buckets > 1 && mean > 0 ? Math.max(1, variance / mean) : 1
+/** Variance over mean, which is 1 for counts of independent events (the index of dispersion), at least 1. */
+const dispersion = (counts: Float64Array): number => {
+  const mean = counts.reduce((sum, count) => sum + count, 0) / counts.length
+  const variance = counts.reduce((sum, count) => sum + (count - mean) ** 2, 0) / (counts.length - 1)
+  return mean > 0 ? Math.max(1, variance / mean) : 1
 }
 
 /** By how much the lowest level of the last quarter lies above that of the second, when every quarter's lies above the one before. */

@@ -34,7 +34,7 @@ export const conclude = (
       if (stops(things)) return unclear("it may just have stopped growing")
       // It may lie across the middle of the late half, and so look like growth in both quarters.
       if (atOnce > limits.atOnce) return unclear("most of them came at once")
-      if (fall > limits.fall || emptied) return unclear("something empties it now and then")
+      if (fall > limits.fall || (emptied && !queue)) return unclear("something empties it now and then")
       return growing("old ones go on arriving and hardly any goes")
     }
   }
@@ -81,7 +81,7 @@ export const conclude = (
 const waitsLonger = ({ early, late, sojourn, clumps }: OldThings): boolean => {
   const stays = (net(early) + net(late)) / Math.max(1, early.arrivals + late.arrivals)
   return sojourn !== undefined && sojourn.z >= limits.sojournZ
-    && sojourn.slope >= stays / limits.sojournFactor && sojourn.slope <= stays * limits.sojournFactor
+    && sojourn.slope >= limits.sojournLeast * stays && sojourn.slope <= limits.sojournMost * stays
     && sojourn.slopeLate >= limits.sojournGoesOn * sojourn.slope
     && zOf(late) / Math.sqrt(clumps) >= limits.suspiciousZ && net(late) >= limits.line * late.arrivals &&
     net(early) >= 0
@@ -91,7 +91,7 @@ const waitsLonger = ({ early, late, sojourn, clumps }: OldThings): boolean => {
 // halves of the window, equally long, tell best; the last two quarters, of which traffic that comes in waves can make anything, tell
 // of one that began to fill late. `lumps` says how many times as uneven as chance all of it is taken to be.
 const slowing = ({ early, gone, last, late, noise, pace, third }: OldThings, lumps = 1): boolean =>
-  moreGo(early, late) / Math.sqrt(gone) >= limits.slowerZ ||
+  Math.max(moreGo(early, late), moreGo(third, last)) / Math.sqrt(gone) >= limits.slowerZ ||
   slower(early, late, 0.6, pace.late, gone) / Math.sqrt(lumps) >= limits.slowerZ
   || slower(third, last, 0.7, pace.last, gone) / Math.sqrt(noise * lumps) >= limits.z
 

@@ -21,8 +21,10 @@ export const limits = {
   line: 0.1,
   /** Six sojourn times, each longer than the one before: once in 720, and z is 2.63. */
   sojournZ: 2.6,
-  /** They must get longer by what stays, within this factor: half a group of departures more or less makes as much. */
-  sojournFactor: 2,
+  /** They must get longer by what stays: half a group of departures more or less makes as much less, */
+  sojournLeast: 0.5,
+  /** and no more than this much more: of what was there from the start the age grows by all of the time. */
+  sojournMost: 1.5,
   /** And as fast late as on the whole: a delay that is about to settle gets longer more slowly. */
   sojournGoesOn: 0.9,
   /** Growth that is this surely slower than before may be a container that fills: the price of a wrong "leak" is the higher one. */

@@ -10,6 +10,7 @@ import { isNew } from "../EnclosingName.ts"
 import type { Site } from "../Finding.ts"
 import type { Observation } from "../Observation.ts"
 import { effectApi, libraryName, siteOf } from "../Site.ts"
+import { median } from "../Trend.ts"
 import * as Turnover from "../Turnover.ts"
 import { trafficRises, workOf } from "./Traffic.ts"
 
@@ -65,6 +66,9 @@ const bytesEach = ({ bytes, lives }: AllocationSite): number => bytes / Math.max
 export const manyOfThemGo = ({ late }: Turnover.Turnover, share = mostThatGo): boolean =>
   late.departures > share * late.arrivals
 
+const lengthOfReading = (readings: ReadonlyArray<number>): number =>
+  median(readings.slice(1).map((t, i) => t - readings[i]!))
+
 /** All sites of these scopes, most growth first. */
 export const judgeSites = (
   observation: Observation,
@@ -76,6 +80,8 @@ export const judgeSites = (
   const age = Math.max(youngest, Turnover.lengthOf(window) / 6)
   const steadyTraffic = !trafficRises(observation)
   const work = workOf(observation)
+  // In between of two readings births are told by ordinals, of which a reading itself takes many.
+  const resolution = lengthOfReading(allocations.readings)
   const judged: Array<Judged> = []
   for (const site of allocations.sites.values()) {
     if (!scopes.includes(site.scope)) continue
@@ -84,7 +90,7 @@ export const judgeSites = (
     const fewest = Math.max(Turnover.limits.arrivals, living === 0 ? 0 : Math.ceil(least * living / site.bytes))
     if (living < fewest * Turnover.limits.suspiciousShare) continue
     const judge = (old: number) =>
-      Turnover.judge(site.lives.all(), window, old, { steadyTraffic, work, fewest, youngest })
+      Turnover.judge(site.lives.all(), window, old, { steadyTraffic, work, fewest, youngest, resolution })
     const turnover = judge(age)
     // Work that takes long, and what a full container holds, is old too, and goes. Twice as old it has gone, and what leaks has not.
     const hidden = manyOfThemGo(turnover) && (turnover._tag !== "steady" || turnover.z >= Turnover.limits.suspiciousZ)

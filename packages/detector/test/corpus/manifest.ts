@@ -2,6 +2,8 @@
  * What there is in the corpus, and what is true of each program. The programs are the blind judge of the detector: no
  * rule and no threshold may be chosen by looking at them, and a wrong verdict is answered by a better rule.
  */
+import { adversarial } from "./adversarial/manifest.ts"
+import { fifth } from "./fifth/manifest.ts"
 import { first } from "./first/manifest.ts"
 import { fourth } from "./fourth/manifest.ts"
 import { second } from "./second/manifest.ts"
@@ -35,7 +37,7 @@ export interface Program {
   readonly name: string
   /** The program, relative to this folder. */
   readonly file: string
-  readonly half: "first" | "second" | "third" | "fourth"
+  readonly half: "first" | "second" | "third" | "fourth" | "fifth" | "adversarial"
   readonly expected: "leak" | "ok"
   readonly kind: Kind
   /** The mistake, in a few words. */
@@ -49,4 +51,4 @@ export interface Program {
   readonly note: string
 }
 
-export const programs: ReadonlyArray<Program> = [...first, ...second, ...third, ...fourth]
+export const programs: ReadonlyArray<Program> = [...first, ...second, ...third, ...fourth, ...fifth, ...adversarial]
