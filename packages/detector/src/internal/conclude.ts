@@ -13,13 +13,14 @@ export const conclude = (
   const z = zOf(late)
   const steady = (why: string) => ({ _tag: "steady", why, behind: false, queue: false }) as const
   const queue = waitsLonger(things)
+  // What comes together goes together: one group more or less is as much as chance makes.
+  const groups = z / Math.sqrt(clumps)
   const unclear = (why: string, behind = false) => ({ _tag: "unclear", why, behind, queue }) as const
   const growing = (why: string) => ({ _tag: "growing", why, behind: false, queue }) as const
   const rule = net(late) >= limits.share * late.arrivals
   const fewest = options.fewest ?? limits.arrivals
   const few = fewest * limits.suspiciousShare
   const suspicious = options.suspicious ?? few
-  // What comes together goes together: where some go, one group more or less is as much as chance makes.
   const certain = net(late)
     / Math.sqrt(Math.max(1, late.arrivals * (late.departures === 0 ? 1 : clumps) + late.departures * gone))
   if (certain >= limits.z && rule && late.arrivals >= fewest && net(third) > 0 && net(last) > 0 && net(early) >= 0) {
@@ -39,7 +40,7 @@ export const conclude = (
     }
   }
   if (options.steadyTraffic === true && late.arrivals >= fewest && !slowing(things, gone) && queue) {
-    return zOf(late) / Math.sqrt(clumps) >= limits.z
+    return groups >= limits.z
       ? growing("what goes had to wait ever longer")
       : unclear("what goes had to wait ever longer, but too few have gone so far to tell that from chance")
   }
@@ -61,7 +62,7 @@ export const conclude = (
     return unclear("growth slows down at the end")
   }
   const goesOn = net(early) >= 0 && net(third) > 0 && net(last) >= limits.behind * last.arrivals && last.arrivals >= few
-  if (z >= limits.behindZ && late.arrivals >= fewest && net(late) >= limits.behind * late.arrivals && goesOn) {
+  if (groups >= limits.behindZ && late.arrivals >= fewest && net(late) >= limits.behind * late.arrivals && goesOn) {
     return unclear(
       "more arrive than go, but what goes, goes in lumps",
       options.steadyTraffic === true && !slowing(things)

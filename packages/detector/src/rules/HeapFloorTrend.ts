@@ -61,7 +61,8 @@ export const HeapFloorTrend: LeakRule = {
     const { perSecond, why } = riseOf(observation)
     // Growth below what samples can show is beyond this run's means, and the report says so; growth above it that no sample saw
     // contradicts them.
-    if (why === undefined || (sampled && perSecond < unseen(observation))) return ok
+    const seen = detectable(observation) !== Infinity
+    if (why === undefined || (seen && perSecond < unseen(observation))) return ok
     return judgement([], [{
       rule: name,
       what: `the heap floor rises by ${Math.round(perSecond / 1024)} KB/s`,
