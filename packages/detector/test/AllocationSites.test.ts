@@ -317,6 +317,30 @@ describe("SurvivorGrowth", () => {
     assert.strictEqual(judge(0, 4), "Warn", "too few to tell")
   })
 
+  it("asks the heap to confirm what it is told by samples that began later than the run", () => {
+    // From 4 s on samples are coarser: what was there before is not among them any more, and may be what goes.
+    const late = readings(30, [{ frames: [store, handler], lives: leak(8, 4000) }]).filter(({ t }) =>
+      t === 0 || t > 4000
+    )
+    const judge = (samples: typeof late, bytesPerSecond: number, every = 2000) =>
+      SurvivorGrowth.check(observe(30, {}, {
+        more: samples,
+        tick: (t) => ({
+          // It swings by so much that it does not contradict either.
+          floors: t % every === 0
+            ? [{ t, bytes: 2e7 + bytesPerSecond * t / 1000 + 4e6 * Math.abs(Math.sin(t)), forced: true }]
+            : []
+        })
+      }))._tag
+    const began = [...late.slice(0, 1), { type: "sampling", t: 4000, bytes: 32_768 } as const, ...late.slice(1)]
+    assert.deepStrictEqual([judge(began, 0), judge(began, 300_000), judge(began, 300_000, 6000)], [
+      "Recheck",
+      "Warn",
+      "Recheck"
+    ])
+    assert.strictEqual(judge(late, 0), "Warn", "samples from the start see for themselves what goes")
+  })
+
   it("does not convict a function of which V8 makes another in the middle of a run", () => {
     const fifo = (from: number, to: number): ReadonlyArray<Life> =>
       Array.from({ length: (to - from) / 100 }, (_, i): Life => [from + i * 100, from + i * 100 + 14_000])

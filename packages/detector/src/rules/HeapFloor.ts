@@ -31,22 +31,30 @@ export const floorTrend = (
 /** Readings of the floor without which nothing can be said of its speed. */
 const fewest = 6
 
+/** Of the growth of the heap floor in the late two thirds of a window, in bytes a second. */
+export interface FloorGrowth {
+  readonly likely: number
+  readonly most: number
+}
+
 /**
- * Bytes a second by which the heap floor may rise at the most in the late two thirds of a window; `Infinity` when it was read too
- * rarely to tell.
+ * Bytes a second by which the heap floor rises in the late two thirds of a window, and by which it may rise at the most; `undefined` when
+ * it was read too rarely to tell.
  *
  * **Details**
  *
- * The upper end of the interval of Sen's slope (95 %, by ranks). One large step down is left out: V8 throws away code that did not run
+ * Sen's slope, and the upper end of its interval (95 %, by ranks). One large step down is left out: V8 throws away code that did not run
  * for a while, and that says nothing of what the program keeps.
  *
  * @since 0.1.0
  * @category statistics
  */
-export const mostFloorGrowth = (observation: Observation, window: Window): number => {
+export const floorGrowth = (observation: Observation, window: Window): FloorGrowth | undefined => {
   const from = window.start + lengthOf(window) / 3
   const points = observation.series("heap.floor").filter(({ t }) => t >= from && t <= window.end)
-  return points.length < fewest ? Infinity : mostPerSecond(withoutLargestFall(points))
+  if (points.length < fewest) return undefined
+  const steady = withoutLargestFall(points)
+  return { likely: slopePerSecond(steady), most: mostPerSecond(steady) }
 }
 
 /** So many times what steps differ by as a rule, and a step is none of theirs. */

@@ -12,8 +12,7 @@ import * as Lows from "../Lows.ts"
 import type { Observation } from "../Observation.ts"
 import { describeSite, siteOf } from "../Site.ts"
 import { lengthOf } from "../Turnover.ts"
-import { mostFloorGrowth } from "./HeapFloor.ts"
-import { allocatorOf, codeBytes, fewestReadings, memoryWindow } from "./MemorySites.ts"
+import { allocatorOf, codeBytes, fewestReadings, floorObjection, memoryWindow } from "./MemorySites.ts"
 import { doubtOf, doubtOfDoubling, trafficRises } from "./Traffic.ts"
 
 const name = "LargeObjectGrowth"
@@ -44,7 +43,7 @@ export const LargeObjectGrowth: LeakRule = {
     // What one function lets go of and another takes over is no growth.
     if (culprit === undefined || culprit.growth.grown < most * whole.grown) return ok
     const { growth, site } = culprit
-    const doubt = growth.doubt ?? whole.doubt ?? objection(observation, growth)
+    const doubt = growth.doubt ?? whole.doubt ?? floorObjection(observation, growth.perSecond)
     return doubt === undefined ? judgement([finding(observation, site, growth)], []) : judgement([], [{
       rule: name,
       what: `large objects allocated in ${describeSite(siteOf(site.frames[0]!))} grew by ${megabytes(growth.grown)}`,
@@ -89,12 +88,6 @@ const innermost = <A extends { readonly site: AllocationSite; readonly growth: G
 }
 
 const most = 0.5
-
-/** The heap must grow with it. */
-const objection = (observation: Observation, { perSecond }: Growth): string | undefined =>
-  mostFloorGrowth(observation, memoryWindow(observation)) < perSecond / 2
-    ? "the heap does not grow with it: what was there before may go instead"
-    : undefined
 
 const finding = (observation: Observation, site: AllocationSite, { grown, lows, perSecond, z }: Growth): Finding => {
   const { chain, site: at } = allocatorOf(observation, { site })

@@ -12,6 +12,7 @@ import type { Observation } from "../Observation.ts"
 import { effectApi, libraryName, siteOf } from "../Site.ts"
 import { median } from "../Trend.ts"
 import * as Turnover from "../Turnover.ts"
+import { floorGrowth } from "./HeapFloor.ts"
 import { trafficRises, workOf } from "./Traffic.ts"
 
 /** Milliseconds: younger survivors are work in progress. */
@@ -37,6 +38,27 @@ export const leastBytes = 128 * 1024
  * @category constants
  */
 export const codeBytes = 1024 * 1024
+
+/** Memory that grows at a site raises the heap floor by as much, unless as much goes elsewhere: by half of it at the least. */
+export const halfway = 0.5
+
+/**
+ * What the heap floor says against memory that is said to grow so fast.
+ *
+ * @since 0.1.0
+ * @category statistics
+ */
+export const floorObjection = (observation: Observation, bytesPerSecond: number): string | undefined => {
+  const floor = floorGrowth(observation, memoryWindow(observation))
+  if (floor !== undefined && floor.most < halfway * bytesPerSecond) {
+    return "the heap does not grow with it: what was there before may go instead"
+  }
+  // What was there when these samples began is not among them, so nobody sees it go: only the heap tells.
+  const beganLate = observation.allocations.since > observation.window.start
+  return beganLate && (floor === undefined || floor.likely < halfway * bytesPerSecond)
+    ? "the samples began later than the run, and the heap does not clearly grow with them: what was there before may go instead"
+    : undefined
+}
 
 /** A site, and what is said of its objects. */
 export interface Judged {

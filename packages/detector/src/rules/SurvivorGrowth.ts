@@ -12,13 +12,15 @@ import type { Observation } from "../Observation.ts"
 import { okAfterMs } from "../Patience.ts"
 import { describeSite, libraryName, siteOf } from "../Site.ts"
 import * as Turnover from "../Turnover.ts"
-import { floorTrend, mostFloorGrowth } from "./HeapFloor.ts"
+import { floorTrend } from "./HeapFloor.ts"
 import {
   allocatorOf,
   codeBytes,
   culprits,
   fewestReadings,
+  floorObjection,
   growingPlace,
+  halfway,
   judgeSites,
   leastBytes,
   manyOfThemGo,
@@ -96,9 +98,7 @@ const objection = (observation: Observation, culprit: Judged): string | undefine
   if (wholeNet(observation, culprit.turnover.age) < halfway * Turnover.net(culprit.turnover.late)) {
     return "as much goes elsewhere: V8 may have compiled it anew, under another name"
   }
-  return mostFloorGrowth(observation, memoryWindow(observation)) < halfway * bytes
-    ? "the heap does not grow with it: what was there before may go instead"
-    : undefined
+  return floorObjection(observation, bytes)
 }
 
 /**
@@ -109,9 +109,6 @@ const wholeNet = (observation: Observation, age: number): number => {
   const window = memoryWindow(observation)
   return Turnover.netOf(observation.allocations.whole.all(), window, age, window.start + age)
 }
-
-/** Memory that grows at a site raises the heap floor by as much, unless as much goes elsewhere: by half of it at the least. */
-const halfway = 0.5
 
 /** A queue with a slow consumer raises the floor at an even pace; less at the end, and its delay is about to settle. */
 const goesOnAt = 0.8
