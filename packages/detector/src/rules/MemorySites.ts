@@ -21,9 +21,12 @@ const youngest = 3000
 /** Readings without which there is nothing to compare. */
 export const fewestReadings = 4
 
+/** Fine samples show what V8 and node keep for themselves while a program gets warm, in servers that leak nothing: feedback, code, pools. */
+const warmBytes = 74 * 1024
+
 /**
- * Bytes of old growth in the late half of the window below which nothing is called growing. Fine samples show what V8 and node keep
- * for themselves while a program gets warm, feedback, code and pools: up to 74 KB in half a minute in servers that leak nothing.
+ * Bytes of old growth in the late half of the window below which nothing is called growing: clearly more than what V8 and node keep for
+ * themselves while a program gets warm, up to 74 KB in half a minute.
  *
  * @since 0.1.0
  * @category constants
@@ -49,8 +52,11 @@ export const halfway = 0.5
  * @category statistics
  */
 export const floorObjection = (observation: Observation, bytesPerSecond: number): string | undefined => {
-  const floor = floorGrowth(observation, memoryWindow(observation))
-  if (floor !== undefined && floor.most < halfway * bytesPerSecond) {
+  const window = memoryWindow(observation)
+  const floor = floorGrowth(observation, window)
+  // That much it rises without any leak, so it takes more than that to agree with one.
+  const warm = warmBytes / (lateShare * Turnover.lengthOf(window) / 1000)
+  if (floor !== undefined && floor.most < halfway * bytesPerSecond + warm) {
     return "the heap does not grow with it: what was there before may go instead"
   }
   // What was there when these samples began is not among them, so nobody sees it go: only the heap tells.
@@ -59,6 +65,9 @@ export const floorObjection = (observation: Observation, bytesPerSecond: number)
     ? "the samples began later than the run, and the heap does not clearly grow with them: what was there before may go instead"
     : undefined
 }
+
+/** The part of a window in which the floor is looked at. */
+const lateShare = 2 / 3
 
 /** A site, and what is said of its objects. */
 export interface Judged {

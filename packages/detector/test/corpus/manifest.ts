@@ -7,6 +7,7 @@ import { fifth } from "./fifth/manifest.ts"
 import { first } from "./first/manifest.ts"
 import { fourth } from "./fourth/manifest.ts"
 import { second } from "./second/manifest.ts"
+import { sixth } from "./sixth/manifest.ts"
 import { third } from "./third/manifest.ts"
 
 /** Where the blame belongs. */
@@ -37,7 +38,7 @@ export interface Program {
   readonly name: string
   /** The program, relative to this folder. */
   readonly file: string
-  readonly half: "first" | "second" | "third" | "fourth" | "fifth" | "adversarial"
+  readonly half: "first" | "second" | "third" | "fourth" | "fifth" | "sixth" | "adversarial"
   readonly expected: "leak" | "ok"
   readonly kind: Kind
   /** The mistake, in a few words. */
@@ -51,4 +52,12 @@ export interface Program {
   readonly note: string
 }
 
-export const programs: ReadonlyArray<Program> = [...first, ...second, ...third, ...fourth, ...fifth, ...adversarial]
+export const programs: ReadonlyArray<Program> = [
+  ...first,
+  ...second,
+  ...third,
+  ...fourth,
+  ...fifth,
+  ...sixth,
+  ...adversarial
+]
