@@ -10,7 +10,7 @@ import type { Observation } from "../Observation.ts"
 import { okAfterMs } from "../Patience.ts"
 import { lengthOf, limits } from "../Turnover.ts"
 import { floorTrend } from "./HeapFloor.ts"
-import { codeBytes, leastBytes, memoryWindow } from "./MemorySites.ts"
+import { codeBytes, leastGrowth, memoryWindow } from "./MemorySites.ts"
 import { doubtOfDoubling } from "./Traffic.ts"
 
 const name = "HeapFloorTrend"
@@ -35,7 +35,8 @@ export const detectable = (observation: Observation): number => {
   if (allocations.readings.filter((t) => t >= middle).length < fewestLateReadings) return Infinity
   const seconds = lengthOf(window) / 1000
   const lateSeconds = (seconds - Math.max(3, seconds / 6)) / 2
-  return lateSeconds > 0 ? Math.max(limits.arrivals * allocations.interval, leastBytes) / lateSeconds : Infinity
+  const least = Math.max(limits.arrivals * allocations.interval, leastGrowth(window))
+  return lateSeconds > 0 ? least / lateSeconds : Infinity
 }
 
 /** Readings of the floor without which nobody can say that it does not rise. */

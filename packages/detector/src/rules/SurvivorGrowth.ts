@@ -22,7 +22,7 @@ import {
   growingPlace,
   halfway,
   judgeSites,
-  leastBytes,
+  leastGrowth,
   manyOfThemGo,
   memoryWindow,
   mostThatGo,
@@ -40,7 +40,7 @@ export const SurvivorGrowth: LeakRule = {
   name,
   check: (observation) => {
     if (observation.allocations.readings.length < fewestReadings) return ok
-    const judged = judgeSites(observation, leastBytes, ["program", "library", "whole"])
+    const judged = judgeSites(observation, leastGrowth(memoryWindow(observation)), ["program", "library", "whole"])
     const grown = culprits(observation, judged)
     const suspects = grown.length > 0 ? grown : fallingBehind(observation, judged)
     const doubts = suspects.map((suspect) => objection(observation, suspect))
