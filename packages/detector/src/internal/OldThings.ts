@@ -112,7 +112,7 @@ export const count = (lives: Iterable<Life>, window: Window, age: number, option
     gone: dispersion(countsIn(goneAt, from, end)),
     waves: dispersion(arrived),
     noise: unevenness(parts),
-    clumps: arrived.length < fewestMoments ? unevenness(arrived) : surelyUneven(arrived),
+    clumps: clumpsOf(arrived, age),
     pace: { late: paceOf(done(from, cut), done(cut, end)), last: paceOf(done(cut, half), done(half, end)) },
     sojourn: options.youngest === undefined ? undefined : Sojourn.of(all, window, options.youngest)
   }
@@ -153,6 +153,13 @@ const unevenness = (counts: Float64Array): number => {
   return sum === 0 ? 1 : Math.max(1, squares / (2 * (counts.length - 1)) / (sum / counts.length))
 }
 
+/**
+ * Of a sum, whose parts have no age, nobody knows what came and went between two looks, so nothing is said of how it came. Of few moments
+ * nothing is sure, and how uneven they seem to be is taken as it is.
+ */
+const clumpsOf = (arrived: Float64Array, age: number): number =>
+  age === 0 ? 1 : arrived.length < fewestMoments ? unevenness(arrived) : surelyUneven(arrived)
+
 /** The same where it is more than two standard deviations above chance, else 1. */
 const surelyUneven = (counts: Float64Array): number => {
   const found = unevenness(counts)
@@ -177,7 +184,6 @@ const countsIn = (at: ReadonlyMap<number, number>, from: number, to: number, res
 
 const mostMoments = 600
 
-/** Of fewer nothing is sure, and how uneven they seem to be is taken as it is. */
 const fewestMoments = 10
 
 const smallestGap = (at: ReadonlyMap<number, number>): number => {
