@@ -164,6 +164,7 @@ export const doubling = (
 /** What doubles grows twice as much in twice the time, what fills up less and less. */
 const again = 1.5
 
+/** By what part of what it grew it may have fallen: noise. */
 const hardly = 0.25
 
 const largestFall = (points: ReadonlyArray<Point>): number => {

@@ -53,9 +53,9 @@ export const ProcessReport = Schema.Struct({
     abandoned: Schema.Int,
     live: Schema.Int
   }),
-  /** Forced major collections, and how long the program stood still for them. */
   /** With `--sites all`: the stacks that were taken, and how long that took. */
   forkLines: Schema.optionalKey(Schema.Struct({ stacks: Schema.Int, ms: Schema.Finite })),
+  /** Forced major collections, and how long the program stood still for them. */
   readings: Schema.Struct({ count: Schema.Int, pausedMs: Schema.Finite }),
   signals: Schema.Record(Schema.String, SignalSeries),
   problems: Schema.Array(Schema.String)

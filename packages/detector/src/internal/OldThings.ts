@@ -160,7 +160,7 @@ const unevenness = (counts: Float64Array): number => {
 const clumpsOf = (arrived: Float64Array, age: number): number =>
   age === 0 ? 1 : arrived.length < fewestMoments ? unevenness(arrived) : surelyUneven(arrived)
 
-/** The same where it is more than two standard deviations above chance, else 1. */
+/** How uneven they are, where that is more than two standard deviations above chance, else 1. */
 const surelyUneven = (counts: Float64Array): number => {
   const found = unevenness(counts)
   return found >= 1 + 2 * Math.sqrt(3 / (counts.length - 1)) ? found : 1
