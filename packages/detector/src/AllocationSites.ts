@@ -40,11 +40,8 @@ export interface AllocationSite {
 /**
  * Bytes from which on an object is a large one, unless the sampling interval is so long that it may not be sampled: the tables of a
  * collection of some thousands, long strings and arrays.
- *
- * @since 0.1.0
- * @category constants
  */
-export const largeObject = 64 * 1024
+const largeObject = 64 * 1024
 
 /**
  * @since 0.1.0

@@ -21,6 +21,7 @@ import { detectableOffHeap, OffHeapGrowth } from "./rules/OffHeapGrowth.ts"
 import { ResourceGrowth } from "./rules/ResourceGrowth.ts"
 import { SurvivorGrowth } from "./rules/SurvivorGrowth.ts"
 import { HeapGrowthRatio } from "./rules/Thresholds.ts"
+import { size } from "./Units.ts"
 
 /**
  * `leak`: something leaks, and here is what. `ok`: nothing above the stated limit does. `undecided`: this run cannot tell, and here
@@ -172,7 +173,7 @@ const verdictOf = (
     verdict: "ok",
     because: `nothing piled up in ${seconds} s${
       accepted > 0 ? `, but for ${accepted} accepted` : ""
-    }; a leak slower than ${rate(memory)} would not have shown${beyond(observation, memory)}`
+    }; a leak slower than ${size(memory)}/s would not have shown${beyond(observation, memory)}`
   }
 }
 
@@ -181,13 +182,8 @@ const beyond = (observation: Observation, memory: number): string => {
   const large = unseen(observation)
   const offHeap = detectableOffHeap(observation)
   const parts = [
-    large > memory ? `${rate(large)} in single large objects` : undefined,
-    offHeap === Infinity ? "anything outside of the heap" : `${rate(offHeap)} in buffers`
+    large > memory ? `${size(large)}/s in single large objects` : undefined,
+    offHeap === Infinity ? "anything outside of the heap" : `${size(offHeap)}/s in buffers`
   ].filter((part) => part !== undefined)
   return `, nor ${parts.join(" or ")}`
 }
-
-const rate = (bytesPerSecond: number): string =>
-  bytesPerSecond >= 1024 * 1024
-    ? `${(bytesPerSecond / 1024 / 1024).toFixed(1)} MB/s`
-    : `${Math.max(1, Math.round(bytesPerSecond / 1024))} KB/s`

@@ -32,8 +32,8 @@ import { heapUsed } from "./agent/GarbageCollections.ts"
 import { isOwn } from "./agent/Own.ts"
 import type { Place } from "./agent/Protocol.ts"
 import { isProgramFrame } from "./AllocationSites.ts"
-import { number, size } from "./report/Units.ts"
 import { describeSite, libraryName, siteOf } from "./Site.ts"
+import { number, size } from "./Units.ts"
 
 /**
  * The readings of a moment, in bytes; `vms`, the size of the address space, is known on Linux only.

@@ -89,6 +89,14 @@ export interface Window {
 export const lengthOf = ({ end, start }: Window): number => end - start
 
 /**
+ * The late two thirds of a window, in which sums and floors are looked at: the first is start-up.
+ *
+ * @since 0.1.0
+ * @category statistics
+ */
+export const lateOf = ({ end, start }: Window): Window => ({ start: start + (end - start) / 3, end })
+
+/**
  * What is known of a program beside its lives.
  *
  * @since 0.1.0

@@ -319,6 +319,20 @@ describe("SurvivorGrowth", () => {
     assert.strictEqual(judge(0, 4), "Warn", "too few to tell")
   })
 
+  it("asks for more growth in a longer run, where what V8 and node keep by chance adds up", () => {
+    const judge = (perSecond: number) => {
+      const lives = Array.from({ length: 120 * perSecond }, (_, i): Life => [i * 1000 / perSecond, Infinity])
+      return SurvivorGrowth.check(observe(120, {}, {
+        more: readings(120, [{ frames: [store, handler], lives, bytes: 2048 }]),
+        tick: (t) => ({
+          floors: t % 2000 === 0 ? [{ t, bytes: 2e7 + 2048 * perSecond * t / 1000, forced: true }] : []
+        })
+      }))._tag
+    }
+    // In the late half, of 50 seconds, 150 KB and 300 KB.
+    assert.deepStrictEqual([judge(1.5), judge(3)], ["Ok", "Warn"])
+  })
+
   it("asks the heap to confirm what it is told by samples that began later than the run", () => {
     // From 4 s on samples are coarser: what was there before is not among them any more, and may be what goes.
     const late = readings(30, [{ frames: [store, handler], lives: leak(8, 4000) }]).filter(({ t }) =>

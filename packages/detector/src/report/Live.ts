@@ -11,10 +11,10 @@ import { leakAfterMs, okAfterMs } from "../Patience.ts"
 import { placeOfSite } from "../rules/FiberGrowth.ts"
 import { describeSite, siteOf } from "../Site.ts"
 import type { Window } from "../Turnover.ts"
+import { number, size } from "../Units.ts"
 import { sparkline } from "./Sparkline.ts"
 import { plain } from "./Style.ts"
 import type { Style } from "./Style.ts"
-import { number, size } from "./Units.ts"
 
 /**
  * The state of a run at a moment; `limitMs` is absent when it goes on until the program ends.

@@ -7,8 +7,8 @@ import { convicts } from "../Finding.ts"
 import type { Finding } from "../Finding.ts"
 import type { Report } from "../Report.ts"
 import { describeSite } from "../Site.ts"
+import { number, size } from "../Units.ts"
 import { sparkline } from "./Sparkline.ts"
-import { number, size } from "./Units.ts"
 
 /**
  * Renders a report as Markdown.

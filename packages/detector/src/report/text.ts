@@ -7,11 +7,11 @@ import type { Finding } from "../Finding.ts"
 import { convicts } from "../Finding.ts"
 import type { ProcessReport, Report } from "../Report.ts"
 import { describeSite } from "../Site.ts"
+import { number, size } from "../Units.ts"
 import { excerpt } from "./Excerpt.ts"
 import { sparkline } from "./Sparkline.ts"
 import { plain } from "./Style.ts"
 import type { Style } from "./Style.ts"
-import { number, size } from "./Units.ts"
 
 const mark: Readonly<Record<Report["verdict"], keyof Style>> = { leak: "bad", ok: "good", undecided: "unsure" }
 

@@ -6,7 +6,7 @@
 import type { Observation } from "../Observation.ts"
 import type { Point } from "../TimeSeries.ts"
 import { median, mostPerSecond, rises, slopePerSecond } from "../Trend.ts"
-import { lengthOf } from "../Turnover.ts"
+import { lateOf } from "../Turnover.ts"
 import type { Window } from "../Turnover.ts"
 
 /**
@@ -50,8 +50,8 @@ export interface FloorGrowth {
  * @category statistics
  */
 export const floorGrowth = (observation: Observation, window: Window): FloorGrowth | undefined => {
-  const from = window.start + lengthOf(window) / 3
-  const points = observation.series("heap.floor").filter(({ t }) => t >= from && t <= window.end)
+  const late = lateOf(window)
+  const points = observation.series("heap.floor").filter(({ t }) => t >= late.start && t <= late.end)
   if (points.length < fewest) return undefined
   const steady = withoutLargestFall(points)
   return { likely: slopePerSecond(steady), most: mostPerSecond(steady) }

@@ -9,6 +9,7 @@ import * as Lows from "../Lows.ts"
 import type { Observation } from "../Observation.ts"
 import { okAfterMs } from "../Patience.ts"
 import { lengthOf, limits } from "../Turnover.ts"
+import { size } from "../Units.ts"
 import { floorTrend } from "./HeapFloor.ts"
 import { codeBytes, leastGrowth, memoryWindow } from "./MemorySites.ts"
 import { doubtOfDoubling } from "./Traffic.ts"
@@ -66,7 +67,7 @@ export const HeapFloorTrend: LeakRule = {
     if (why === undefined || (seen && perSecond < unseen(observation))) return ok
     return judgement([], [{
       rule: name,
-      what: `the heap floor rises by ${Math.round(perSecond / 1024)} KB/s`,
+      what: `the heap floor rises by ${size(perSecond)}/s`,
       why: !sampled
         ? "the floor alone cannot tell a leak from a warm-up"
         : why,

@@ -11,7 +11,8 @@ import type { LeakRule } from "../LeakRule.ts"
 import * as Lows from "../Lows.ts"
 import type { Observation } from "../Observation.ts"
 import { describeSite, siteOf } from "../Site.ts"
-import { lengthOf } from "../Turnover.ts"
+import { lateOf, lengthOf } from "../Turnover.ts"
+import { size } from "../Units.ts"
 import { allocatorOf, codeBytes, fewestReadings, floorObjection, memoryWindow } from "./MemorySites.ts"
 import { doubtOf, doubtOfDoubling, trafficRises } from "./Traffic.ts"
 
@@ -46,7 +47,7 @@ export const LargeObjectGrowth: LeakRule = {
     const doubt = growth.doubt ?? whole.doubt ?? floorObjection(observation, growth.perSecond)
     return doubt === undefined ? judgement([finding(observation, site, growth)], []) : judgement([], [{
       rule: name,
-      what: `large objects allocated in ${describeSite(siteOf(site.frames[0]!))} grew by ${megabytes(growth.grown)}`,
+      what: `large objects allocated in ${describeSite(siteOf(site.frames[0]!))} grew by ${size(growth.grown)}`,
       why: doubt,
       wouldTake: `a run of ${Math.ceil(2 * lengthOf(memoryWindow(observation)) / 1000)} s`
     }])
@@ -66,10 +67,10 @@ const mostParts = 40
 const grows = (observation: Observation, site: AllocationSite | undefined): Growth | undefined => {
   const points = site?.large?.points() ?? []
   const window = memoryWindow(observation)
-  const late = { start: window.start + lengthOf(window) / 3, end: window.end + 1 }
-  const readings = observation.allocations.readings.filter((t) => t >= late.start).length
+  const { end, start } = lateOf(window)
+  const readings = observation.allocations.readings.filter((t) => t >= start).length
   const parts = Math.min(mostParts, Math.floor(readings / readingsEach))
-  const rise = Lows.judge(Lows.inParts(points, late, parts), codeBytes)
+  const rise = Lows.judge(Lows.inParts(points, { start, end: end + 1 }, parts), codeBytes)
   if (rise._tag !== "steady") return { ...rise, doubt: doubtOf(rise, trafficRises(observation)) }
   const doubling = Lows.doubling(points, window, codeBytes)
   return doubling === undefined ? undefined : { ...doubling, doubt: doubtOfDoubling }
@@ -96,7 +97,7 @@ const finding = (observation: Observation, site: AllocationSite, { grown, lows, 
     rule: name,
     severity: "error",
     confidence: confidenceOf(z),
-    summary: `what is allocated in ${describeSite(at)} gets larger: ${megabytes(60 * perSecond)} more each minute`,
+    summary: `what is allocated in ${describeSite(at)} gets larger: ${size(60 * perSecond)} more each minute`,
     site: at,
     chain,
     waits: [],
@@ -108,8 +109,8 @@ const finding = (observation: Observation, site: AllocationSite, { grown, lows, 
       label: "lows",
       text:
         `of each ${readingsEach} readings of the heap in the late two thirds, the fewest bytes in large objects rose from ${
-          megabytes(lows[0]!.value)
-        } to ${megabytes(lows.at(-1)!.value)}`
+          size(lows[0]!.value)
+        } to ${size(lows.at(-1)!.value)}`
     }],
     cannotShow:
       "What is in them, and whether it has an end: a collection that fills up looks the same until it is full.",
@@ -120,5 +121,3 @@ const finding = (observation: Observation, site: AllocationSite, { grown, lows, 
     pid: observation.hello?.pid ?? 0
   }
 }
-
-const megabytes = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(1)} MB`

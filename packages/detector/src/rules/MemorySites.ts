@@ -65,7 +65,7 @@ export const floorObjection = (observation: Observation, bytesPerSecond: number)
   const window = memoryWindow(observation)
   const floor = floorGrowth(observation, window)
   // That much it rises without any leak, so it takes more than that to agree with one.
-  const warm = warmBytes / (lateShare * Turnover.lengthOf(window) / 1000)
+  const warm = warmBytes / (Turnover.lengthOf(Turnover.lateOf(window)) / 1000)
   if (floor !== undefined && floor.most < halfway * bytesPerSecond + warm) {
     return "the heap does not grow with it: what was there before may go instead"
   }
@@ -75,9 +75,6 @@ export const floorObjection = (observation: Observation, bytesPerSecond: number)
     ? "the samples began later than the run, and the heap does not clearly grow with them: what was there before may go instead"
     : undefined
 }
-
-/** The part of a window in which the floor is looked at. */
-const lateShare = 2 / 3
 
 /** A site, and what is said of its objects. */
 export interface Judged {

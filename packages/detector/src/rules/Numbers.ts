@@ -57,7 +57,7 @@ export const judgeNumber = (
       ? { _tag: "unclear", why: "traffic rises as well", ...moved }
       : { _tag: "growing", why: "", ...moved }
   }
-  const late = { start: window.start + Turnover.lengthOf(window) / 3, end: window.end }
+  const late = Turnover.lateOf(window)
   const parts = Math.min(mostParts, Math.floor(points.filter(({ t }) => t >= late.start).length / readingsEach))
   const rise = Lows.judge(Lows.inParts(points, late, parts), Turnover.limits.arrivals)
   if (rise._tag === "steady") return { _tag: turnover._tag, why: turnover.why, ...moved }

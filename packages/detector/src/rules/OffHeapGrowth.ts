@@ -12,7 +12,8 @@ import * as Lows from "../Lows.ts"
 import type { Observation } from "../Observation.ts"
 import { describeSite } from "../Site.ts"
 import type { Point } from "../TimeSeries.ts"
-import { lengthOf } from "../Turnover.ts"
+import { lateOf, lengthOf } from "../Turnover.ts"
+import { size } from "../Units.ts"
 import { growingPlace } from "./MemorySites.ts"
 import { doubtOf, doubtOfDoubling, trafficRises } from "./Traffic.ts"
 
@@ -32,8 +33,6 @@ const lowsOf = (observation: Observation): ReadonlyArray<ReadonlyArray<Point>> =
   return (["external", "arrayBuffers"] as const).map((sum) => Lows.between(observation.series(sum), moments, end))
 }
 
-const lateOf = ({ window }: Observation): number => window.start + lengthOf(window) / 3
-
 /**
  * Bytes a second outside of the heap that would have been found in this run; `Infinity` where collections were too few.
  *
@@ -41,9 +40,9 @@ const lateOf = ({ window }: Observation): number => window.start + lengthOf(wind
  * @category statistics
  */
 export const detectableOffHeap = (observation: Observation): number => {
-  const late = lateOf(observation)
-  const lows = lowsOf(observation).map((all) => all.filter(({ t }) => t >= late))
-  const least = smallest / ((observation.window.end - late) / 1000)
+  const late = lateOf(observation.window)
+  const lows = lowsOf(observation).map((all) => all.filter(({ t }) => t >= late.start))
+  const least = smallest / (lengthOf(late) / 1000)
   return Math.max(least, ...lows.map(Lows.detectable))
 }
 
@@ -61,9 +60,9 @@ export const detectableOffHeap = (observation: Observation): number => {
 export const OffHeapGrowth: LeakRule = {
   name,
   check: (observation) => {
-    const late = lateOf(observation)
+    const late = lateOf(observation.window)
     const sums = lowsOf(observation)
-    const rises = sums.map((lows) => Lows.judge(lows.filter(({ t }) => t >= late), smallest))
+    const rises = sums.map((lows) => Lows.judge(lows.filter(({ t }) => t >= late.start), smallest))
     const rise = rises.find(({ _tag }) => _tag === "rising") ?? rises.find(({ _tag }) => _tag !== "steady")
     if (rise === undefined) {
       const [doubling] = sums.flatMap((lows) => Lows.doubling(lows, observation.window, smallest) ?? [])
@@ -78,7 +77,7 @@ export const OffHeapGrowth: LeakRule = {
 
 const suspicion = (grown: number, why: string): Suspicion => ({
   rule: name,
-  what: `memory outside of the heap grew by ${megabytes(grown)}`,
+  what: `memory outside of the heap grew by ${size(grown)}`,
   why,
   wouldTake: "a run twice as long"
 })
@@ -92,7 +91,7 @@ const finding = (observation: Observation, { grown, lows, perSecond, z }: Lows.R
     rule: name,
     severity: "error",
     confidence: confidenceOf(z),
-    summary: `memory outside of the heap, buffers mostly, stays: ${megabytes(perSecond * 60)} more each minute`
+    summary: `memory outside of the heap, buffers mostly, stays: ${size(perSecond * 60)} more each minute`
       + (place === undefined ? "" : `, kept by what ${describeSite(place.site)} allocates`),
     site,
     chain: place?.chain ?? [],
@@ -104,8 +103,8 @@ const finding = (observation: Observation, { grown, lows, perSecond, z }: Lows.R
     evidence: [{
       label: "lows",
       text: `from each of ${lows.length} collections to the next, in the late two thirds, the lowest rises from ${
-        megabytes(lows[0]!.value)
-      } to ${megabytes(lows.at(-1)!.value)}`
+        size(lows[0]!.value)
+      } to ${size(lows.at(-1)!.value)}`
     }],
     cannotShow: place === undefined
       ? "Who allocated it: V8 samples the heap only."
@@ -122,5 +121,3 @@ const finding = (observation: Observation, { grown, lows, perSecond, z }: Lows.R
 const isBufferFrame = ({ file, name }: Place): boolean =>
   file?.startsWith("node:buffer") === true || file?.startsWith("node:internal/buffer") === true
   || /Buffer|Array|allocate/.test(file === "" ? name : "")
-
-const megabytes = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(1)} MB`

@@ -12,6 +12,7 @@ import type { Observation } from "../Observation.ts"
 import { okAfterMs } from "../Patience.ts"
 import { describeSite, libraryName, siteOf } from "../Site.ts"
 import * as Turnover from "../Turnover.ts"
+import { size } from "../Units.ts"
 import { floorTrend } from "./HeapFloor.ts"
 import {
   allocatorOf,
@@ -177,7 +178,7 @@ const finding = (observation: Observation, culprit: Judged, also: ReadonlyArray<
     rule: name,
     severity: "error",
     confidence: confidenceOf(turnover.z),
-    summary: `memory allocated in ${label} stays: ${rate(perSecond)} more`,
+    summary: `memory allocated in ${label} stays: ${size(perSecond)}/s more`,
     site: at,
     chain,
     waits: [],
@@ -200,8 +201,8 @@ const finding = (observation: Observation, culprit: Judged, also: ReadonlyArray<
       ...also.slice(0, mostOthers).map((other) => ({
         label: "also",
         text: `memory allocated in ${describeSite(siteOf(other.site.frames[0]!))} stays, ${
-          rate(bytesPerSecond(other))
-        } more: another part of it, or another leak`
+          size(bytesPerSecond(other))
+        }/s more: another part of it, or another leak`
       }))
     ],
     cannotShow:
@@ -224,8 +225,3 @@ const suspicion = ({ site }: Judged, length: number, why: string): Suspicion => 
   why,
   wouldTake: `a run of ${Math.ceil(2 * length / 1000)} s`
 })
-
-const rate = (bytesPerSecond: number): string =>
-  bytesPerSecond >= 1024 * 1024
-    ? `${(bytesPerSecond / 1024 / 1024).toFixed(1)} MB/s`
-    : `${Math.round(bytesPerSecond / 1024)} KB/s`

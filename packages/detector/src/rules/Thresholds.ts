@@ -9,6 +9,7 @@ import type { Finding, Kind } from "../Finding.ts"
 import { judgement, ok } from "../LeakRule.ts"
 import type { LeakRule } from "../LeakRule.ts"
 import type { Observation } from "../Observation.ts"
+import { size } from "../Units.ts"
 
 const note = (
   observation: Observation,
@@ -78,11 +79,9 @@ export const HeapGrowthRatio = (ratio = 1.5): LeakRule => ({
       observation,
       "heap-growth",
       "HeapGrowthRatio",
-      `the heap floor grew from ${megabytes(first)} to ${megabytes(last)}, more than ${ratio} times`,
+      `the heap floor grew from ${size(first)} to ${size(last)}, more than ${ratio} times`,
       { count: 0, bytes: last - first, unit: "bytes" },
       "Every program grows while it starts. See whether it goes on; SurvivorGrowth tells."
     )], [])
   }
 })
-
-const megabytes = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(1)} MB`
