@@ -142,8 +142,15 @@ export interface Options {
  */
 export const judge = (lives: Iterable<Life>, window: Window, age: number, options: Options = {}): Turnover => {
   const things = count(lives, window, age, options)
-  const { fall, last, late, old, perSecond, sojourn } = things
-  return { age, late, last, old, sojourn, fall, z: zOf(late), perSecond, ...conclude(things, options) }
+  const { emptiedAt, fall, last, late, old, perSecond, sojourn } = things
+  const said = conclude(things, options)
+  // What was emptied began anew then: whether it fills ever more slowly since shows without what was before.
+  const since = said._tag === "growing" && !said.queue && emptiedAt !== undefined
+    ? judge(lives, { start: emptiedAt, end: window.end }, age, options)
+    : said
+  const doubt = { _tag: "unclear", why: since.why, behind: false, queue: false } as const
+  const counted = { age, late, last, old, sojourn, fall, z: zOf(late), perSecond }
+  return { ...counted, ...(said._tag === "growing" && since._tag !== "growing" ? doubt : said) }
 }
 
 /**

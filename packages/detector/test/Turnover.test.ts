@@ -166,6 +166,30 @@ describe("Turnover", () => {
     assert.isAtMost(growing.length, 10)
   })
 
+  it("does not take boards that are filled at random, anew since the middle of the run, for a leak", () => {
+    const growing = seeds(300).filter((seed) => {
+      const { between, integer } = random(seed)
+      const cells = new Map<number, number>()
+      const record = Lives.make()
+      const put = (cell: number, t: number) => {
+        const before = cells.get(cell)
+        if (before !== undefined) record.die(before, t, 1)
+        cells.set(cell, t)
+        record.bear(t, 1)
+      }
+      const cleared = between(0.3 * end, 0.5 * end)
+      for (let t = 0; t < end; t += 100) {
+        if (t >= cleared && t - 100 < cleared) {
+          for (const born of cells.values()) record.die(born, t, 1)
+          cells.clear()
+        }
+        put(integer(0, 300), t)
+      }
+      return Turnover.judge(record.all(), { start: 0, end }, 5000)._tag === "growing"
+    })
+    assert.isAtMost(growing.length, 6)
+  })
+
   it("knows that times are told more finely than they are known", () => {
     // A queue too slow by a fifth. Births are told by the quarter of a second, and none in 0.7 s after each reading.
     const record = Lives.make({ bucketMs: 250 })

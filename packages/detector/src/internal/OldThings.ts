@@ -19,6 +19,8 @@ export interface OldThings {
   readonly fall: number
   /** Whether so much went at once, once or twice, that nobody knows yet how often it does. */
   readonly emptied: boolean
+  /** When more than half of it last went at once, in milliseconds: from then on it began anew. */
+  readonly emptiedAt: number | undefined
   /** The largest share of the late arrivals that came within a fifth of the late half. */
   readonly atOnce: number
   /** What arrived in the last fifth of the late half. */
@@ -96,6 +98,8 @@ export const count = (lives: Iterable<Life>, window: Window, age: number, option
   const late = { arrivals: third.arrivals + last.arrivals, departures: third.departures + last.departures }
   // What arrives in a part was born an age before.
   const done = (a: number, b: number) => options.work?.(a - age, b - age) ?? 1
+  const falls = emptyings(changes, departed, limits.emptied)
+  const anew = emptyings(changes, departed, limits.fall).at(-1)
   return {
     early,
     third,
@@ -104,7 +108,8 @@ export const count = (lives: Iterable<Life>, window: Window, age: number, option
     old,
     perSecond: end > cut ? net(late) / ((end - cut) / 1000) : 0,
     fall: largestFall(changes, options.fewest ?? limits.arrivals, step(from + (end - from) * limits.beginning)),
-    emptied: isEmptied(changes, departed),
+    emptied: isEmptied(falls),
+    emptiedAt: anew === undefined ? undefined : start + anew * (end - start) / steps,
     atOnce: mostAtOnce(tenths),
     newest,
     lump: late.departures === 0 ? 0 : Math.max(...departed.subarray(step(cut) + 1)) / late.departures,
@@ -231,17 +236,26 @@ const largestFall = (changes: Float64Array, fewest: number, from: number): numbe
 }
 
 /**
- * Whether a good part went at once, once or twice, and growth since has not lasted clearly longer than it took until then: what empties
- * it may just be about to come again. What goes three times or more has shown how often it does.
+ * The steps at which this share went at once, where that was once or twice: what goes three times or more shows how often it does. Not
+ * where there was but a small part of what there is at the most.
  */
-const isEmptied = (changes: Float64Array, departed: Float64Array): boolean => {
+const emptyings = (changes: Float64Array, departed: Float64Array, share: number): ReadonlyArray<number> => {
   const falls: Array<number> = []
   let now = 0
+  let highest = 0
+  for (const change of changes) highest = Math.max(highest, now += change)
+  now = 0
   changes.forEach((change, i) => {
-    if (departed[i]! >= Math.max(limits.arrivals / 2, limits.emptied * now)) falls.push(i)
+    if (departed[i]! >= Math.max(limits.arrivals / 2, share * now) && now > limits.small * highest) {
+      falls.push(i)
+    }
     now += change
   })
-  if (falls.length === 0 || falls.length > 2) return false
+  return falls.length > 2 ? [] : falls
+}
+
+/** Whether growth since then has not lasted clearly longer than it took until then: what empties it may just be about to come again. */
+const isEmptied = (falls: ReadonlyArray<number>): boolean => {
   const longest = falls.reduce((most, at, i) => Math.max(most, at - (falls[i - 1] ?? 0)), 0)
-  return steps - falls.at(-1)! < limits.patience * longest
+  return falls.length > 0 && steps - falls.at(-1)! < limits.patience * longest
 }

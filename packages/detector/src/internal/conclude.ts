@@ -92,7 +92,7 @@ const waitsLonger = ({ early, late, sojourn, clumps }: OldThings): boolean => {
 // halves of the window, equally long, tell best; the last two quarters, of which traffic that comes in waves can make anything, tell
 // of one that began to fill late. `lumps` says how many times as uneven as chance all of it is taken to be.
 const slowing = ({ early, gone, last, late, noise, pace, third }: OldThings, lumps = 1): boolean =>
-  Math.max(moreGo(early, late), moreGo(third, last)) / Math.sqrt(gone) >= limits.slowerZ ||
+  moreGo(early, late) / Math.sqrt(gone) >= limits.slowerZ ||
   slower(early, late, 0.6, pace.late, gone) / Math.sqrt(lumps) >= limits.slowerZ
   || slower(third, last, 0.7, pace.last, gone) / Math.sqrt(noise * lumps) >= limits.z
 
