@@ -148,7 +148,8 @@ export const judge = (lives: Iterable<Life>, window: Window, age: number, option
   const since = said._tag === "growing" && !said.queue && emptiedAt !== undefined
     ? judge(lives, { start: emptiedAt, end: window.end }, age, options)
     : said
-  const doubt = { _tag: "unclear", why: since.why, behind: false, queue: false } as const
+  const why = since._tag === "steady" ? "something emptied it, and it has not clearly grown since" : since.why
+  const doubt = { _tag: "unclear", why, behind: false, queue: false } as const
   const counted = { age, late, last, old, sojourn, fall, z: zOf(late), perSecond }
   return { ...counted, ...(said._tag === "growing" && since._tag !== "growing" ? doubt : said) }
 }
