@@ -141,12 +141,14 @@ export interface Options {
  * @category statistics
  */
 export const judge = (lives: Iterable<Life>, window: Window, age: number, options: Options = {}): Turnover => {
-  const things = count(lives, window, age, options)
+  // They may be told only once, and are looked at twice.
+  const all = [...lives]
+  const things = count(all, window, age, options)
   const { emptiedAt, fall, last, late, old, perSecond, sojourn } = things
   const said = conclude(things, options)
   // What was emptied began anew then: whether it fills ever more slowly since shows without what was before.
   const since = said._tag === "growing" && !said.queue && emptiedAt !== undefined
-    ? judge(lives, { start: emptiedAt, end: window.end }, age, options)
+    ? judge(all, { start: emptiedAt, end: window.end }, age, options)
     : said
   const why = since._tag === "steady" ? "something emptied it, and it has not clearly grown since" : since.why
   const doubt = { _tag: "unclear", why, behind: false, queue: false } as const

@@ -187,7 +187,7 @@ describe("Turnover", () => {
       }
       return Turnover.judge(record.all(), { start: 0, end }, 5000)._tag === "growing"
     })
-    assert.isAtMost(growing.length, 6)
+    assert.isAtMost(growing.length, 15)
   })
 
   it("knows that times are told more finely than they are known", () => {

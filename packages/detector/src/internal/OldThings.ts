@@ -52,7 +52,7 @@ const emptyFlow = (): MutableFlow => ({ arrivals: 0, departures: 0 })
 /** Steps of the window by which the number of old things is known. */
 const steps = 200
 
-export const count = (lives: Iterable<Life>, window: Window, age: number, options: Options): OldThings => {
+export const count = (all: ReadonlyArray<Life>, window: Window, age: number, options: Options): OldThings => {
   const { end, start } = window
   const from = start + Math.max(age, limits.warmUp * (end - start))
   const cut = end - (end - from) / 2
@@ -69,7 +69,6 @@ export const count = (lives: Iterable<Life>, window: Window, age: number, option
   const parts = new Float64Array(Math.min(9, Math.max(4, Math.floor((half - from) / 2000))))
   const arrivedAt = new Map<number, number>()
   const goneAt = new Map<number, number>()
-  const all = [...lives]
   let newest = 0
   let old = 0
   for (const { born, count, died } of all) {
