@@ -1,5 +1,5 @@
 import { assert, describe, expect, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, ManagedRuntime, Scope, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, ManagedRuntime, Scope, Stream } from "effect"
 import { spawn } from "node:child_process"
 import { EventEmitter } from "node:events"
 import { readFileSync } from "node:fs"
@@ -283,11 +283,14 @@ describe("noLeaks", () => {
   it.live("stops the test that is interrupted", () =>
     Effect.gen(function*() {
       let stopped = false
-      const fiber = yield* Effect.forkChild(noLeaks(Effect.onInterrupt(Effect.never, () =>
+      const started = yield* Deferred.make<void>()
+      const waits = Effect.onInterrupt(Effect.andThen(Deferred.succeed(started, undefined), Effect.never), () =>
         Effect.sync(() => {
           stopped = true
-        }))))
-      yield* Effect.sleep(1)
+        }))
+      const fiber = yield* Effect.forkChild(noLeaks(waits))
+      // Before that there is nothing to stop.
+      yield* Deferred.await(started)
       yield* Fiber.interrupt(fiber)
       assert.isTrue(stopped)
     }))
