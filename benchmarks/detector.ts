@@ -7,7 +7,7 @@
 import type { Fiber } from "effect"
 import type { FiberCensus } from "../packages/core/src/FiberCensus.ts"
 import type { Measurement } from "./harness.ts"
-import { benchmark, collectGarbage, cpuTime } from "./harness.ts"
+import { benchmark, collectGarbage, cpuTime, strictGuard } from "./harness.ts"
 import { median } from "./statistics.ts"
 
 const live = 100_000
@@ -50,12 +50,11 @@ const adopt = async (effect: EffectModule): Promise<{ readonly census: FiberCens
 /** An agent that ticks once a second, whose messages are written and dropped. */
 const watch = async (census: FiberCensus) => {
   const { startAgent } = await import("../packages/detector/src/agent/Agent.ts")
+  const { outletTo } = await import("../packages/detector/src/agent/Outlet.ts")
   let bytes = 0
   const options = { intervalMs: 1000, sampling: 0, readingMs: 0, readingShare: 0, sites: "named" } as const
-  const agent = startAgent(census, options, (message) => {
-    if (message.type === "problem") throw new Error(message.message)
-    bytes += JSON.stringify(message).length
-  })
+  const outlet = outletTo((message) => bytes += JSON.stringify(message).length)
+  const agent = startAgent(census, options, outlet, strictGuard())
   const ticks: Array<number> = []
   const tick = (): void => {
     const start = cpuTime()

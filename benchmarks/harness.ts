@@ -19,6 +19,8 @@ import { once } from "node:events"
 import os from "node:os"
 import process from "node:process"
 import { fileURLToPath } from "node:url"
+import { makeGuard } from "../packages/core/src/FiberCensus.ts"
+import type { Guard } from "../packages/core/src/FiberCensus.ts"
 import type { Interval } from "./statistics.ts"
 import { bootstrap, firstDecile, judge, median } from "./statistics.ts"
 
@@ -329,3 +331,10 @@ const renderTable = (rows: ReadonlyArray<Row>): string => {
   const line = (row: Row): string => `| ${columns.map((column, i) => row[column].padEnd(widths[i]!)).join(" | ")} |`
   return [line(head), `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`, ...rows.map(line)].join("\n")
 }
+
+/** A guard for a part of the agent that is measured: a part that fails and is switched off must not count as fast. */
+export const strictGuard = (): Guard =>
+  makeGuard((name, message) => {
+    console.error(`${name} failed: ${message}`)
+    process.exit(1)
+  })

@@ -7,8 +7,9 @@
 import { get } from "../packages/core/src/FiberCensus.ts"
 import { startAgent } from "../packages/detector/src/agent/Agent.ts"
 import { sampleAllocations } from "../packages/detector/src/agent/AllocationSamples.ts"
+import { outletTo } from "../packages/detector/src/agent/Outlet.ts"
 import type { Measurement, Prepare } from "./harness.ts"
-import { benchmark, collectGarbage, cpuTime } from "./harness.ts"
+import { benchmark, collectGarbage, cpuTime, strictGuard } from "./harness.ts"
 
 const KiB = 1024
 const MB = 1e6
@@ -62,7 +63,7 @@ const allocating = (bytes: number, depth = 0, what: keyof typeof loops = "object
 /** The same as `fiberscope run` does it: by how much the loop allocates. */
 const adaptive = (depth = 0): Prepare => async () => {
   const run = await allocating(0, depth)()
-  const agent = startAgent(get(), { ...budget, readingMs: 1e9 }, () => {})
+  const agent = startAgent(get(), { ...budget, readingMs: 1e9 }, outletTo(() => {}), strictGuard())
   return () => {
     agent.early()
     return run()
@@ -103,10 +104,11 @@ const readings = (megabytes: number, cycles: number): Measurement => ({
   take: async () => {
     let sampled = false
     // Started before the heap is filled: the samples of all of it are to be read, as in a program that is watched from its start.
-    const agent = startAgent(get(), budget, (message) => {
+    const outlet = outletTo((message) => {
       JSON.stringify(message)
       if (message.type === "samples") sampled = true
     })
+    const agent = startAgent(get(), budget, outlet, strictGuard())
     busyHeap(megabytes * MB)
     const found: Array<{ readonly at: number; readonly wall: number; readonly cpu: number }> = []
     setInterval(() => {
@@ -168,10 +170,11 @@ const own: Measurement = {
     const see = (from: number, to: number): void => {
       for (let path = from; path < to; path += 2000) {
         const living = Array.from({ length: 2000 }, (_, i) => next(path + i, 6))
-        known += samples.read().stacks.length
+        const reading = samples.read(Infinity)
+        known += typeof reading === "number" ? 0 : [...reading.stacks()].length
         living.length = 0
       }
-      samples.read()
+      samples.read(Infinity)
     }
     const start = await used()
     see(0, 26_000)

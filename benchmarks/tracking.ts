@@ -8,7 +8,7 @@ import { findEffect } from "../packages/detector/src/agent/FindEffect.ts"
 import { makeForkLines } from "../packages/detector/src/agent/ForkLines.ts"
 import type { ForkLines } from "../packages/detector/src/agent/ForkLines.ts"
 import type { Comparison, Measurement, Prepare, Repetition } from "./harness.ts"
-import { benchmark, collectGarbage, cpuTime } from "./harness.ts"
+import { benchmark, collectGarbage, cpuTime, strictGuard } from "./harness.ts"
 
 type EffectModule = typeof import("effect")
 
@@ -19,16 +19,20 @@ const untracked = (work: Work): Prepare => async () => work(await import("effect
 /** Counted from the first fiber on: the load hook hands the class of the fibers over. */
 const find = (lines?: ForkLines): void => {
   const census = get()
-  findEffect({
-    found: (prototype, where) => {
-      census.adopt(prototype, where)
-      census.flow()
+  findEffect(
+    {
+      found: (prototype, where) => {
+        census.adopt(prototype, where)
+        census.flow()
+      },
+      met: () => {},
+      unsupported: (what) => {
+        throw new Error(what)
+      }
     },
-    met: () => {},
-    unsupported: (what) => {
-      throw new Error(what)
-    }
-  }, lines?.rewrite)
+    lines?.rewrite ?? (() => undefined),
+    strictGuard()
+  )
 }
 
 const agent = (work: Work): Prepare => async () => {
@@ -38,7 +42,7 @@ const agent = (work: Work): Prepare => async () => {
 
 /** As `fiberscope run` does it: with a wrapper around each `fork*` and `run*` as well, which looks at no line until it is asked to. */
 const command = (work: Work): Prepare => async () => {
-  const lines = makeForkLines(() => performance.now())
+  const lines = makeForkLines(() => performance.now(), strictGuard())
   get().forkLines(lines.frameOf)
   find(lines)
   const repetition = await proven(work(await import("effect")))

@@ -20,8 +20,17 @@
 import type { FiberSite } from "./FiberSite.ts"
 import { FiberSites } from "./FiberSite.ts"
 import type { FiberCache, FiberPrototype, RuntimeFiber, StackFrame } from "./internal/FiberRuntime.ts"
-import { hasEnded, isFiberPrototype, isInterrupting, isRunning, watch } from "./internal/FiberRuntime.ts"
+import {
+  framesOf,
+  hasEnded,
+  isFiberPrototype,
+  isInterrupting,
+  isRunning,
+  parentOf,
+  watch
+} from "./internal/FiberRuntime.ts"
 import { FiberTable } from "./internal/FiberTable.ts"
+import { makeGuard } from "./internal/Guard.ts"
 
 /**
  * How many fibers there were and are. `started - ended - abandoned = live`.
@@ -91,6 +100,19 @@ export interface EffectCopy {
 }
 
 /**
+ * What becomes of a copy of Effect after {@link FiberCensus} `adopt`. Each function is called at most once for each call of `adopt`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Adoption {
+  /** A fiber has run, and its shape can be read. `missing` names optional fields that this version of Effect lacks. */
+  readonly confirmed?: ((missing: ReadonlyArray<string>) => void) | undefined
+  /** A fiber has run, and its shape cannot be read: nothing of this copy is counted. */
+  readonly refused?: ((why: string) => void) | undefined
+}
+
+/**
  * What a site's tenured fibers did since the last {@link FiberCensus.flow}, by the second of their birth.
  *
  * @since 0.1.0
@@ -119,9 +141,10 @@ export interface FiberCensus {
   readonly now: () => number
   /**
    * Watches the fibers of the copy of Effect that has this fiber prototype. Calls are counted: the returned function takes one
-   * back, and the last one stops the watching. Answers `undefined` when the prototype is not one this version understands.
+   * back, and the last one stops the watching. Answers `undefined` when the prototype is not one this version understands. The first
+   * fiber that runs shows whether its fields can be read, and `adoption` hears of it.
    */
-  readonly adopt: (prototype: unknown, where: string) => (() => void) | undefined
+  readonly adopt: (prototype: unknown, where: string, adoption?: Adoption) => (() => void) | undefined
   /** Counts a fiber that was met in the middle of its first run, if its copy has just been adopted. */
   readonly meet: (fiber: unknown) => void
   readonly counts: () => FiberCounts
@@ -140,6 +163,11 @@ export interface FiberCensus {
   readonly sweep: () => void
   /** What tenured fibers did since the last call; the first call begins the record. One reader at a time. */
   readonly flow: () => ReadonlyArray<FiberFlow>
+  /**
+   * Calls a function when the census has failed and has stopped counting, with the reason. Nothing of the program is affected. Returns
+   * the function that ends it.
+   */
+  readonly onFailure: (listener: (message: string) => void) => () => void
   /** Calls a function on each event; it must not throw. Returns the function that ends it. */
   readonly onEvent: (listener: (event: FiberEvent) => void) => () => void
   /**
@@ -151,6 +179,7 @@ export interface FiberCensus {
   readonly bytes: () => number
 }
 
+export { observable, supported } from "./internal/effectVersions.ts"
 export type { RuntimeFiber, StackFrame } from "./internal/FiberRuntime.ts"
 export {
   /**
@@ -175,6 +204,8 @@ export {
    */
   prototypeOf
 } from "./internal/FiberRuntime.ts"
+export { makeGuard, messageOf } from "./internal/Guard.ts"
+export type { AnyFunction, Guard } from "./internal/Guard.ts"
 
 const sweepEveryMs = 1000
 const scanBudget = 4096 // slots: a few hundred microseconds
@@ -202,6 +233,10 @@ interface Copy extends EffectCopy {
   readonly prototype: FiberPrototype
   readonly table: FiberTable
   readonly stop: () => void
+  /** What the first fiber has shown; `undefined` before one has run. */
+  shape: { readonly missing: ReadonlyArray<string> } | { readonly refused: string } | undefined
+  /** Who waits for {@link shape}. */
+  readonly adoptions: Array<Adoption>
   starting: number
   users: number
 }
@@ -211,6 +246,8 @@ class Census implements FiberCensus {
   readonly #origin = performanceNow()
   readonly #copies: Array<Copy> = []
   readonly #listeners = new Set<(event: FiberEvent) => void>()
+  readonly #failures = new Set<(message: string) => void>()
+  readonly #guard = makeGuard((_, message) => this.#failed(message))
   readonly #tenuredAt: Array<number> = []
   readonly #abandonedAt: Array<number> = []
   #started = 0
@@ -230,12 +267,16 @@ class Census implements FiberCensus {
 
   readonly now = (): number => performanceNow() - this.#origin
 
-  readonly adopt = (prototype: unknown, where: string): (() => void) | undefined => {
+  readonly adopt = (prototype: unknown, where: string, adoption?: Adoption): (() => void) | undefined => {
     if (!isFiberPrototype(prototype)) return undefined
     let copy = this.#copies.find((known) => known.prototype === prototype)
     if (copy === undefined) this.#copies.push(copy = this.#watch(prototype, where))
     copy.users++
     const adopted = copy
+    if (adoption !== undefined) {
+      if (adopted.shape === undefined) adopted.adoptions.push(adoption)
+      else tell(adoption, adopted.shape)
+    }
     let released = false
     return () => {
       if (released) return
@@ -246,13 +287,7 @@ class Census implements FiberCensus {
       // What is no longer watched is no longer counted, as if it had never been met.
       adopted.table.tenuredSites((site) => this.#tenuredAt[site]!--)
       this.#started -= adopted.table.nursery + adopted.table.tenured
-      if (this.#copies.length === 0) {
-        clearInterval(this.#timer)
-        this.#timer = undefined
-        clearTimeout(this.#datesEnd as ReturnType<typeof setTimeout>)
-        this.#datesEnd = undefined
-        this.#dated = false
-      }
+      if (this.#copies.length === 0) this.#rest()
     }
   }
 
@@ -261,7 +296,7 @@ class Census implements FiberCensus {
     const copy = this.#copies.find(({ prototype }) => Object.prototype.isPrototypeOf.call(prototype, met))
     if (copy === undefined || hasEnded(met)) return
     this.#started++
-    copy.table.add(met, met.cache, met._parent?.id ?? 0, this.now())
+    copy.table.add(met, framesOf(met), parentOf(met), this.now())
   }
 
   readonly counts = (): FiberCounts => {
@@ -304,10 +339,10 @@ class Census implements FiberCensus {
           copy,
           parent: parent === 0 ? undefined : parent,
           site: this.sites.get(site),
-          span: fiber.cache.span?._tag === "Span" ? fiber.cache.span.name : undefined,
+          span: spanOf(fiber),
           ageMs: now - start,
           status: isRunning(fiber) ? "running" : "suspended",
-          interruptible: fiber.interruptible,
+          interruptible: fiber.interruptible !== false,
           interrupting: isInterrupting(fiber)
         }])
       }
@@ -334,12 +369,12 @@ class Census implements FiberCensus {
   }
 
   // A long pass goes on in slices, so that no slice is felt.
-  readonly #scan = (): void => {
+  readonly #scan = this.#guard.entry("scan", (): void => {
     this.#scanning = false
     const now = this.now()
     for (const { table } of this.#copies) if (table.scan(now, scanBudget)) this.#scanning = true
     if (this.#scanning) unref(inAWhile(this.#scan, scanEveryMs))
-  }
+  })
 
   readonly flow = (): ReadonlyArray<FiberFlow> => {
     const out: Array<FiberFlow> = []
@@ -348,6 +383,11 @@ class Census implements FiberCensus {
     )
     this.#flow = new Map()
     return out
+  }
+
+  readonly onFailure = (listener: (message: string) => void): () => void => {
+    this.#failures.add(listener)
+    return () => this.#failures.delete(listener)
   }
 
   readonly onEvent = (listener: (event: FiberEvent) => void): () => void => {
@@ -380,27 +420,57 @@ class Census implements FiberCensus {
         this.#happened(copyId, "Abandoned", site, start, id)
       }
     })
+    const shown = (shape: NonNullable<Copy["shape"]>): void => {
+      copy.shape = shape
+      for (const adoption of copy.adoptions.splice(0)) tell(adoption, shape)
+    }
     const stop = watch(prototype, {
+      confirmed: (missing) => shown({ missing }),
+      refused: (refused) => shown({ refused }),
       starting: () => {
         this.#started++
         copy.starting++
       },
       started: (fiber, forked, parent, effect) => {
         copy.starting--
-        if (fiber._exit === undefined) {
-          table.add(fiber, this.#withLine(forked, effect), parent === undefined ? 0 : parent.id, this.#recently())
-        }
+        if (fiber._exit === undefined) table.add(fiber, this.#withLine(forked, effect), parent, this.#recently())
       },
       ended: (fiber) => {
         table.end(fiber.id)
       }
-    })
-    const copy: Copy = { copy: copyId, where, prototype, table, stop, starting: 0, users: 0 }
+    }, this.#guard)
+    const copy: Copy = {
+      copy: copyId,
+      where,
+      prototype,
+      table,
+      stop,
+      shape: undefined,
+      adoptions: [],
+      starting: 0,
+      users: 0
+    }
     if (this.#timer === undefined) {
-      this.#timer = unref(everySoOften(this.sweep, sweepEveryMs))
-      this.#datesEnd = unref(inAWhile(() => this.#dated = false, dateForMs)) as Timer
+      this.#timer = unref(everySoOften(this.#guard.entry("sweep", this.sweep), sweepEveryMs))
+      this.#datesEnd = unref(inAWhile(this.#guard.entry("date", () => void (this.#dated = false)), dateForMs)) as Timer
     }
     return copy
+  }
+
+  /** Stops the timers: there is nothing to count. */
+  #rest(): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+    clearTimeout(this.#datesEnd as ReturnType<typeof setTimeout>)
+    this.#datesEnd = undefined
+    this.#dated = false
+  }
+
+  /** A part of the census has thrown. Counts that miss a part are wrong, so all of it stops. */
+  #failed(message: string): void {
+    for (const { stop } of this.#copies) stop()
+    this.#rest()
+    for (const listener of this.#failures) listener(message)
   }
 
   /** The time, up to {@link dateForMs} ago: reading the clock for each fiber would cost more than the rest of its record. */
@@ -437,7 +507,17 @@ class Census implements FiberCensus {
   }
 }
 
-const globalKey = Symbol.for("@fiberscope/core/FiberCensus/1")
+const tell = (adoption: Adoption, shape: NonNullable<Copy["shape"]>): void => {
+  if ("missing" in shape) adoption.confirmed?.(shape.missing)
+  else adoption.refused?.(shape.refused)
+}
+
+const spanOf = (fiber: RuntimeFiber): string | undefined => {
+  const { span } = framesOf(fiber)
+  return span?._tag === "Span" ? span.name : undefined
+}
+
+const globalKey = Symbol.for("@fiberscope/core/FiberCensus/2")
 
 /**
  * The census of this process (of this thread: workers have their own).

@@ -54,8 +54,8 @@ export interface SiteCount {
  */
 export class UnsupportedRuntime extends Data.TaggedError("UnsupportedRuntime") {
   override readonly message =
-    "LiveFibers cannot see the fibers of this version of effect. It supports effect >= 4.0.0; "
-    + "if yours is newer than 4.1, look for a newer @fiberscope/core."
+    `LiveFibers cannot see the fibers of this version of effect. It supports effect ${Census.supported}; `
+    + "if yours is newer, look for a newer @fiberscope/core."
 }
 
 /**
@@ -111,9 +111,15 @@ export const make = (options?: LiveFibersOptions): Effect.Effect<LiveFibers["Ser
     const census = Census.get()
     yield* Effect.acquireRelease(
       Effect.withFiber((fiber) => {
-        const stop = census.adopt(Object.getPrototypeOf(fiber), "LiveFibers.layer")
+        const stop = census.adopt(Census.prototypeOf(fiber), "LiveFibers.layer")
         return stop === undefined ? Effect.die(new UnsupportedRuntime()) : Effect.succeed(stop)
       }),
+      (stop) => Effect.sync(stop)
+    )
+    yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        census.onFailure((message) => process.emitWarning(`LiveFibers has stopped counting: ${message}`))
+      ),
       (stop) => Effect.sync(stop)
     )
     if (options?.dumpOn !== undefined) yield* dumpOn(census, options.dumpOn)

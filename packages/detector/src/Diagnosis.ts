@@ -3,8 +3,8 @@
  *
  * @since 0.1.0
  */
+import { messageOf, observable } from "@fiberscope/core/FiberCensus"
 import * as Schema from "effect/Schema"
-import { messageOf } from "./agent/Probe.ts"
 import { mergeCauses } from "./Causes.ts"
 import { convicts, Finding } from "./Finding.ts"
 import type { Judgement, LeakRule, Suspicion } from "./LeakRule.ts"
@@ -132,6 +132,9 @@ const isJudgement = (answer: Judgement | undefined): answer is Judgement =>
       [rule, what, why, wouldTake].every((text) => typeof text === "string")
     ))
 
+/** Without these parts of the agent nothing can be called ok. */
+const essential = ["fibers", "connection", "message", "samples", "reading", "tick", "interval"]
+
 const verdictOf = (
   observation: Observation,
   findings: ReadonlyArray<Finding>,
@@ -145,8 +148,15 @@ const verdictOf = (
   }
   if (observation.copies.length === 0) {
     return undecided(
-      observation.unsupported[0] ?? "no fiber of effect >= 4 ran in this process, so there was nothing to observe"
+      observation.unsupported[0]
+        ?? `no fiber of effect ${observable} ran in this process, so there was nothing to observe`
     )
+  }
+  const part = observation.problems.find((problem) => essential.some((probe) => problem.startsWith(`${probe}: `)))
+  if (part !== undefined) return undecided(`part of the observation failed: ${part}`)
+  if ((observation.lastTick?.fibers.started ?? 0) === 0) {
+    const versions = observation.copies.map(({ effect, where }) => effect ?? `at ${where}`)
+    return undecided(`effect ${versions.join(" and ")} was loaded, and no fiber of it ran`)
   }
   const [suspicion] = suspicions
   if (suspicion !== undefined) {

@@ -34,6 +34,7 @@ import { mark } from "./Accepted.ts"
 import type { Accepted } from "./Accepted.ts"
 import { firstInterval, startAgent } from "./agent/Agent.ts"
 import type { Agent } from "./agent/Agent.ts"
+import { outletTo } from "./agent/Outlet.ts"
 import { protocolVersion } from "./agent/Protocol.ts"
 import type { AgentOptions, Message } from "./agent/Protocol.ts"
 import { defaultRules, diagnose } from "./Diagnosis.ts"
@@ -201,7 +202,7 @@ const ownAgent = (
     const census = Census.get()
     const epoch = yield* Clock.currentTimeMillis
     const release = yield* Effect.acquireRelease(
-      Effect.withFiber((fiber) => Effect.succeed(census.adopt(Object.getPrototypeOf(fiber), "LeakDetector.layer"))),
+      Effect.withFiber((fiber) => Effect.succeed(census.adopt(Census.prototypeOf(fiber), "LeakDetector.layer"))),
       (stop) => Effect.sync(() => stop?.())
     )
     return (send) => {
@@ -222,7 +223,8 @@ const ownAgent = (
         send({ type: "unsupported", t: census.now(), what: "the fibers of this version of effect cannot be seen" })
       } else send({ type: "copy", t: census.now(), where: "LeakDetector.layer" })
       census.flow() // from here on
-      return startAgent(census, agentOptions, send)
+      const guard = Census.makeGuard((probe, message) => send({ type: "problem", t: census.now(), probe, message }))
+      return startAgent(census, agentOptions, outletTo(send), guard)
     }
   })
 

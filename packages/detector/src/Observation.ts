@@ -5,7 +5,17 @@
  *
  * @since 0.1.0
  */
-import type { Copy, Hello, Message, Place, Site as SiteMessage, Tick, Waiting } from "./agent/Protocol.ts"
+import type {
+  Copy,
+  Hello,
+  Message,
+  Place,
+  Samples,
+  Site as SiteMessage,
+  Tick,
+  Unsupported,
+  Waiting
+} from "./agent/Protocol.ts"
 import * as AllocationSites from "./AllocationSites.ts"
 import type { AllocationSites as Allocations } from "./AllocationSites.ts"
 import * as Lives from "./Lives.ts"
@@ -44,8 +54,12 @@ export interface FiberSiteRecord {
 export interface Observation {
   readonly hello: Hello | undefined
   readonly copies: ReadonlyArray<Copy>
+  /** Copies of Effect that cannot be observed, each with its reason. */
   readonly unsupported: ReadonlyArray<string>
+  /** Parts of the agent that failed and were switched off: `probe: message`. */
   readonly problems: ReadonlyArray<string>
+  /** What the observation cannot show, in sentences. */
+  readonly notes: ReadonlyArray<string>
   readonly sites: ReadonlyMap<number, FiberSiteRecord>
   readonly allocations: Allocations
   readonly series: (name: SignalName) => ReadonlyArray<TimeSeries.Point>
@@ -71,6 +85,7 @@ export interface Observation {
 
 const maxResourceTypes = 64
 const maxNamedSeries = 512
+const maxNotes = 50
 
 const pointsOf = (
   all: ReadonlyMap<string, TimeSeries.TimeSeries>
@@ -98,7 +113,9 @@ export const make = (options?: {
   const gauges = new Map<string, TimeSeries.TimeSeries>()
   const metricSeries = new Map<string, TimeSeries.TimeSeries>()
   const allocations = AllocationSites.make(options)
-  const copies: Array<Copy> = []
+  let copies: ReadonlyArray<Copy> = []
+  const notes: Array<string> = []
+  let pieces: Array<Samples> = []
   const unsupported: Array<string> = []
   const problems: Array<string> = []
   let hello: Hello | undefined
@@ -174,6 +191,26 @@ export const make = (options?: {
     site(of).lines.set(id, { ...emptySite(id), ...named })
   }
 
+  /** Bounded, and each sentence once. */
+  const note = (sentence: string): void => {
+    if (notes.length < maxNotes && !notes.includes(sentence)) notes.push(sentence)
+  }
+
+  const takeUnsupported = ({ what, where }: Unsupported): void => {
+    if (unsupported.length < maxNotes && !unsupported.includes(what)) unsupported.push(what)
+    copies = copies.filter((copy) => copy.where !== where)
+  }
+
+  /** A reading may come in pieces; one whose last piece never came was cut by the end of the program. */
+  const takeSamples = (message: Samples): void => {
+    pieces.push(message)
+    if (message.more === true) return
+    const whole = { ...message, born: pieces.flatMap(({ born }) => born), died: pieces.flatMap(({ died }) => died) }
+    pieces = []
+    pausedMs += message.pauseMs
+    allocations.take(whole)
+  }
+
   const takeWaiting = (message: Waiting): void => {
     const record = site(message.site)
     record.waiting = message.places.map(({ count, place }) => ({ count, place: resolve(place) }))
@@ -228,9 +265,12 @@ export const make = (options?: {
     get hello() {
       return hello
     },
-    copies,
+    get copies() {
+      return copies
+    },
     unsupported,
     problems,
+    notes,
     sites,
     allocations,
     series: (name) => series.get(name)?.points() ?? [],
@@ -278,13 +318,14 @@ export const make = (options?: {
           return
         case "copy":
           if (copies.length === 0) startMs = message.t
-          copies.push(message)
+          copies = [...copies, message]
           return
         case "unsupported":
-          if (!unsupported.includes(message.what)) unsupported.push(message.what)
-          return
+          return takeUnsupported(message)
+        case "lacking":
+          return note(`effect at ${message.where} has no ${message.missing.join(", ")}: dumps of its fibers say less`)
         case "problem":
-          problems.push(`${message.probe}: ${message.message}`)
+          if (problems.length < maxNotes) problems.push(`${message.probe}: ${message.message}`)
           return
         case "site":
           return takeSite(message)
@@ -293,10 +334,15 @@ export const make = (options?: {
         case "stack":
           return allocations.stack({ ...message, frames: message.frames.map(resolve) })
         case "sampling":
+          pieces = []
+          if (message.living !== undefined) {
+            note(
+              `${message.living} sampled objects were alive, too many to tell: one in ${message.bytes} bytes is sampled from then on`
+            )
+          }
           return allocations.sampling(message)
         case "samples":
-          pausedMs += message.pauseMs
-          return allocations.take(message)
+          return takeSamples(message)
         case "waiting":
           return takeWaiting(message)
         case "metrics":

@@ -135,6 +135,8 @@ export const make = (options: {
   readonly end: ProgramEnd
   readonly durationMs: number
   readonly version: string
+  /** Why no fiber was seen, where none was. */
+  readonly unseen?: string | undefined
 }): Report => {
   const { durationMs, end, version } = options
   // Threads and processes that ran no fiber at all have nothing to say beside those that did.
@@ -146,7 +148,7 @@ export const make = (options: {
   return {
     version: reportVersion,
     verdict: worst?.diagnosis.verdict ?? "undecided",
-    because: worst === undefined ? nobodyCame(end) : becauseOf(worst.diagnosis, young),
+    because: worst === undefined ? options.unseen ?? nothingSeen : becauseOf(worst.diagnosis, young),
     findings: processes.flatMap(({ diagnosis }) => diagnosis.findings),
     undecided: processes.flatMap(({ diagnosis }) => diagnosis.suspicions),
     signals: worst === undefined ? {} : signalsOf(worst.observation),
@@ -199,13 +201,7 @@ const worstOf = <A extends Observed>(processes: ReadonlyArray<A>): A | undefined
     || (b.observation.lastTick?.fibers.started ?? 0) - (a.observation.lastTick?.fibers.started ?? 0)
   )[0]
 
-const nobodyCame = (end: ProgramEnd): string =>
-  // Node's own code for options that it does not know or allow.
-  end.code === 9
-    ? "node ended with code 9 before the program ran: it may be older than 20, which fiberscope needs for the program"
-    : end.code !== undefined && end.code !== 0
-    ? `the program failed with code ${end.code} before a fiber of effect ran`
-    : "no fiber of effect >= 4 ran in any process of the program, so there was nothing to observe"
+const nothingSeen = "no fiber of effect was seen in any process of the program"
 
 const processReport = (observation: Observation, diagnosis: Diagnosis): ProcessReport => {
   const { copies, hello, lastTick } = observation

@@ -183,7 +183,7 @@ export const make = (options?: SnapshotsOptions): Effect.Effect<Snapshots["Servi
   Effect.gen(function*() {
     const census = Census.get()
     yield* Effect.acquireRelease(
-      Effect.withFiber((fiber) => Effect.succeed(census.adopt(Object.getPrototypeOf(fiber), "Snapshots.layer"))),
+      Effect.withFiber((fiber) => Effect.succeed(census.adopt(Census.prototypeOf(fiber), "Snapshots.layer"))),
       (release) => Effect.sync(() => release?.())
     )
     const profile = yield* Effect.acquireRelease(

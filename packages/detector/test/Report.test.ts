@@ -135,11 +135,7 @@ describe("Report", () => {
   })
 
   it("says why nobody came", () => {
-    assert.match(make([]).because, /^no fiber of effect >= 4 ran in any process of the program/)
-    assert.strictEqual(
-      make([], { code: 1, stoppedByTool: false }).because,
-      "the program failed with code 1 before a fiber of effect ran"
-    )
+    assert.match(make([]).because, /^no fiber of effect was seen in any process of the program/)
   })
 
   it("lists the versions once, and names a copy of unknown version by its place", () => {

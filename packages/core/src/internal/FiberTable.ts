@@ -8,7 +8,7 @@
  * fiber (a property on it would change its hidden class) and almost nothing lies on the heap.
  */
 import type { FiberCache, RuntimeFiber } from "./FiberRuntime.ts"
-import { hasEnded } from "./FiberRuntime.ts"
+import { framesOf, hasEnded } from "./FiberRuntime.ts"
 
 /** What the table tells when fibers pass from one state to the next; times are in the table's own milliseconds. */
 export interface FiberTableEvents {
@@ -172,7 +172,7 @@ export class FiberTable {
         fiber,
         id: fiber.id,
         parent: this.#nurseryParents[at]!,
-        site: this.#events.site(this.#caches[at]!, fiber.cache),
+        site: this.#events.site(this.#caches[at]!, framesOf(fiber)),
         start: this.#nurseryStarts[at]!
       }
     }
@@ -190,7 +190,7 @@ export class FiberTable {
     if (this.#young === 0) return
     for (let at = 0; at < nurserySize; at++) {
       const fiber = this.#fibers[at]
-      if (fiber !== undefined) count(this.#events.site(this.#caches[at]!, fiber.cache))
+      if (fiber !== undefined) count(this.#events.site(this.#caches[at]!, framesOf(fiber)))
     }
   }
 
@@ -226,7 +226,7 @@ export class FiberTable {
       this.#clearNursery(at)
       return
     }
-    const site = this.#events.site(this.#caches[at]!, fiber.cache)
+    const site = this.#events.site(this.#caches[at]!, framesOf(fiber))
     let slot = this.#free
     if (slot < 0) {
       slot = this.#used++

@@ -5,6 +5,7 @@ import * as FiberCensus from "../FiberCensus.ts"
 import type { FiberSite } from "../FiberSite.ts"
 import { renderSite } from "../FiberSite.ts"
 import type { StuckFiber, WaitingPlace } from "../RunMain.ts"
+import { framesOf } from "./FiberRuntime.ts"
 import { waitingPlace } from "./waitingPlaces.ts"
 
 const maxPlaces = 50
@@ -43,7 +44,7 @@ export const stuckFibers = (
     id: info.id,
     main: fiber === main,
     site: info.site,
-    runs: census.sites.get(census.sites.intern(fiber.cache, fiber.cache)),
+    runs: census.sites.get(census.sites.intern(framesOf(fiber), framesOf(fiber))),
     place: places[i],
     ageMs: info.ageMs,
     interruptible: info.interruptible,

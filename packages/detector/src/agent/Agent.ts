@@ -4,23 +4,23 @@
  * It is the only part of the detector that is loaded into programs that nobody prepared. So it depends on nothing but node and
  * core's census, keeps the process alive in no way, throws nothing, prints nothing, and falls silent when nobody listens.
  */
-import type { FiberCensus } from "@fiberscope/core/FiberCensus"
+import type { FiberCensus, Guard } from "@fiberscope/core/FiberCensus"
 import type { FiberSite, Frame } from "@fiberscope/core/FiberSite"
 import { performance } from "node:perf_hooks"
 import process from "node:process"
 import v8 from "node:v8"
 import { sampleAllocations } from "./AllocationSamples.ts"
-import type { AllocationSamples } from "./AllocationSamples.ts"
+import type { AllocationSamples, Reading } from "./AllocationSamples.ts"
 import { lowestFreeDescriptor } from "./Descriptors.ts"
 import type { ForkLines } from "./ForkLines.ts"
 import { heapUsed, makeCollect, watchCollections } from "./GarbageCollections.ts"
 import type { GarbageCollections } from "./GarbageCollections.ts"
 import { watchLoop } from "./LoopDelay.ts"
 import type { LoopDelay } from "./LoopDelay.ts"
+import type { Outlet } from "./Outlet.ts"
 import { isOwn } from "./Own.ts"
-import { makeProbes } from "./Probe.ts"
 import { descriptorType } from "./Protocol.ts"
-import type { AgentOptions, Floor, Message, Place, Request } from "./Protocol.ts"
+import type { AgentOptions, Floor, Message, Place, Request, Tick } from "./Protocol.ts"
 import { limits, makeSamplingInterval } from "./SamplingInterval.ts"
 import { waitingPlaces } from "./WaitingPlaces.ts"
 
@@ -51,14 +51,14 @@ const clock = performance.now.bind(performance)
 export const startAgent = (
   census: FiberCensus,
   options: AgentOptions,
-  send: (message: Message) => void,
+  { isBusy, send, sendAll }: Outlet,
+  guard: Guard,
   lines?: Pick<ForkLines, "calls" | "cost" | "sample">
 ): Agent => {
-  const probes = makeProbes((probe, message) => send({ type: "problem", t: census.now(), probe, message }))
-  const collections = probes.run<GarbageCollections | undefined>("gc", watchCollections, undefined)
-  const loop = probes.run<LoopDelay | undefined>("eventloop", watchLoop, undefined)
+  const collections = guard.run<GarbageCollections | undefined>("gc", watchCollections, undefined)
+  const loop = guard.run<LoopDelay | undefined>("eventloop", watchLoop, undefined)
   const samples = options.sampling !== 0 && options.readingMs > 0
-    ? probes.run<AllocationSamples | undefined>(
+    ? guard.run<AllocationSamples | undefined>(
       "samples",
       () => sampleAllocations(firstInterval(options), isOwn),
       undefined
@@ -66,8 +66,9 @@ export const startAgent = (
     : undefined
   const interval = options.sampling === "adaptive" ? makeSamplingInterval() : undefined
   const collect = options.readingMs > 0 && samples === undefined
-    ? probes.run<(() => void) | undefined>("collect", makeCollect, undefined)
+    ? guard.run<(() => void) | undefined>("collect", makeCollect, undefined)
     : undefined
+  let samplingBytes = firstInterval(options)
   const mentioned = new Set<number>()
   let linesUntil = 0
   let nextReading = census.now() + options.readingMs
@@ -75,14 +76,21 @@ export const startAgent = (
   let stopped = false
 
   /** A site is told when it is first mentioned: a program may have thousands that never leave anything behind. */
-  const mention = (id: number): void => {
+  const mention = function*(id: number): Generator<Message> {
     if (mentioned.has(id)) return
     mentioned.add(id)
     const site = census.sites.get(id)
     // With the line of every fork, each line is a site of its own.
     const of = options.sites === "all" ? undefined : site.of
-    if (of !== undefined) mention(of)
-    send(siteMessage(site, of))
+    if (of !== undefined) yield* mention(of)
+    yield siteMessage(site, of)
+  }
+
+  /** A tick, after the sites that it names. */
+  const withSites = function*(tick: Tick): Iterator<Message> {
+    for (const [site] of tick.flow) yield* mention(site)
+    for (const [site] of tick.live) yield* mention(site)
+    yield tick
   }
 
   /** Looks at some of the forks of the next second, while somebody wants to know. */
@@ -97,10 +105,10 @@ export const startAgent = (
     const start = clock()
     const worked = cpuMs()
     if (samples !== undefined) {
-      const reading = samples.read()
+      const reading = samples.read(limits.living)
       const pauseMs = clock() - start
-      for (const { frames, id } of reading.stacks) send({ type: "stack", id, frames })
-      send({ type: "samples", t: now, born: reading.born, died: reading.died, pauseMs })
+      if (typeof reading === "number") thin(now, reading)
+      else sendAll(messagesOf(reading, now, pauseMs))
     } else if (collect !== undefined) collect()
     else return []
     const bytes = heapUsed()
@@ -111,56 +119,66 @@ export const startAgent = (
     return [{ t: now, bytes, forced: true, external: process.memoryUsage().external }]
   }
 
+  /** More objects are alive than can be told: so many less are sampled from here on that they can. */
+  const thin = (now: number, living: number): void => {
+    const bytes = samplingBytes * 2 ** Math.ceil(Math.log2(2 * living / limits.living))
+    if (samples?.restart(bytes) !== true) return
+    samplingBytes = bytes
+    interval?.changed(bytes)
+    send({ type: "sampling", t: now, bytes, living })
+  }
+
   /** Samples finer or coarser where the program allocates less or more than before. */
   const adapt = (now: number, allocated: number | undefined): void => {
     if (samples === undefined || interval === undefined || allocated === undefined) return
-    const bytes = interval.next({ t: now, allocated, living: samples.count() })
-    if (bytes !== undefined && samples.restart(bytes)) send({ type: "sampling", t: now, bytes })
+    const bytes = interval.next({ t: now, allocated })
+    if (bytes === undefined || !samples.restart(bytes)) return
+    samplingBytes = bytes
+    send({ type: "sampling", t: now, bytes })
   }
 
   /** The collections since it was asked last. */
-  const drain = (now: number) => probes.run("gc", () => collections?.drain(now), undefined) ?? noCollections
+  const drain = (now: number) => guard.run("gc", () => collections?.drain(now), undefined) ?? noCollections
 
   const tick = (reading: "due" | "now" | "early" | "never"): void => {
-    if (stopped) return
-    const now = census.now()
     const final = reading === "never"
+    // What happens meanwhile is told by the next tick: the other side has not read the last one yet.
+    if (stopped || (isBusy() && !final)) return
+    const now = census.now()
     const due = options.readingMs > 0 && (reading === "now" || (reading === "due" && now >= nextReading))
     // A reading tells all that lives, and allocates by as much: that is not the program's.
     const until = due ? drain(now) : noCollections
-    const forced = due ? probes.run("reading", () => read(now), []) : []
+    const forced = due ? guard.run("reading", () => read(now), []) : []
     const start = clock()
     census.sweep()
     const flow = census.flow()
-    const live = probes.run("live", () => mostLive(census, options.sites), [])
-    for (const { site } of flow) mention(site)
-    for (const [site] of live) mention(site)
+    const live = guard.run("live", () => mostLive(census, options.sites), [])
     const since = drain(now)
     lookForLines(now)
     // Before the program is stopped there is no time for samples to begin anew.
-    if (reading !== "now") probes.run("sampling interval", () => adapt(now, (due ? until : since).allocated), undefined)
-    send({
+    if (reading !== "now") guard.run("sampling interval", () => adapt(now, (due ? until : since).allocated), undefined)
+    sendAll(withSites({
       type: "tick",
       t: now,
       final: final ? true : undefined,
       fibers: census.counts(),
       flow: flow.map(({ abandoned, born, ended, site, tenured }) => [site, born, tenured, ended, abandoned] as const),
       live,
-      memory: probes.run("memory", readMemory, noMemory),
+      memory: guard.run("memory", readMemory, noMemory),
       floors: forced.length > 0 ? forced : since.floors,
-      loop: probes.run("eventloop", () => loop?.drain(), undefined) ?? noLoop,
+      loop: guard.run("eventloop", () => loop?.drain(), undefined) ?? noLoop,
       gc: { pauseMs: until.pauseMs + since.pauseMs, count: until.count + since.count },
-      resources: probes.run("resources", readResources, {}),
+      resources: guard.run("resources", readResources, {}),
       own: { ms: ownMs, bytes: census.bytes(), forkLines: options.sites === "all" ? lines?.cost() : undefined }
-    })
+    }))
     ownMs = clock() - start
   }
 
   let inspected = 0
   let inspectedAt = 0
   const answer = (request: Request): void => {
-    if (stopped) return
-    if (request.type === "read") return probes.run("tick", () => tick("now"), undefined)
+    if (stopped || (isBusy() && request.type !== "read")) return
+    if (request.type === "read") return guard.run("tick", () => tick("now"), undefined)
     const now = census.now()
     if (request.type === "lines") {
       linesUntil = now + forkLinesFor
@@ -172,22 +190,36 @@ export const startAgent = (
     const most = Math.min(request.most, inspectionsPerSecond - inspected)
     if (most <= 0) return
     inspected += most
-    const found = probes.run("inspect", () => waitingPlaces(census, request.site, most, isOwn), undefined)
+    const found = guard.run("inspect", () => waitingPlaces(census, request.site, most, isOwn), undefined)
     if (found !== undefined) send({ type: "waiting", t: now, site: request.site, ...found })
   }
 
   return {
-    tick: () => probes.run("tick", () => tick("due"), undefined),
-    early: () => probes.run("tick", () => tick("early"), undefined),
-    flush: () => probes.run("tick", () => tick("never"), undefined),
+    tick: () => guard.run("tick", () => tick("due"), undefined),
+    early: () => guard.run("tick", () => tick("early"), undefined),
+    flush: () => guard.run("tick", () => tick("never"), undefined),
     answer,
     stop: () => {
       if (stopped) return
       stopped = true
-      probes.run("stop gc", () => collections?.stop(), undefined)
-      probes.run("stop eventloop", () => loop?.stop(), undefined)
-      probes.run("stop samples", () => samples?.stop(), undefined)
+      guard.run("stop gc", () => collections?.stop(), undefined)
+      guard.run("stop eventloop", () => loop?.stop(), undefined)
+      guard.run("stop samples", () => samples?.stop(), undefined)
     }
+  }
+}
+
+/** Objects in one message: some 50 KB. */
+const piece = 2000
+
+/** A reading as messages: first its stacks, then its objects, in pieces. */
+const messagesOf = function*({ born, died, stacks }: Reading, t: number, pauseMs: number): Iterator<Message> {
+  for (const { frames, id } of stacks()) yield { type: "stack", id, frames }
+  const last = Math.ceil(Math.max(1, born.length, died.length) / piece) - 1
+  for (let i = 0; i <= last; i++) {
+    const part = <A>(all: ReadonlyArray<A>) => all.slice(i * piece, (i + 1) * piece)
+    const whole = i === last ? { pauseMs } : { pauseMs: 0, more: true as const }
+    yield { type: "samples", t, born: part(born), died: part(died), ...whole }
   }
 }
 

@@ -7,7 +7,7 @@
  */
 import inspector from "node:inspector"
 import { originalOf } from "./Originals.ts"
-import type { Place, Samples } from "./Protocol.ts"
+import type { Place, Samples, Stack } from "./Protocol.ts"
 import { hashOf, makeStackIds, mix } from "./StackIds.ts"
 
 interface ProfileNode {
@@ -26,14 +26,10 @@ interface Profile {
   readonly samples: ReadonlyArray<{ readonly size: number; readonly nodeId: number; readonly ordinal: number }>
 }
 
-/** A stack that was not mentioned before. */
-export interface NewStack {
-  readonly id: number
-  readonly frames: ReadonlyArray<Place>
-}
-
+/** What a reading has found. It holds its stacks in V8's own form, which is small, until they are told. */
 export interface Reading {
-  readonly stacks: ReadonlyArray<NewStack>
+  /** Stacks that were not mentioned before. */
+  readonly stacks: () => Iterable<Pick<Stack, "id" | "frames">>
   readonly born: Samples["born"]
   readonly died: Samples["died"]
 }
@@ -46,11 +42,10 @@ export interface LivingStack {
 }
 
 export interface AllocationSamples {
-  readonly read: () => Reading
+  /** The difference to the last reading; or how many objects there are, where they are more than `most` and `restart` can help. */
+  readonly read: (most: number) => Reading | number
   /** All sampled objects that are alive, by stack; independent of {@link read}. */
   readonly living: () => ReadonlyArray<LivingStack>
-  /** How many were alive at the last reading. */
-  readonly count: () => number
   /** Forgets all samples and goes on at another interval; not when somebody else reads them too. */
   readonly restart: (bytes: number) => boolean
   readonly stop: () => void
@@ -113,13 +108,14 @@ export const sampleAllocations = (bytes: number, isOwn: (url: string) => boolean
   const stackIds = makeStackIds(maxStacks)
   let living = new Float64Array(0)
   return {
-    read: () => {
+    read: (most) => {
       const profile = shared.profile()
-      const stacks: Array<NewStack> = []
+      if (profile.samples.length > most && shared.users === 1) return profile.samples.length
+      const stacks: Array<{ readonly id: number; readonly links: ReadonlyArray<Link> }> = []
       const stackOf = stacksByNode(profile, isOwn, (innermost) => {
         const links = linksOf(innermost)
         const { id, isNew } = stackIds.of(links.map(({ hash }) => hash))
-        if (isNew) stacks.push({ id, frames: placesOf(links) })
+        if (isNew) stacks.push({ id, links })
         return id
       })
       const before = living
@@ -133,7 +129,7 @@ export const sampleAllocations = (bytes: number, isOwn: (url: string) => boolean
       const died: Array<number> = []
       for (const ordinal of before) if (!has(now, ordinal)) died.push(ordinal)
       living = now
-      return { stacks, born, died }
+      return { stacks: () => stacks.values().map(({ id, links }) => ({ id, frames: placesOf(links) })), born, died }
     },
     living: () => {
       const profile = shared.profile()
@@ -151,7 +147,6 @@ export const sampleAllocations = (bytes: number, isOwn: (url: string) => boolean
       }
       return stacks
     },
-    count: () => living.length,
     restart: (interval) => {
       if (shared.users > 1) return false
       shared.restart(interval)

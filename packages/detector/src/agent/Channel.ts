@@ -1,75 +1,198 @@
 /**
- * The way from an agent to whoever analyses: one connection for each process, opened when there is something to say.
+ * The way from an agent to the side that analyses: one connection for each process, opened when there is something to say.
  *
- * Nothing here keeps the program alive or waits for anybody. When the other side is gone, or does not read, the channel closes
- * itself for good; what the agent does after that is nothing.
+ * Nothing here keeps the program alive or makes it wait. What the other side has not read yet waits in the program's memory, so that
+ * is bounded: at most {@link room} bytes are written ahead, and the rest waits as messages that are made when there is room for them.
+ * The agent takes no reading while messages wait, so a slow reader slows the telling and loses nothing. The channel closes when the
+ * other side is gone, or has read nothing for {@link patienceMs}.
  */
+import type { Guard } from "@fiberscope/core/FiberCensus"
+import { Buffer } from "node:buffer"
 import { writeSync } from "node:fs"
 import net from "node:net"
+import { performance } from "node:perf_hooks"
+import type { Outlet } from "./Outlet.ts"
 import type { Message, Request } from "./Protocol.ts"
 
 /** Where an agent's messages go. */
-export interface Channel {
-  readonly send: (message: Message) => void
-  /** Sends what is still here, because the event loop will not turn again. */
+export interface Channel extends Outlet {
+  /** Sends what still waits, because the event loop does not turn again. It takes at most {@link lastWordsMs}. */
   readonly flush: () => void
   readonly close: () => void
 }
 
-// Taken at load: the program may replace it.
+// Taken at load: the program may replace them.
 const stringify = JSON.stringify
+const parse = JSON.parse
+const now = performance.now.bind(performance)
+const setTimer = setTimeout
+const clearTimer = clearTimeout
+const bytesOf = Buffer.from
 
-/** More than this not yet read by the other side means that it does not read. */
-const maxBuffered = 8 * 1024 * 1024
+/** Bytes that may be written ahead of the reader: some ticks, and little beside the heap of any program. */
+export const room = 256 * 1024
+
+/** A reader that was stopped for so long does not come back soon. */
+export const patienceMs = 120_000
+
+/** The end of the program may be later by so much where the reader is slow. */
+export const lastWordsMs = 250
+
+/** A line that was given to the socket, and the position of its end in all that was given. */
+interface Given {
+  readonly bytes: Uint8Array
+  readonly end: number
+}
 
 /** Opens a channel to a socket. `closed` is called once, when nobody listens any more. */
-export const connect = (path: string, onRequest: (request: Request) => void, closed: () => void): Channel => {
+export const connect = (
+  path: string,
+  onRequest: (request: Request) => void,
+  closed: () => void,
+  guard: Guard,
+  patience = patienceMs
+): Channel => {
   let open = true
   let input = ""
-  let early: Array<string> | undefined = []
+  let given = 0
+  /** What the kernel may not have taken yet. */
+  let unsent: Array<Given> = []
+  const waiting: Array<Iterator<Message>> = []
+  let stalled: ReturnType<typeof setTimeout> | undefined
   const socket = net.connect({ path })
   socket.unref()
   socket.setEncoding("utf8")
+
   const close = (): void => {
     if (!open) return
     open = false
+    clearTimer(stalled)
+    waiting.length = 0
+    unsent = []
     socket.destroy()
     closed()
   }
-  socket.on("connect", () => early = undefined)
-  socket.on("error", close)
-  socket.on("close", close)
-  socket.on("data", (chunk: string) => {
-    const lines = (input + chunk).split("\n")
-    input = lines.pop()!
-    for (const line of lines) {
-      try {
-        onRequest(JSON.parse(line) as Request)
-      } catch {
-        // An agent answers what it understands, and nothing else.
-      }
+
+  /** How many bytes the kernel has taken. */
+  const sent = (): number => {
+    const { _handle: handle } = socket as { readonly _handle?: Handle | null }
+    return (handle?.bytesWritten ?? 0) - (handle?.writeQueueSize ?? 0)
+  }
+
+  const write = (message: Message): void => {
+    const bytes = bytesOf(stringify(message) + "\n", "utf8")
+    given += bytes.length
+    const taken = sent()
+    if (unsent.length > 0 && unsent[0]!.end <= taken) unsent = unsent.filter(({ end }) => end > taken)
+    unsent.push({ bytes, end: given })
+    // Written to the kernel at once when there is room, also while the process exits.
+    socket.write(bytes)
+  }
+
+  /** The next message that waits. An iterator that fails has told what it could. */
+  const next = (): Message | undefined => {
+    while (waiting.length > 0) {
+      const result = guard.run("message", () => waiting[0]!.next(), done)
+      if (result.done !== true) return result.value
+      waiting.shift()
     }
-  })
+    return undefined
+  }
+
+  const pump = (): void => {
+    while (open && socket.writableLength < room) {
+      const message = next()
+      if (message === undefined) break
+      write(message)
+    }
+    const busy = open && waiting.length > 0
+    if (busy && stalled === undefined) stalled = setTimer(guard.entry("patience", close), patience).unref()
+    if (!busy) {
+      clearTimer(stalled)
+      stalled = undefined
+    }
+  }
+
+  socket.on("error", guard.entry("channel error", close))
+  socket.on("close", guard.entry("channel close", close))
+  socket.on(
+    "drain",
+    guard.entry("channel drain", () => {
+      stalled?.refresh()
+      pump()
+    })
+  )
+  socket.on(
+    "data",
+    guard.entry("request", (chunk: string) => {
+      const lines = (input + chunk).split("\n")
+      input = lines.pop()!
+      for (const line of lines) {
+        const request = requestOf(line)
+        if (request !== undefined) onRequest(request)
+      }
+    })
+  )
   return {
     send: (message) => {
       if (!open) return
-      if (socket.writableLength > maxBuffered) return close()
-      const line = stringify(message) + "\n"
-      early?.push(line)
-      // Written to the kernel at once when there is room, also while the process exits.
-      socket.write(line)
+      if (waiting.length === 0 && socket.writableLength < room) return write(message)
+      waiting.push([message].values())
+      pump()
     },
+    sendAll: (messages) => {
+      if (!open) return
+      waiting.push(messages)
+      pump()
+    },
+    isBusy: () => waiting.length > 0,
     flush: () => {
-      if (!open || early === undefined) return
-      // The kernel has connected the socket, but node learns that from the event loop only, and keeps what is written until then.
-      const { _handle: handle } = socket as { readonly _handle?: { readonly fd?: number } | null }
-      if (handle?.fd === undefined || handle.fd < 0) return
-      try {
-        writeSync(handle.fd, early.join(""))
-      } catch {
-        // Nobody listens, or not fast enough.
+      const { _handle: handle } = socket as { readonly _handle?: Handle | null }
+      if (!open || handle?.fd === undefined || handle.fd < 0) return
+      const until = now() + lastWordsMs
+      // The socket cannot write any more. Exactly what the kernel has not taken follows, so that no line is cut or comes twice.
+      const taken = sent()
+      for (const { bytes, end } of unsent) {
+        const left = Math.min(bytes.length, end - taken)
+        if (left > 0 && !writeNow(handle.fd, bytes.subarray(bytes.length - left), until)) return
+      }
+      for (let message = next(); message !== undefined; message = next()) {
+        if (!writeNow(handle.fd, bytesOf(stringify(message) + "\n", "utf8"), until)) return
       }
     },
     close
   }
+}
+
+/** What node knows of a socket that is not connected yet, or no longer writes. */
+interface Handle {
+  readonly fd?: number
+  readonly bytesWritten?: number
+  readonly writeQueueSize?: number
+}
+
+const done: IteratorResult<Message> = { done: true, value: undefined }
+
+const requestOf = (line: string): Request | undefined => {
+  try {
+    return parse(line) as Request
+  } catch {
+    return undefined // An agent answers what it understands, and nothing else.
+  }
+}
+
+const pause = new Int32Array(new SharedArrayBuffer(4))
+
+/** Writes all of `bytes`, and waits for the reader until a time; `false` when it is over or nobody listens. */
+const writeNow = (fd: number, bytes: Uint8Array, until: number): boolean => {
+  let from = 0
+  while (from < bytes.length) {
+    try {
+      from += writeSync(fd, bytes, from)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN" || now() > until) return false
+      Atomics.wait(pause, 0, 0, 1)
+    }
+  }
+  return true
 }

@@ -6,16 +6,18 @@
  * files themselves. A **trap** on the global slot in which the run loop keeps the running fiber meets the first fiber of any copy,
  * minified or not; left in place it would cost every fiber switch, so it is taken away as soon as anything was found.
  */
-import { currentFiberSlot, isFiberPrototype, prototypeOf } from "@fiberscope/core/FiberCensus"
+import { currentFiberSlot, isFiberPrototype, observable, prototypeOf } from "@fiberscope/core/FiberCensus"
+import type { Guard } from "@fiberscope/core/FiberCensus"
 import { Buffer } from "node:buffer"
 import nodeModule from "node:module"
+import { callSite } from "./CallSite.ts"
 
-/** What is told about copies of Effect. Nothing here may throw. */
+/** Hears of copies of Effect. */
 export interface Finder {
   /** A copy was loaded; its fibers have not run yet. */
   readonly found: (prototype: object, where: string) => void
-  /** A fiber of a copy that no load hook saw is running. */
-  readonly met: (prototype: object, fiber: object) => void
+  /** A fiber of a copy that no load hook saw is running, in a bundle at `where`; only some versions tell which they are. */
+  readonly met: (prototype: object, fiber: object, where: string, version: string | undefined) => void
   readonly unsupported: (what: string) => void
 }
 
@@ -27,32 +29,51 @@ const adoptKey = Symbol.for("@fiberscope/agent/adopt")
 const effect4 = /[\\/]effect[\\/](?:dist|src)[\\/]internal[\\/]effect\.[cm]?[jt]s(?:$|[?#])/
 const effect3 = /[\\/]effect[\\/](?:dist[\\/](?:esm|cjs)|src)[\\/]internal[\\/]fiberRuntime\.[cm]?[jt]s(?:$|[?#])/
 
-/** Starts looking, and returns the function that stops it. */
+/** Starts to look, and returns the function that stops it. */
 export const findEffect = (
   finder: Finder,
   /** Changes the source of a module of Effect as it is loaded. */
-  rewrite: (url: string, source: string) => string | undefined = () => undefined
+  rewrite: (url: string, source: string) => string | undefined,
+  guard: Guard
 ): () => void => {
   const disarm = armTrap((fiber) => {
+    const where = callSite()?.file ?? "a script without a name"
     const prototype = prototypeOf(fiber)
-    if (prototype !== undefined) finder.met(prototype, fiber)
-    else {finder.unsupported(
-        "fibers of an unknown shape: effect is older than 4.0 or newer than this version of fiberscope"
-      )}
-  })
+    if (prototype !== undefined) finder.met(prototype, fiber, where, versionIn(fiber))
+    else {
+      const name = `effect ${versionIn(fiber) ?? "of an unknown version"}`
+      finder.unsupported(
+        `${name} at ${where} cannot be observed: its fibers have an unknown shape. Fiberscope observes effect ${observable}`
+      )
+    }
+  }, guard)
   const unhook = installHook(
     (prototype, where) => {
       disarm()
       if (isFiberPrototype(prototype)) finder.found(prototype, where)
-      else finder.unsupported(`an effect of an unknown shape at ${where}`)
+      else {
+        finder.unsupported(
+          `the effect at ${where} cannot be observed: its fibers have an unknown shape. Fiberscope observes effect ${observable}`
+        )
+      }
     },
-    (where) => finder.unsupported(`effect 3 at ${where}: fiberscope needs effect 4 or newer`),
-    rewrite
+    (where) => finder.unsupported(`effect 3 at ${where} cannot be observed. Fiberscope observes effect ${observable}`),
+    rewrite,
+    guard
   )
   return () => {
     disarm()
     unhook()
   }
+}
+
+/** Until 4.0.0-beta.97 a fiber carries the version of its copy in the name of a field. */
+const versionIn = (fiber: object): string | undefined => {
+  const prefix = "~effect/Fiber/"
+  for (const key of Object.getOwnPropertyNames(fiber)) {
+    if (key.startsWith(prefix)) return key.slice(prefix.length)
+  }
+  return undefined
 }
 
 interface LoadResult {
@@ -65,7 +86,8 @@ type Load = (url: string, context: unknown, next: (url: string, context: unknown
 const installHook = (
   found: (prototype: object, where: string) => void,
   old: (where: string) => void,
-  rewrite: (url: string, source: string) => string | undefined
+  rewrite: (url: string, source: string) => string | undefined,
+  guard: Guard
 ): () => void => {
   // Node 22.15 has it; before that the trap alone must do.
   const registerHooks =
@@ -75,29 +97,26 @@ const installHook = (
   Object.defineProperty(scope, adoptKey, {
     configurable: true,
     enumerable: false,
-    value: (type: unknown, where: string): void => {
-      try {
-        const prototype = typeof type === "function" ? (type.prototype as unknown) : undefined
-        if (typeof prototype === "object" && prototype !== null) found(prototype, where)
-      } catch {
-        // The program's own module is being evaluated: whatever went wrong here, it is not its fault.
-      }
-    }
+    value: guard.entry("found effect", (type: unknown, where: string): void => {
+      const prototype = typeof type === "function" ? (type.prototype as unknown) : undefined
+      if (typeof prototype === "object" && prototype !== null) found(prototype, where)
+    })
   })
+  const found4 = (url: string, loaded: LoadResult): LoadResult => {
+    if (effect3.test(url)) old(url)
+    return effect4.test(url) ? handOver(url, loaded) : loaded
+  }
+  const rewritten = (url: string, loaded: LoadResult): LoadResult => {
+    const source = url.includes("effect") ? rewrite(url, textOf(loaded)) : undefined
+    return source === undefined ? loaded : { ...loaded, source }
+  }
   const hooks = registerHooks({
+    // guarded: an untouched module is always right
     load: (url, context, next) => {
       const loaded = next(url, context)
-      try {
-        if (effect3.test(url)) old(url)
-        if (loaded.source === undefined || loaded.source === null) return loaded
-        if (effect4.test(url)) return handOver(url, loaded)
-        if (!url.includes("effect")) return loaded
-        const source = rewrite(url, textOf(loaded))
-        if (source !== undefined) return { ...loaded, source }
-      } catch {
-        // An untouched module is always right.
-      }
-      return loaded
+      if (loaded.source === undefined || loaded.source === null) return loaded
+      const found = guard.run("load hook", () => found4(url, loaded), loaded)
+      return found === loaded ? guard.run("fork lines", () => rewritten(url, loaded), loaded) : found
     }
   })
   return () => {
@@ -119,21 +138,18 @@ const handOver = (url: string, loaded: LoadResult): LoadResult => {
 }
 
 /** Calls `meet` with the first fiber that runs, and is gone after that. */
-const armTrap = (meet: (fiber: object) => void): () => void => {
+const armTrap = (meet: (fiber: object) => void, guard: Guard): () => void => {
   const scope = globalThis as Record<string, unknown>
   if (Object.hasOwn(scope, currentFiberSlot)) return () => {}
   const set = (fiber: unknown): void => {
     if (typeof fiber !== "object" || fiber === null) return
     restore(fiber)
-    try {
-      meet(fiber)
-    } catch {
-      // The run loop of the program called us.
-    }
+    guard.run("first fiber", () => meet(fiber), undefined)
   }
   const restore = (value: unknown): void => {
     Object.defineProperty(scope, currentFiberSlot, { configurable: true, enumerable: true, writable: true, value })
   }
+  // guarded: the slot gets its value back before anything of ours runs
   Object.defineProperty(scope, currentFiberSlot, { configurable: true, enumerable: false, get: () => undefined, set })
   return () => {
     if (Object.getOwnPropertyDescriptor(scope, currentFiberSlot)?.set === set) {

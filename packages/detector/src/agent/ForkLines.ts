@@ -6,9 +6,9 @@
  * effect it was given together with the line; when a fiber starts with that effect, the line is the fiber's fork site. The same
  * effect forked in two places has the line of the later call.
  */
-import type { StackFrame } from "@fiberscope/core/FiberCensus"
+import type { AnyFunction, Guard, StackFrame } from "@fiberscope/core/FiberCensus"
+import { callSite } from "./CallSite.ts"
 import { originalOf } from "./Originals.ts"
-import { isOwn } from "./Own.ts"
 
 /** What the lines have cost so far. */
 export interface ForkLinesCost {
@@ -29,6 +29,9 @@ export interface ForkLines {
   readonly stop: () => void
 }
 
+// Taken at load: the program may replace it.
+const stringify = JSON.stringify
+
 const wrapKey = Symbol.for("@fiberscope/agent/forkLine")
 
 const effectModule = /[\\/]effect[\\/]dist[\\/](Effect|FiberSet|FiberMap|FiberHandle)\.js(?:$|[?#])/
@@ -36,9 +39,9 @@ const constant = /^export const ((?:fork|run)[A-Z]\w*) = (internal\.\w+);$/gm
 const definition = /^export const run = (function \(\) \{[\s\S]*?^\});$/gm
 const wrapped = /^(?:fork(?:Child|In|Scoped|Detach)|run(?:Fork|Callback|Promise|PromiseExit)(?:With)?)$/
 
-const maxStack = 16
+const isLibrary = (file: string): boolean => /[\\/]node_modules[\\/]/.test(file)
 
-export const makeForkLines = (now: () => number): ForkLines => {
+export const makeForkLines = (now: () => number, guard: Guard): ForkLines => {
   const frames = new Map<string, StackFrame>()
   const frameByEffect = new WeakMap<object, StackFrame>()
   let stacks = 0
@@ -49,9 +52,10 @@ export const makeForkLines = (now: () => number): ForkLines => {
 
   const remember = (effect: object): void => {
     const start = now()
-    const call = callOf()
+    const call = callSite(isLibrary)
     if (call !== undefined) {
-      const line = `at ${call.file}:${call.line}:${call.column}`
+      const { column, file, line: row } = originalOf({ name: "", ...call })
+      const line = `at ${file ?? call.file}:${row ?? call.line}:${column ?? call.column}`
       let frame = frames.get(line)
       if (frame === undefined && frames.size < maxLines) frames.set(line, frame = frameAt(line))
       if (frame !== undefined) frameByEffect.set(effect, frame)
@@ -60,31 +64,27 @@ export const makeForkLines = (now: () => number): ForkLines => {
     ms += now() - start
   }
 
-  const wrap = (fork: (...args: Array<unknown>) => unknown): (...args: Array<unknown>) => unknown =>
-    Object.defineProperties(
-      function(this: unknown, ...args: Array<unknown>): unknown {
-        if (!open || ++calls % every !== 0) return fork.apply(this, args)
+  /** `fork`, which remembers the line of its call for the effect among its arguments. */
+  const wrap = (fork: AnyFunction): AnyFunction =>
+    alike(
+      fork,
+      guard.around("fork lines", fork, (args) => {
+        if (!open || ++calls % every !== 0) return undefined
         const effect = args.find(isEffect)
-        if (effect !== undefined) quietly(() => remember(effect))
-        const result = fork.apply(this, args)
+        if (effect !== undefined) return void remember(effect)
         // `effect.pipe(Effect.forkIn(scope))`, `runForkWith(context)`: the effect comes with the next call.
-        return effect === undefined && typeof result === "function" ? withNext(result as typeof fork) : result
-      },
-      {
-        length: { value: fork.length, configurable: true },
-        name: { value: fork.name, configurable: true }
-      }
+        return (result) => typeof result === "function" ? withNext(result as AnyFunction) : result
+      })
     )
 
-  const withNext = (fork: (...args: Array<unknown>) => unknown) =>
-    Object.defineProperty(
-      function(this: unknown, ...args: Array<unknown>): unknown {
+  const withNext = (fork: AnyFunction): AnyFunction =>
+    alike(
+      fork,
+      guard.around("fork lines", fork, (args) => {
         const effect = open ? args.find(isEffect) : undefined
-        if (effect !== undefined) quietly(() => remember(effect))
-        return fork.apply(this, args)
-      },
-      "length",
-      { value: fork.length, configurable: true }
+        if (effect !== undefined) remember(effect)
+        return undefined
+      })
     )
 
   Object.defineProperty(globalThis, wrapKey, { configurable: true, enumerable: false, value: wrap })
@@ -92,8 +92,7 @@ export const makeForkLines = (now: () => number): ForkLines => {
     rewrite: (url, source) => {
       const module = effectModule.exec(url)?.[1]
       if (module === undefined) return undefined
-      const use = (code: string) =>
-        `(globalThis[Symbol.for(${JSON.stringify(wrapKey.description)})] ?? ((f) => f))(${code})`
+      const use = (code: string) => `(globalThis[Symbol.for(${stringify(wrapKey.description)})] ?? ((f) => f))(${code})`
       return module === "Effect"
         ? source.replace(
           constant,
@@ -127,49 +126,12 @@ const frameAt = (line: string): StackFrame => {
   return { name: "", stack, parent: { name: " (definition)", stack, parent: undefined } }
 }
 
+/** Gives a wrapper the name and the number of arguments of what it wraps: Effect's `dual` looks at the latter. */
+const alike = (original: AnyFunction, wrapper: AnyFunction): AnyFunction =>
+  Object.defineProperties(wrapper, {
+    length: { value: original.length, configurable: true },
+    name: { value: original.name, configurable: true }
+  })
+
 const isEffect = (value: unknown): value is object =>
   typeof value === "object" && value !== null && "~effect/Effect" in value
-
-const quietly = (body: () => void): void => {
-  try {
-    body()
-  } catch {
-    // The program's call goes on.
-  }
-}
-
-interface Call {
-  readonly file: string
-  readonly line: number
-  readonly column: number
-}
-
-/** The innermost call outside of libraries and of the tool, read from V8's call sites so that no stack has to be kept. */
-const callOf = (): Call | undefined => {
-  const limit = Object.getOwnPropertyDescriptor(Error, "stackTraceLimit")
-  const prepare = Object.getOwnPropertyDescriptor(Error, "prepareStackTrace")
-  let call: Call | undefined
-  try {
-    Error.stackTraceLimit = maxStack
-    Error.prepareStackTrace = (_, sites) => {
-      for (const site of sites) {
-        const file = site.getFileName()
-        if (
-          file === null || file === undefined || file.startsWith("node:") || /[\\/]node_modules[\\/]/.test(file) ||
-          isOwn(file)
-        ) continue
-        const at = { name: "", file, line: site.getLineNumber() ?? 1, column: site.getColumnNumber() ?? 1 }
-        const written = originalOf(at)
-        call = { file: written.file ?? file, line: written.line ?? at.line, column: written.column ?? at.column }
-        break
-      }
-      return ""
-    }
-    void new Error().stack
-  } finally {
-    if (limit !== undefined) Object.defineProperty(Error, "stackTraceLimit", limit)
-    if (prepare === undefined) Reflect.deleteProperty(Error, "prepareStackTrace")
-    else Object.defineProperty(Error, "prepareStackTrace", prepare)
-  }
-  return call
-}

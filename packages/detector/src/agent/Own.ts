@@ -2,10 +2,18 @@
 
 const agentFolder = new URL(".", import.meta.url).href
 const coreFolder = new URL(".", import.meta.resolve("@fiberscope/core/FiberCensus")).href
-const ofCore = ["FiberCensus", "FiberSite", "internal/FiberRuntime", "internal/FiberTable"]
+/** The modules of core that the agent is made of, without their endings. */
+export const coreModules = [
+  "FiberCensus",
+  "FiberSite",
+  "internal/FiberRuntime",
+  "internal/FiberTable",
+  "internal/Guard",
+  "internal/effectVersions"
+]
 
 const own: ReadonlySet<string> = new Set(
-  ofCore.flatMap((name) => [`${coreFolder}${name}.ts`, `${coreFolder}${name}.js`])
+  coreModules.flatMap((name) => [`${coreFolder}${name}.ts`, `${coreFolder}${name}.js`])
 )
 
 /** Whether a script, by the URL that V8 knows it by, belongs to the agent or the census. */

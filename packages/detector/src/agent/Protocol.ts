@@ -49,11 +49,20 @@ export interface Copy {
   readonly effect?: string | undefined
 }
 
-/** A runtime that this version cannot observe. */
+/** A runtime that this version cannot observe; `where` when it was told as a copy before its first fiber ran. */
 export interface Unsupported {
   readonly type: "unsupported"
   readonly t: number
   readonly what: string
+  readonly where?: string | undefined
+}
+
+/** A copy whose fibers lack fields that other versions have: dumps of it have empty columns. */
+export interface Lacking {
+  readonly type: "lacking"
+  readonly t: number
+  readonly where: string
+  readonly missing: ReadonlyArray<string>
 }
 
 /** A fork site, before it is first mentioned. */
@@ -123,21 +132,29 @@ export interface Stack {
   readonly frames: ReadonlyArray<Place>
 }
 
-/** The sampled objects that were born and that died since the last reading. An ordinal names one object for life. */
+/**
+ * The sampled objects that were born and that died since the last reading. An ordinal names one object for life. A large reading
+ * comes in several messages, all but the last with `more`.
+ */
 export interface Samples {
   readonly type: "samples"
   readonly t: number
   readonly born: ReadonlyArray<readonly [ordinal: number, stack: number, bytes: number]>
   readonly died: ReadonlyArray<number>
+  readonly more?: true | undefined
   /** How long the program stood still for this reading. */
   readonly pauseMs: number
 }
 
-/** From here on there is a sample in about `bytes`. All samples so far are forgotten, and ordinals begin anew. */
+/**
+ * From here on there is a sample in about `bytes`. All samples so far are forgotten, and ordinals begin again. `living` is how many
+ * sampled objects there were, where they were too many to be told.
+ */
 export interface Sampling {
   readonly type: "sampling"
   readonly t: number
   readonly bytes: number
+  readonly living?: number | undefined
 }
 
 /** Something in the agent failed and has been switched off. */
@@ -178,6 +195,7 @@ export type Message =
   | Hello
   | Copy
   | Unsupported
+  | Lacking
   | Site
   | Tick
   | Stack
@@ -219,6 +237,8 @@ export interface AgentOptions {
   readonly sites: "named" | "all"
   /** The share of time that readings may take, e.g. 0.015. */
   readonly readingShare: number
+  /** A file to which each process into which the agent was loaded adds a line. */
+  readonly marks?: string | undefined
 }
 
 /** Environment variables between the command line and the agents of a process tree. */

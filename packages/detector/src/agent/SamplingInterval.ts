@@ -13,13 +13,13 @@ export interface Usage {
   readonly t: number
   /** Bytes allocated. */
   readonly allocated: number
-  /** Sampled objects that are alive. */
-  readonly living: number
 }
 
 export interface SamplingInterval {
   /** The interval to change to, in bytes; `undefined` to stay. */
   readonly next: (usage: Usage) => number | undefined
+  /** The interval was changed for another reason. */
+  readonly changed: (bytes: number) => void
 }
 
 const KiB = 1024
@@ -37,7 +37,7 @@ export const limits = {
   gain: 8,
   /** Samples a second in the first milliseconds of a program, which allocates more then than ever after. */
   startUp: { most: 25_000, ms: 2500 },
-  /** A reading tells all living samples, at about two microseconds each; this many take as long as a small collection. */
+  /** Objects in a reading: telling one takes about two microseconds, so this many take as long as a small collection. */
   living: 65_536,
   /** Milliseconds: one slice of time says little. */
   slice: 900,
@@ -63,8 +63,11 @@ export const makeSamplingInterval = (): SamplingInterval => {
   }
 
   return {
+    changed: (to) => {
+      bytes = to
+      scarce = undefined
+    },
     next: (usage) => {
-      if (usage.living > limits.living) return change(4 * bytes)
       if (last === undefined) {
         began = last = usage.t
         return undefined

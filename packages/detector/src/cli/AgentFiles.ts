@@ -12,6 +12,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFile
 import { stripTypeScriptTypes } from "node:module"
 import { basename, dirname, join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
+import { coreModules } from "../agent/Own.ts"
 
 /** The agent's files cannot be made ready. */
 export class AgentFilesError extends Data.TaggedError("AgentFilesError")<{ readonly message: string }> {}
@@ -34,7 +35,7 @@ const strip = (): string => {
   for (const name of readdirSync(agentFolder)) {
     sources.set(`agent/${name}`, readFileSync(join(agentFolder, name), "utf8"))
   }
-  for (const name of ["FiberCensus.ts", "FiberSite.ts", "internal/FiberRuntime.ts", "internal/FiberTable.ts"]) {
+  for (const name of coreModules.map((module) => `${module}.ts`)) {
     sources.set(`core/${name}`, readFileSync(join(core, name), "utf8"))
   }
   const hash = createHash("sha256")

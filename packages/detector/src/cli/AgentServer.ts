@@ -4,8 +4,10 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { readFileSync } from "node:fs"
 import net from "node:net"
 import { join } from "node:path"
+import type { Mark } from "../agent/Mark.ts"
 import type { Message, Place, Request } from "../agent/Protocol.ts"
 import * as Observation from "../Observation.ts"
 import type { Writer } from "../Recording.ts"
@@ -25,8 +27,13 @@ export interface ObservedProcess {
 /** Linux allows 107 bytes, others fewer. */
 const longestPath = 100
 
+const maxMarks = 1000
+
 export interface AgentServer {
   readonly path: string
+  /** The file for the marks of processes into which the agent was loaded. */
+  readonly marksFile: string
+  readonly marks: () => ReadonlyArray<Mark>
   readonly processes: () => ReadonlyArray<ObservedProcess>
   /** What is said from now on is said by a program that ends. */
   readonly freeze: () => void
@@ -44,6 +51,7 @@ export const make = (
     const path = process.platform === "win32"
       ? `\\\\.\\pipe\\${folder.split("\\").pop()!}`
       : join(folder, SocketFolder.socketName)
+    const marksFile = join(folder, "marks")
     const processes: Array<ObservedProcess> = []
     const resolve = Sources.make()
     const sockets = new Set<net.Socket>()
@@ -77,6 +85,8 @@ export const make = (
     )
     return {
       path,
+      marksFile,
+      marks: () => readMarks(marksFile),
       processes: () => processes,
       freeze: () => {
         recording.freeze()
@@ -87,6 +97,17 @@ export const make = (
       }
     }
   })
+
+/** The first of the marks; a program that starts processes for ever leaves more than anybody reads. */
+const readMarks = (file: string): ReadonlyArray<Mark> => {
+  try {
+    return readFileSync(file, "utf8").split("\n", maxMarks).filter((line) => line !== "").map((line) =>
+      JSON.parse(line) as Mark
+    )
+  } catch {
+    return [] // No process has left one.
+  }
+}
 
 /** Whoever connects is a process of the program with its first words, and not before: others may only knock. */
 const observe = (

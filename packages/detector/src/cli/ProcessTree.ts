@@ -3,8 +3,9 @@
  * agent and may not end with the program.
  */
 import { execFileSync } from "node:child_process"
-import { readdirSync, readFileSync } from "node:fs"
+import { readdirSync, readFileSync, readlinkSync } from "node:fs"
 import process from "node:process"
+import type { Runtime } from "./WhyUnseen.ts"
 
 /** A process; `born` tells it from another that got its number later, where the system says so. */
 export interface Member {
@@ -38,6 +39,23 @@ export const signal = ({ pid }: Member, name: NodeJS.Signals | 0): boolean => {
     return process.kill(pid, name)
   } catch {
     return false
+  }
+}
+
+/** The processes of node, Bun and Deno among these and their descendants; only where the system tells. */
+export const runtimes = (root: number): ReadonlyArray<Runtime> =>
+  process.platform !== "linux" ? [] : families([root]).flatMap(({ pid }) => runtimeOf(pid) ?? [])
+
+const runtimeOf = (pid: number): Runtime | undefined => {
+  try {
+    const name = readlinkSync(`/proc/${pid}/exe`).split("/").at(-1)
+    if (name !== "node" && name !== "bun" && name !== "deno") return undefined
+    const options = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").find((one) =>
+      one.startsWith("NODE_OPTIONS=")
+    )
+    return { pid, name, hasAgent: options?.includes("agent/register.") === true }
+  } catch {
+    return undefined // It has ended, or belongs to somebody else.
   }
 }
 

@@ -26,6 +26,8 @@ import * as ProcessTree from "./ProcessTree.ts"
 import type { Program, ProgramExit } from "./Program.ts"
 import * as Programs from "./Program.ts"
 import { version } from "./version.ts"
+import { whyUnseen } from "./WhyUnseen.ts"
+import type { Runtime } from "./WhyUnseen.ts"
 
 /** What can be asked of a run. */
 export interface RunOptions {
@@ -59,6 +61,7 @@ export const run = (options: RunOptions) =>
     const agents = yield* Agents.make(recording)
     const started = yield* Clock.currentTimeMillis
     const program = yield* Programs.start(options.command, yield* agentEnvironment(agents, options), agents.freeze)
+    const runtimes = yield* findRuntimes(program, agents)
     const { exit, stoppedByTool } = yield* Effect.scoped(Effect.gen(function*() {
       yield* watch(agents, started, options)
       return yield* untilEnd(program, agents, options)
@@ -79,12 +82,28 @@ export const run = (options: RunOptions) =>
       })),
       end,
       durationMs,
-      version
+      version,
+      unseen: whyUnseen({ end, marks: agents.marks(), runtimes: runtimes() })
     })
     if (!options.quiet) yield* Output.print(report, options.format)
     yield* Option.match(options.json, { onNone: () => Effect.void, onSome: (file) => Output.writeReport(file, report) })
     return exitCode(report, exit, program, stoppedByTool, options)
   }))
+
+/** Looks for processes without the agent, for as long as no fiber was seen. */
+const findRuntimes = (
+  program: Program,
+  agents: AgentServer
+): Effect.Effect<() => ReadonlyArray<Runtime>, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const found = new Map<number, Runtime>()
+    const look = Effect.sync(() => {
+      if (isFound(agents)) return
+      for (const runtime of ProcessTree.runtimes(program.pid)) found.set(runtime.pid, runtime)
+    })
+    yield* Effect.forkScoped(Effect.repeat(Effect.delay(look, "500 millis"), { until: () => isFound(agents) }))
+    return () => [...found.values()]
+  })
 
 /** Looks at suspects while the program runs, and shows what is seen. */
 const watch = (
@@ -128,7 +147,8 @@ const agentEnvironment = (agents: AgentServer, options: RunOptions) =>
       sampling: Option.getOrElse(options.sampling, () => "adaptive" as const),
       readingMs: options.gc ? intervalMs : samples(options) ? readingMs : 0,
       readingShare: options.gc ? 0 : readingShare,
-      sites: options.sites
+      sites: options.sites,
+      marks: agents.marksFile
     }
     return {
       [environment.socket]: agents.path,
@@ -151,12 +171,15 @@ const mayRead = (command: ReadonlyArray<string>, url: string): ReadonlyArray<str
 
 /** Waits for the first fiber of Effect: the time that is to be observed begins there, and start-up takes what it takes. */
 const untilFound = (agents: AgentServer): Effect.Effect<void> =>
-  Effect.sleep("20 millis").pipe(
-    Effect.repeat({ until: () => agents.processes().some(({ observation }) => observation.copies.length > 0) }),
-    Effect.asVoid
-  )
+  Effect.sleep("20 millis").pipe(Effect.repeat({ until: () => isFound(agents) }), Effect.asVoid)
 
-/** Waits for the end; when the time is over, the tool ends the program, and that is no failure of it. */
+const isFound = (agents: AgentServer): boolean =>
+  agents.processes().some(({ observation }) => observation.copies.length > 0)
+
+/**
+ * Waits for the end. When the time is over, the tool ends the program, and that is no failure of it. The time begins with the first
+ * copy of Effect; where there is none, it has begun with the program.
+ */
 const untilEnd = (
   program: Program,
   agents: AgentServer,
@@ -169,7 +192,7 @@ const untilEnd = (
       Effect.asSome(program.exit),
       Effect.as(Effect.timeoutOption(untilFound(agents), time), Option.none())
     )
-    const exit = Option.isSome(early) ? early : yield* Effect.timeoutOption(program.exit, time)
+    const exit = Option.isSome(early) || !isFound(agents) ? early : yield* Effect.timeoutOption(program.exit, time)
     return Option.isSome(exit)
       ? { exit: exit.value, stoppedByTool: false }
       : { exit: yield* stop(program, agents, options.gc || samples(options)), stoppedByTool: true }
@@ -177,6 +200,7 @@ const untilEnd = (
 
 const stop = (program: Program, agents: AgentServer, readings: boolean): Effect.Effect<ProgramExit> =>
   Effect.gen(function*() {
+    noteLost(agents)
     if (readings) yield* lastReading(agents)
     agents.freeze()
     const told = observedBy(agents)
@@ -189,6 +213,16 @@ const stop = (program: Program, agents: AgentServer, readings: boolean): Effect.
     yield* endOthers(others, told)
     return ended
   })
+
+/** A process that goes on after its agent has fallen silent was not observed to its end. */
+const noteLost = (agents: AgentServer): void => {
+  for (const { connected, observation } of agents.processes()) {
+    const { ended, hello, window } = observation
+    if (connected() || ended || hello === undefined || !ProcessTree.signal({ pid: hello.pid, born: "" }, 0)) continue
+    const seconds = Math.round(window.end / 1000)
+    observation.take({ type: "problem", t: window.end, probe: "connection", message: `it was lost after ${seconds} s` })
+  }
+}
 
 /** The processes in which an agent is still connected. */
 const observedBy = (agents: AgentServer): ReadonlyArray<number> =>

@@ -96,18 +96,20 @@ describe.concurrent("The observed program survives the tool", { timeout: 60_000 
     const run = await fiberscope(node("full.mjs"))
     assert.strictEqual(run.stdout.toString(), "216000\n")
     const readings = run.recording.filter((message) => message.type === "samples")
-    assert.isAbove(Math.max(...readings.map(({ born }) => born.length)), 20_000)
+    const born = new Map<number, number>()
+    for (const reading of readings) born.set(reading.t, (born.get(reading.t) ?? 0) + reading.born.length)
+    assert.isAbove(Math.max(...born.values()), 20_000)
     const restarts = run.recording.filter((message) => message.type === "sampling")
     assert.deepStrictEqual(restarts.filter(({ t }) => readings.some((reading) => reading.t === t)), [])
   })
 
-  it("is left alone, and gets all memory back, when the agent has more to say than anybody reads", async () => {
+  it("is left alone, and has little waiting in its memory, when the agent has more to say than anybody reads", async () => {
     const folder = mkdtempSync(join(tmpdir(), "fiberscope-deaf-"))
     const socket = join(folder, "agents.sock")
     const server = net.createServer({ pauseOnConnect: true }, () => {}).listen(socket)
     await once(server, "listening")
     try {
-      const options: AgentOptions = { intervalMs: 10, sampling: 0, readingMs: 0, readingShare: 0, sites: "named" }
+      const options: AgentOptions = { intervalMs: 100, sampling: 0, readingMs: 0, readingShare: 0, sites: "named" }
       const program = await alone(node("many-sites.mjs"), {
         env: {
           [environment.socket]: socket,
@@ -116,13 +118,10 @@ describe.concurrent("The observed program survives the tool", { timeout: 60_000 
         }
       })
       assert.strictEqual(program.stderr, "")
-      const { came, gone, left } = JSON.parse(program.stdout.toString()) as {
-        came: boolean
-        gone: boolean
-        left: number
-      }
-      assert.deepStrictEqual({ came, gone }, { came: true, gone: true })
-      assert.isBelow(left, 10 * 1024 * 1024) // while there is a reader, 8 MB may wait for it
+      const { listeners, waits } = JSON.parse(program.stdout.toString()) as { listeners: number; waits: number }
+      assert.strictEqual(listeners, 1)
+      // The names of the sites are kept once. Of the 8 MB of messages 256 KB may be written ahead.
+      assert.isBelow(waits, 2 * 1024 * 1024)
     } finally {
       server.close()
       rmSync(folder, { recursive: true, force: true })

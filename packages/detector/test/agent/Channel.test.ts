@@ -1,12 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
+import { makeGuard } from "@fiberscope/core/FiberCensus"
 import { once } from "node:events"
 import { mkdtempSync, rmSync } from "node:fs"
 import net from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { connect } from "../../src/agent/Channel.ts"
+import { connect, room } from "../../src/agent/Channel.ts"
 import type { Channel } from "../../src/agent/Channel.ts"
 import type { Message, Request } from "../../src/agent/Protocol.ts"
+import { alone, node } from "../support/Fiberscope.ts"
 
 interface Peer {
   readonly channel: Channel
@@ -18,7 +20,10 @@ interface Peer {
 }
 
 /** A channel, and whoever is at its other end. */
-const withPeer = async (use: (peer: Peer) => Promise<void>, options?: { readonly deaf: boolean }): Promise<void> => {
+const withPeer = async (
+  use: (peer: Peer) => Promise<void>,
+  options?: { readonly deaf?: boolean; readonly patience?: number; readonly failures?: ReadonlyArray<string> }
+): Promise<void> => {
   const folder = mkdtempSync(join(tmpdir(), "fiberscope-channel-"))
   const path = join(folder, "agents.sock")
   const server = net.createServer({ pauseOnConnect: options?.deaf === true }).listen(path)
@@ -27,12 +32,21 @@ const withPeer = async (use: (peer: Peer) => Promise<void>, options?: { readonly
   const requests: Array<Request> = []
   const { promise: closed, resolve } = Promise.withResolvers<void>()
   let closings = 0
-  const channel = connect(path, (request) => requests.push(request), () => {
-    closings++
-    resolve()
-  })
+  const failures: Array<string> = []
+  const guard = makeGuard((name, message) => failures.push(`${name}: ${message}`))
+  const channel = connect(
+    path,
+    (request) => requests.push(request),
+    () => {
+      closings++
+      resolve()
+    },
+    guard,
+    options?.patience
+  )
   try {
     await use({ channel, closed, closings: () => closings, requests, socket })
+    assert.deepStrictEqual(failures, options?.failures ?? [])
   } finally {
     channel.close()
     await socket.then((accepted) => accepted.destroy())
@@ -71,21 +85,85 @@ describe("Channel", { timeout: 30_000 }, () => {
       assert.deepStrictEqual(requests, Array(2).fill({ type: "inspect", site: 7, most: 3 }))
     }))
 
-  it("closes itself for good, and says so once, when more than 8 MB wait for a reader", () =>
+  it("makes messages only as there is room for them, and all come in order when the other side reads", () =>
+    withPeer(async ({ channel, closings, socket }) => {
+      const accepted = await socket
+      const count = 100
+      let made = 0
+      channel.sendAll((function*() {
+        for (; made < count; made++) yield { type: "unsupported", t: made, what: "-".repeat(megabyte / 4) } as const
+      })())
+      channel.send({ type: "bye", t: count, code: 0 })
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      // The kernel takes some before anything waits.
+      assert.isBelow(made, 10)
+      assert.isTrue(channel.isBusy())
+      const times: Array<number> = []
+      let text = ""
+      accepted.setEncoding("utf8").on("data", (chunk: string) => {
+        const lines = (text + chunk).split("\n")
+        text = lines.pop()!
+        for (const line of lines) times.push((JSON.parse(line) as { t: number }).t)
+      }).resume()
+      while (times.length <= count) await once(accepted, "data")
+      assert.deepStrictEqual(times, Array.from({ length: count + 1 }, (_, i) => i))
+      assert.isFalse(channel.isBusy())
+      assert.strictEqual(closings(), 0)
+    }, { deaf: true }))
+
+  it("closes itself for good, and says so once, when nobody has read for too long", () =>
     withPeer(async ({ channel, closed, closings }) => {
-      let sent = 0
-      while (sent < 30 && closings() === 0) {
-        channel.send(message(megabyte))
-        sent++
-      }
+      for (let sent = 0; sent < 8; sent++) channel.send(message(room))
+      assert.isTrue(channel.isBusy())
       await closed
-      assert.strictEqual(sent, 9) // eight with their frames are a little more than 8 MB
+      assert.isFalse(channel.isBusy())
       channel.send(message(1))
       channel.flush()
       channel.close()
       await new Promise((resolve) => setImmediate(resolve))
       assert.strictEqual(closings(), 1)
-    }, { deaf: true }))
+    }, { deaf: true, patience: 100 }))
+
+  it.each(["connected", "connecting"])(
+    "flushes exactly what has not been written when a process that is %s exits, however full the pipe is",
+    (state) => {
+      const folder = mkdtempSync(join(tmpdir(), "fiberscope-channel-"))
+      const path = join(folder, "agents.sock")
+      const lengths = [room / 2, 10, 2 * room, 5, 4 * room, 1]
+      const server = net.createServer({ pauseOnConnect: true }).listen(path)
+      return once(server, "listening").then(async () => {
+        const program = alone(node("last-words.mjs", path, state, ...lengths.map(String)))
+        const [socket] = await once(server, "connection") as [net.Socket]
+        await new Promise((resolve) => setTimeout(resolve, 100)) // a reader that is slower than the program
+        let text = ""
+        for await (const chunk of socket.setEncoding("utf8")) text += String(chunk)
+        assert.deepStrictEqual((await program).stderr, "")
+        const messages = text.trimEnd().split("\n").map((line) => JSON.parse(line) as Message)
+        assert.deepStrictEqual(
+          messages.map((message) => message.type === "unsupported" ? message.what.length : message.type),
+          [...lengths, "bye"]
+        )
+      }).finally(() => {
+        server.close()
+        rmSync(folder, { recursive: true, force: true })
+      })
+    }
+  )
+
+  it("goes on after messages that cannot be made, and reports that once", () =>
+    withPeer(async ({ channel, socket }) => {
+      channel.sendAll((function*() {
+        yield { type: "unsupported", t: 1, what: "the first" } as const
+        throw new Error("no second")
+      })())
+      channel.send({ type: "bye", t: 2, code: 0 })
+      let text = ""
+      for await (const chunk of (await socket).setEncoding("utf8")) {
+        text += String(chunk)
+        if (text.includes("bye")) break
+      }
+      assert.match(text, /the first.*\n.*bye/)
+    }, { failures: ["message: Error: no second"] }))
 
   it("stays open for any amount that somebody reads", () =>
     withPeer(async ({ channel, closings, socket }) => {
@@ -109,6 +187,8 @@ describe("Channel", { timeout: 30_000 }, () => {
     }))
 
   it("ends when there is no other side", async () => {
-    await new Promise<void>((resolve) => connect(join(tmpdir(), "fiberscope-nobody.sock"), () => {}, resolve))
+    await new Promise<void>((resolve) =>
+      connect(join(tmpdir(), "fiberscope-nobody.sock"), () => {}, resolve, makeGuard(() => {}))
+    )
   })
 })

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { makeGuard } from "@fiberscope/core/FiberCensus"
 import { Effect } from "effect"
 import type { ForkLines } from "../../src/agent/ForkLines.ts"
 import { makeForkLines } from "../../src/agent/ForkLines.ts"
@@ -22,10 +23,12 @@ const load = (lines: ForkLines) => {
 }
 
 const using = <A>(body: (lines: ForkLines) => A): A => {
-  const lines = makeForkLines(() => 0)
+  const failures: Array<string> = []
+  const lines = makeForkLines(() => 0, makeGuard((name, message) => failures.push(`${name}: ${message}`)))
   try {
     return body(lines)
   } finally {
+    assert.deepStrictEqual(failures, [])
     lines.stop()
   }
 }

@@ -4,14 +4,11 @@ import { limits, makeSamplingInterval } from "../../src/agent/SamplingInterval.t
 const MiB = 1024 * 1024
 
 /** The changes of a program that allocates so many bytes in each second. */
-const changes = (
-  perSecond: ReadonlyArray<number>,
-  living = 0
-): ReadonlyArray<readonly [second: number, bytes: number]> => {
+const changes = (perSecond: ReadonlyArray<number>): ReadonlyArray<readonly [second: number, bytes: number]> => {
   const interval = makeSamplingInterval()
-  interval.next({ t: 0, allocated: 0, living: 0 })
+  interval.next({ t: 0, allocated: 0 })
   return perSecond.flatMap((allocated, second) => {
-    const bytes = interval.next({ t: (second + 1) * 1000, allocated, living })
+    const bytes = interval.next({ t: (second + 1) * 1000, allocated })
     return bytes === undefined ? [] : [[second + 1, bytes] as const]
   })
 }
@@ -54,14 +51,17 @@ describe("SamplingInterval", () => {
     assert.isBelow(changed.at(-1)![0], 200)
   })
 
-  it("gets longer when more samples live than can be read in no time", () => {
-    assert.deepStrictEqual(changes(steady(MiB, 2), limits.living + 1)[0], [1, 8192])
+  it("goes on from an interval that was chosen for another reason", () => {
+    const interval = makeSamplingInterval()
+    interval.next({ t: 0, allocated: 0 })
+    interval.changed(256 * 1024)
+    assert.strictEqual(interval.next({ t: 1000, allocated: 100 * MiB }), undefined)
   })
 
   it("waits until a slice of time is over, unless it is too much already", () => {
     const said = (allocated: number) => {
       const interval = makeSamplingInterval()
-      return [0, 50, 200, 950].map((t) => interval.next({ t, allocated, living: 0 }))
+      return [0, 50, 200, 950].map((t) => interval.next({ t, allocated }))
     }
     assert.deepStrictEqual(said(30 * MiB), [undefined, undefined, 262_144, undefined])
     assert.deepStrictEqual(said(15 * MiB), [undefined, undefined, undefined, undefined])

@@ -29,7 +29,7 @@ export const opening = (
 export const tick = (t: number, different?: Partial<Tick>): Tick => ({
   type: "tick",
   t,
-  fibers: { started: 0, ended: 0, abandoned: 0, live: 0, tenured: 0 },
+  fibers: { started: 1, ended: 1, abandoned: 0, live: 0, tenured: 0 },
   flow: [],
   live: [],
   memory: { heapUsed: 2e7, heapLimit: 4e9, rss: 1e8, external: 1e6, arrayBuffers: 1e5 },

@@ -1,6 +1,7 @@
 /** Plays the runs that an exploration asks for, in slices between which the event loop gets its turn. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import { supported } from "../../internal/effectVersions.ts"
 import type { Explored, Step } from "./exploration.ts"
 import type { Lab, Outcome } from "./Lab.ts"
 
@@ -13,7 +14,7 @@ import type { Lab, Outcome } from "./Lab.ts"
 export class LabIsBlind extends Data.TaggedError("LabIsBlind")<{ readonly reason: string }> {
   override get message(): string {
     return `InterruptLab cannot see the operations of this version of effect: ${this.reason}. `
-      + "It supports effect >= 4.0.0 < 4.2.0; pin one of these, or look for a newer @fiberscope/core."
+      + `It supports effect ${supported}; pin one of these, or look for a newer @fiberscope/core.`
   }
 }
 

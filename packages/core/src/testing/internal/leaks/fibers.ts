@@ -2,8 +2,10 @@
 import * as Effect from "effect/Effect"
 import { createHook, executionAsyncResource } from "node:async_hooks"
 import { FiberSites, renderFrame } from "../../../FiberSite.ts"
+import { supported } from "../../../internal/effectVersions.ts"
 import type { FiberCache, RuntimeFiber } from "../../../internal/FiberRuntime.ts"
-import { hasEnded, isInterrupting, prototypeOf, watch } from "../../../internal/FiberRuntime.ts"
+import { framesOf, hasEnded, isInterrupting, prototypeOf, watch } from "../../../internal/FiberRuntime.ts"
+import { makeGuard } from "../../../internal/Guard.ts"
 import type { Place } from "../places.ts"
 import { prepare } from "../places.ts"
 import { renderPlace, standingAt } from "../standing.ts"
@@ -27,12 +29,16 @@ const resourceType = "effect/Fiber"
 const forkPlaces = new WeakMap<object, Place>()
 const owners = new WeakMap<RuntimeFiber, Watch>()
 
+/** Why fibers are no longer seen; a test whose fibers nobody sees must fail. */
+let blind: string | undefined
+const guard = makeGuard((_, message) => void (blind = message))
+
 export const fibers: Sense = {
   install: () => {
     const prototype = prototypeOf(Effect.runFork(Effect.void))
     if (prototype === undefined) {
       throw new Error(
-        "noLeaks cannot see the fibers of this version of effect. It supports effect >= 4.0.0; if yours is newer than 4.1, "
+        `noLeaks cannot see the fibers of this version of effect. It supports effect ${supported}; if yours is newer, `
           + "look for a newer @fiberscope/core."
       )
     }
@@ -52,6 +58,8 @@ export const fibers: Sense = {
     // Starts are nested: a fiber can start another one in its first run.
     const starting: Array<Place | undefined> = []
     const stop = watch(prototype, {
+      confirmed: () => {},
+      refused: (why) => void (blind = why),
       starting: () => {
         const watch = owner()
         starting.push(watch === undefined ? undefined : forkPlace(watch))
@@ -67,7 +75,7 @@ export const fibers: Sense = {
         const watch = owners.get(fiber)
         if (watch !== undefined) fibersOf(watch).alive.delete(fiber.id)
       }
-    })
+    }, guard)
     return () => {
       hook.disable()
       stop()
@@ -75,6 +83,7 @@ export const fibers: Sense = {
   },
 
   left: (watch) => {
+    if (blind !== undefined) throw new Error(`noLeaks can no longer see fibers: ${blind}. Please report this.`)
     const leaks: Array<Leak> = []
     const alive = leftAlive(watch)
     for (const entry of fibersOf(watch).alive.values()) {
@@ -112,7 +121,7 @@ const forkPlace = (watch: Watch): Place | undefined => {
 
 const siteOf = ({ forked, forkedAt }: Entry, fiber: RuntimeFiber | undefined): Pick<Leak, "at" | "site"> => {
   const sites = new FiberSites()
-  const { chain, fork, runs } = sites.get(sites.intern(forked, fiber?.cache ?? forked))
+  const { chain, fork, runs } = sites.get(sites.intern(forked, fiber === undefined ? forked : framesOf(fiber)))
   const frames = chain.length > 0 ? chain : fork === undefined ? [] : [fork]
   const waits = fiber === undefined ? undefined : standingAt(fiber)
   return {

@@ -1,0 +1,163 @@
+/**
+ * Finds every copy of Effect that the program loads, and starts the agent when there is one.
+ *
+ * It says nothing in a process that never loads Effect: npm, npx and the parent of a watcher load this too. There it leaves its mark
+ * only, so that the other side knows where it has been.
+ */
+import { get, makeGuard, observable } from "@fiberscope/core/FiberCensus"
+import { readFileSync } from "node:fs"
+import process from "node:process"
+import { isMainThread, threadId } from "node:worker_threads"
+import { firstInterval, startAgent } from "./Agent.ts"
+import type { Agent } from "./Agent.ts"
+import { connect } from "./Channel.ts"
+import type { Channel } from "./Channel.ts"
+import { findEffect } from "./FindEffect.ts"
+import { makeForkLines } from "./ForkLines.ts"
+import { leaveMark } from "./Mark.ts"
+import { protocolVersion } from "./Protocol.ts"
+import type { AgentOptions } from "./Protocol.ts"
+
+// Taken at load: the program may replace the globals.
+const setTimer = setInterval
+const clearTimer = clearInterval
+const setLater = setTimeout
+
+const earlyMs = [50, 200]
+
+const defaults: AgentOptions = { intervalMs: 1000, sampling: 0, readingMs: 0, readingShare: 0, sites: "named" }
+
+/** Starts to look for Effect. `json` is {@link AgentOptions} in part or in whole. */
+export const register = (socket: string, json: string | undefined): void => {
+  const options: AgentOptions = { ...defaults, ...JSON.parse(json ?? "{}") as Partial<AgentOptions> }
+  const census = get()
+  const epoch = Date.now() - census.now() // now: the program may replace the clock
+  const early: Array<readonly [probe: string, message: string]> = []
+  const problem = (probe: string, message: string): void => {
+    if (channel === undefined) early.push([probe, message])
+    else channel.send({ type: "problem", t: census.now(), probe, message })
+  }
+  const guard = makeGuard(problem)
+  let channel: Channel | undefined
+  let agent: Agent | undefined
+  let timer: ReturnType<typeof setInterval> | undefined
+  let over = false
+  let raised = false
+  const releases: Array<() => void> = []
+  const lines = makeForkLines(() => census.now(), guard)
+  if (options.sites === "all") lines.sample(1)
+  census.forkLines(lines.frameOf)
+  releases.push(census.onFailure((message) => problem("fibers", message)))
+
+  /** Leaves the program as if the tool had never been there. */
+  const end = (): void => {
+    if (over) return
+    over = true
+    clearTimer(timer)
+    agent?.stop()
+    for (const release of releases) release()
+    stopFinding()
+    lines.stop()
+    census.forkLines(undefined)
+    process.off("exit", lastWords)
+    const most = process.getMaxListeners()
+    if (raised && most > 1) process.setMaxListeners(most - 1)
+  }
+
+  const lastWords = guard.entry("last words", (code: number): void => {
+    agent?.flush()
+    channel?.send({ type: "bye", t: census.now(), code })
+    channel?.flush()
+  })
+
+  const speak = (): Channel => {
+    if (channel !== undefined) return channel
+    channel = connect(socket, (request) => agent?.answer(request), end, guard)
+    channel.send({
+      type: "hello",
+      version: protocolVersion,
+      pid: process.pid,
+      ppid: process.ppid,
+      thread: isMainThread ? 0 : threadId,
+      argv: process.argv,
+      cwd: folder(),
+      node: process.version,
+      epoch,
+      intervalMs: options.intervalMs,
+      samplingBytes: firstInterval(options)
+    })
+    for (const [probe, message] of early) problem(probe, message)
+    // One listener more must not make Node warn about a program that has ten; 0 means that it never warns.
+    raised = process.getMaxListeners() > 0
+    if (raised) process.setMaxListeners(process.getMaxListeners() + 1)
+    process.on("exit", lastWords)
+    return channel
+  }
+
+  const unsupported = (what: string, where?: string): void => {
+    if (!over) speak().send({ type: "unsupported", t: census.now(), what, where })
+  }
+
+  const adopt = (prototype: object, where: string, version: string | undefined): boolean => {
+    if (over) return false
+    const name = `effect ${version ?? "of an unknown version"}`
+    const release = census.adopt(prototype, where, {
+      confirmed: (missing) => {
+        if (missing.length > 0) speak().send({ type: "lacking", t: census.now(), where, missing })
+      },
+      refused: (why) => {
+        unsupported(`${name} at ${where} cannot be observed: ${why}. Fiberscope observes effect ${observable}`, where)
+      }
+    })
+    if (release === undefined) {
+      unsupported(`${name} at ${where} cannot be observed. Fiberscope observes effect ${observable}`, where)
+      return false
+    }
+    releases.push(release)
+    const to = speak()
+    to.send({ type: "copy", t: census.now(), where, effect: version })
+    if (agent === undefined) {
+      census.flow() // from here on, what tenured fibers do is kept for the next tick
+      const started = agent = startAgent(census, options, to, guard, lines)
+      timer = setTimer(guard.entry("interval", started.tick), options.intervalMs)
+      timer.unref()
+      // Some processes, those of test runners for one, are killed before a first interval is over.
+      for (const ms of earlyMs) setLater(guard.entry("early", () => !over && started.early()), ms).unref()
+    }
+    return true
+  }
+
+  const stopFinding = findEffect(
+    {
+      found: (prototype, where) => void adopt(prototype, where, manifestVersion(where)),
+      met: (prototype, fiber, where, version) => {
+        if (adopt(prototype, where, version)) census.meet(fiber)
+      },
+      unsupported
+    },
+    lines.rewrite,
+    guard
+  )
+  leaveMark(options.marks)
+}
+
+/** The working directory, which may have been removed. */
+const folder = (): string => {
+  try {
+    return process.cwd()
+  } catch {
+    return ""
+  }
+}
+
+/** The version of the copy of Effect at `where`, from the manifest of its package. */
+const manifestVersion = (where: string): string | undefined => {
+  try {
+    const manifest = JSON.parse(readFileSync(new URL("../../package.json", where), "utf8")) as {
+      readonly version?: unknown
+    }
+    return typeof manifest.version === "string" ? manifest.version : undefined
+  } catch {
+    return undefined
+  }
+}
