@@ -21,6 +21,8 @@ import type { AllocationSites as Allocations } from "./AllocationSites.ts"
 import * as Lives from "./Lives.ts"
 import type { SignalName } from "./Signal.ts"
 import { signals } from "./Signal.ts"
+import type { TestFile } from "./TestFiles.ts"
+import * as TestFiles from "./TestFiles.ts"
 import * as TimeSeries from "./TimeSeries.ts"
 import type { Window } from "./Turnover.ts"
 
@@ -68,6 +70,8 @@ export interface Observation {
   /** What the rules look at: from the first copy of Effect, or the beginning of the window, to the last word. */
   readonly window: Window
   readonly lastTick: Tick | undefined
+  /** The files of tests that the process ran, in order. */
+  readonly tests: ReadonlyArray<TestFile>
   /** Readings of the heap after a major collection. */
   readonly readings: number
   /** Milliseconds that the program stood still for readings. */
@@ -113,6 +117,7 @@ export const make = (options?: {
   const gauges = new Map<string, TimeSeries.TimeSeries>()
   const metricSeries = new Map<string, TimeSeries.TimeSeries>()
   const allocations = AllocationSites.make(options)
+  const tests = TestFiles.make()
   let copies: ReadonlyArray<Copy> = []
   const notes: Array<string> = []
   let pieces: Array<Samples> = []
@@ -219,6 +224,7 @@ export const make = (options?: {
 
   const takeTick = (tick: Tick): void => {
     lastTick = tick
+    tests.take(tick)
     const { t } = tick
     // The last words come from a process that has let go of most things.
     if (tick.final !== true) addReadings(tick)
@@ -282,6 +288,9 @@ export const make = (options?: {
     },
     get lastTick() {
       return lastTick
+    },
+    get tests() {
+      return tests.files()
     },
     get readings() {
       return readings

@@ -5,11 +5,13 @@
  */
 import * as Schema from "effect/Schema"
 import type { Diagnosis, Verdict } from "./Diagnosis.ts"
-import { Finding } from "./Finding.ts"
+import { Finding, Site } from "./Finding.ts"
 import type { Observation } from "./Observation.ts"
 import { okAfterMs } from "./Patience.ts"
+import { placeOfSite } from "./rules/FiberGrowth.ts"
 import { signals } from "./Signal.ts"
 import type { SignalName } from "./Signal.ts"
+import { siteOf } from "./Site.ts"
 
 /**
  * The version of the report's format. A reader refuses a version it does not know.
@@ -62,12 +64,33 @@ export const ProcessReport = Schema.Struct({
 })
 
 /**
+ * What a file of tests started, and what it left behind.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const TestFileReport = Schema.Struct({
+  file: Schema.String,
+  pid: Schema.Int,
+  thread: Schema.Int,
+  started: Schema.Int,
+  left: Schema.Int,
+  sites: Schema.Array(Schema.Struct({ site: Site, count: Schema.Int }))
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type TestFileReport = typeof TestFileReport.Type
+
+/**
  * **Details**
  *
  * `verdict` is the worst of the processes: `leak`, else `undecided`, else `ok`. A process or thread that ended by itself before anything
  * could be told does not count beside others; nor does one that is still too young for that beside one that is old enough, and
  * `because` says so. `signals` are those of the process with the worst verdict. `program.code` is absent when a signal ended it or the
- * tool stopped it.
+ * tool stopped it. Tests end too soon for a verdict of their own: it is `ok` when no file left a fiber behind, else `undecided`.
  *
  * @since 0.1.0
  * @category models
@@ -92,6 +115,8 @@ export const Report = Schema.Struct({
     stoppedByTool: Schema.Boolean
   }),
   processes: Schema.Array(ProcessReport),
+  /** With a test runner: its files, those that left most fibers first. */
+  tests: Schema.optionalKey(Schema.Array(TestFileReport)),
   versions: Schema.Struct({
     fiberscope: Schema.String,
     node: Schema.String,
@@ -144,11 +169,21 @@ export const make = (options: {
   const processes = observed.length > 0 ? observed : options.processes
   const { lasting, young } = byAge(processes)
   const worst = worstOf(lasting)
+  const tests = testsOf(processes)
+  const summary = summaryOf(tests)
+  const isTestRun = summary !== undefined &&
+    lasting.every(({ diagnosis, observation }) =>
+      diagnosis.verdict !== "leak" && (observation.tests.length > 0 || observation.durationMs < okAfterMs)
+    )
   const reports = processes.map(({ diagnosis, observation }) => processReport(observation, diagnosis))
   return {
     version: reportVersion,
-    verdict: worst?.diagnosis.verdict ?? "undecided",
-    because: worst === undefined ? options.unseen ?? nothingSeen : becauseOf(worst.diagnosis, young),
+    verdict: isTestRun ? summary.verdict : worst?.diagnosis.verdict ?? "undecided",
+    because: isTestRun
+      ? summary.because
+      : worst === undefined
+      ? options.unseen ?? nothingSeen
+      : becauseOf(worst.diagnosis, young),
     findings: processes.flatMap(({ diagnosis }) => diagnosis.findings),
     undecided: processes.flatMap(({ diagnosis }) => diagnosis.suspicions),
     signals: worst === undefined ? {} : signalsOf(worst.observation),
@@ -160,6 +195,7 @@ export const make = (options: {
       stoppedByTool: end.stoppedByTool
     },
     processes: reports,
+    ...(tests.length === 0 ? {} : { tests }),
     versions: {
       fiberscope: version,
       node: reports[0]?.node ?? "unknown",
@@ -200,6 +236,40 @@ const worstOf = <A extends Observed>(processes: ReadonlyArray<A>): A | undefined
     rank[a.diagnosis.verdict] - rank[b.diagnosis.verdict]
     || (b.observation.lastTick?.fibers.started ?? 0) - (a.observation.lastTick?.fibers.started ?? 0)
   )[0]
+
+const testsOf = (processes: ReadonlyArray<Observed>): ReadonlyArray<TestFileReport> =>
+  processes.flatMap(({ observation: { hello, sites, tests } }) =>
+    tests.map(({ file, left, sites: counts, started }) => ({
+      file,
+      pid: hello?.pid ?? 0,
+      thread: hello?.thread ?? 0,
+      started,
+      left,
+      sites: [...counts].map(([id, count]) => {
+        const place = sites.has(id) ? placeOfSite(sites.get(id)!) : undefined
+        return { site: place === undefined ? { name: "(no Effect.fn or span)" } : siteOf(place), count }
+      })
+    }))
+  ).sort((a, b) => b.left - a.left || b.started - a.started)
+
+/** The verdict on a test run. */
+const summaryOf = (tests: ReadonlyArray<TestFileReport>): Pick<Report, "verdict" | "because"> | undefined => {
+  if (tests.length === 0) return undefined
+  const files = (count: number) => `${count} test ${count === 1 ? "file" : "files"}`
+  const guilty = tests.filter(({ left }) => left > 0)
+  const left = guilty.reduce((sum, file) => sum + file.left, 0)
+  return guilty.length === 0
+    ? {
+      verdict: "ok",
+      because: `no fiber was left at the end of ${files(tests.length)}; tests are too short to judge memory`
+    }
+    : {
+      verdict: "undecided",
+      because: `${left} ${left === 1 ? "fiber was" : "fibers were"} left at the end of ${guilty.length} of ${
+        files(tests.length)
+      }; tests are too short to tell whether they end later`
+    }
+}
 
 const nothingSeen = "no fiber of effect was seen in any process of the program"
 

@@ -22,6 +22,7 @@ import { isOwn } from "./Own.ts"
 import { descriptorType } from "./Protocol.ts"
 import type { AgentOptions, Floor, Message, Place, Request, Tick } from "./Protocol.ts"
 import { limits, makeSamplingInterval } from "./SamplingInterval.ts"
+import { testFile } from "./TestFile.ts"
 import { waitingPlaces } from "./WaitingPlaces.ts"
 
 export interface Agent {
@@ -104,6 +105,11 @@ export const startAgent = (
   const read = (now: number): ReadonlyArray<Floor> => {
     const start = clock()
     const worked = cpuMs()
+    if (samples !== undefined && heapUsed() > mostTold * samplingBytes) {
+      // To ask V8 for so many samples would take as much memory again.
+      thin(now, Math.ceil(heapUsed() / samplingBytes))
+      return []
+    }
     if (samples !== undefined) {
       const reading = samples.read(limits.living)
       const pauseMs = clock() - start
@@ -161,6 +167,7 @@ export const startAgent = (
       type: "tick",
       t: now,
       final: final ? true : undefined,
+      test: guard.run("test file", testFile, undefined),
       fibers: census.counts(),
       flow: flow.map(({ abandoned, born, ended, site, tenured }) => [site, born, tenured, ended, abandoned] as const),
       live,
@@ -190,7 +197,7 @@ export const startAgent = (
     const most = Math.min(request.most, inspectionsPerSecond - inspected)
     if (most <= 0) return
     inspected += most
-    const found = guard.run("inspect", () => waitingPlaces(census, request.site, most, isOwn), undefined)
+    const found = guard.run("inspect", () => waitingPlaces(census, request.site, most, isOwn, guard), undefined)
     if (found !== undefined) send({ type: "waiting", t: now, site: request.site, ...found })
   }
 
@@ -208,6 +215,9 @@ export const startAgent = (
     }
   }
 }
+
+/** Objects that a heap may hold at most, by its size, before V8 is asked for them: some 100 MB of answer. */
+const mostTold = 4 * limits.living
 
 /** Objects in one message: some 50 KB. */
 const piece = 2000

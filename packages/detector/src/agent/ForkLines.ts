@@ -87,7 +87,12 @@ export const makeForkLines = (now: () => number, guard: Guard): ForkLines => {
       })
     )
 
-  Object.defineProperty(globalThis, wrapKey, { configurable: true, enumerable: false, value: wrap })
+  Object.defineProperty(globalThis, wrapKey, {
+    configurable: true,
+    enumerable: false,
+    // guarded: where the wrapper cannot be made, Effect has its own function
+    value: (fork: AnyFunction) => guard.run("fork lines", () => wrap(fork), fork)
+  })
   return {
     rewrite: (url, source) => {
       const module = effectModule.exec(url)?.[1]

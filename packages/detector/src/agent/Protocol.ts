@@ -94,6 +94,8 @@ export interface Tick {
   readonly t: number
   /** The process is exiting. */
   readonly final?: true | undefined
+  /** The test file that runs. */
+  readonly test?: string | undefined
   readonly fibers: {
     readonly started: number
     readonly ended: number

@@ -17,6 +17,7 @@ import { makeForkLines } from "./ForkLines.ts"
 import { leaveMark } from "./Mark.ts"
 import { protocolVersion } from "./Protocol.ts"
 import type { AgentOptions } from "./Protocol.ts"
+import { isInTests } from "./TestFile.ts"
 
 // Taken at load: the program may replace the globals.
 const setTimer = setInterval
@@ -24,6 +25,9 @@ const clearTimer = clearInterval
 const setLater = setTimeout
 
 const earlyMs = [50, 200]
+
+/** Between two looks at tests, in milliseconds: a worker gets no word before it is killed. */
+const inTestsMs = 10
 
 const defaults: AgentOptions = { intervalMs: 1000, sampling: 0, readingMs: 0, readingShare: 0, sites: "named" }
 
@@ -41,6 +45,7 @@ export const register = (socket: string, json: string | undefined): void => {
   let channel: Channel | undefined
   let agent: Agent | undefined
   let timer: ReturnType<typeof setInterval> | undefined
+  let testTimer: ReturnType<typeof setInterval> | undefined
   let over = false
   let raised = false
   const releases: Array<() => void> = []
@@ -54,6 +59,7 @@ export const register = (socket: string, json: string | undefined): void => {
     if (over) return
     over = true
     clearTimer(timer)
+    clearTimer(testTimer)
     agent?.stop()
     for (const release of releases) release()
     stopFinding()
@@ -94,6 +100,17 @@ export const register = (socket: string, json: string | undefined): void => {
     return channel
   }
 
+  /** Calls a function only when fibers have started or ended since it was called last. */
+  const changes = (look: () => void): () => void => {
+    let before = -1
+    return () => {
+      const { ended, started } = census.counts()
+      if (started + ended === before) return
+      before = started + ended
+      look()
+    }
+  }
+
   const unsupported = (what: string, where?: string): void => {
     if (!over) speak().send({ type: "unsupported", t: census.now(), what, where })
   }
@@ -123,6 +140,7 @@ export const register = (socket: string, json: string | undefined): void => {
       timer.unref()
       // Some processes, those of test runners for one, are killed before a first interval is over.
       for (const ms of earlyMs) setLater(guard.entry("early", () => !over && started.early()), ms).unref()
+      if (isInTests) testTimer = setTimer(guard.entry("tests", changes(started.early)), inTestsMs).unref()
     }
     return true
   }

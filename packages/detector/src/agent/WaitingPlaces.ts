@@ -6,7 +6,7 @@
  * are the library's own, it is what their closures hold: the functions and effects that the program gave to the library. It takes about
  * a millisecond for each fiber, so it is done for suspects only, and the places of functions are kept.
  */
-import type { FiberCensus, RuntimeFiber } from "@fiberscope/core/FiberCensus"
+import type { FiberCensus, Guard, RuntimeFiber } from "@fiberscope/core/FiberCensus"
 import inspector from "node:inspector"
 import { originalOf } from "./Originals.ts"
 import type { Place, Waiting } from "./Protocol.ts"
@@ -24,11 +24,12 @@ export const waitingPlaces = (
   census: FiberCensus,
   site: number,
   most: number,
-  isOwn: (url: string) => boolean
+  isOwn: (url: string) => boolean,
+  guard: Guard
 ): Pick<Waiting, "places" | "looked"> => {
   const fibers = census.fibersAt(site, most)
   const counts = new Map<string, { place: Place; count: number }>()
-  const locator = makeLocator(isOwn)
+  const locator = makeLocator(isOwn, guard)
   const count = (place: Place): void => {
     const key = `${place.file}:${place.line}:${place.column}`
     const known = counts.get(key)
@@ -113,6 +114,10 @@ const slot = Symbol.for("@fiberscope/agent/probe")
 const group = "fiberscope"
 const functionPlaces = new WeakMap<object, Place | null>()
 
+interface ScriptParsed {
+  readonly params: { readonly scriptId: string; readonly url: string }
+}
+
 interface RemoteObject {
   readonly type?: string
   readonly subtype?: string
@@ -132,11 +137,14 @@ interface Properties {
   readonly internalProperties?: ReadonlyArray<Property>
 }
 
-const makeLocator = (isOwn: (url: string) => boolean): Locator => {
+const makeLocator = (isOwn: (url: string) => boolean, guard: Guard): Locator => {
   const session = new inspector.Session()
   session.connect()
   const urls = new Map<string, string>()
-  session.on("Debugger.scriptParsed", ({ params }) => void urls.set(params.scriptId, params.url))
+  session.on(
+    "Debugger.scriptParsed",
+    guard.entry("inspect", ({ params }: ScriptParsed) => void urls.set(params.scriptId, params.url))
+  )
   const post = (method: string, params?: object): unknown => {
     let result: unknown
     session.post(method, params, (_error: Error | null, answer?: unknown) => void (result = answer))

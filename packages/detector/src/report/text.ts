@@ -12,6 +12,7 @@ import { excerpt } from "./Excerpt.ts"
 import { sparkline } from "./Sparkline.ts"
 import { plain } from "./Style.ts"
 import type { Style } from "./Style.ts"
+import { testLines } from "./tests.ts"
 
 const mark: Readonly<Record<Report["verdict"], keyof Style>> = { leak: "bad", ok: "good", undecided: "unsure" }
 
@@ -52,7 +53,11 @@ export const renderText = (report: Report, options?: TextOptions): string => {
   if (end !== undefined) say("  ", end)
   const curves = signalLines(report, width)
   if (curves.length > 0) lines.push("", ...curves)
-  if (report.processes.length > 1) {
+  const tests = testLines(report, options?.locate)
+  if (tests.length > 0) {
+    lines.push("")
+    for (const line of tests) lines.push(`  ${line}`.slice(0, width))
+  } else if (report.processes.length > 1) {
     lines.push("")
     for (const process of report.processes) say("  ", processLine(process))
   }

@@ -83,14 +83,28 @@ describe.concurrent("fiberscope run", { timeout: 60_000 }, () => {
     const run = await fiberscope([process.execPath, "--test", fixture("service.test.mjs")])
     assert.strictEqual(run.code, 0, run.stderr)
     assert.isAtLeast(startedIn(run)!, fibers)
+    assert.strictEqual(run.report!.verdict, "ok")
+    assert.match(run.report!.because, /^no fiber was left at the end of 1 test file/)
   })
 
-  it("observes vitest, which runs tests in workers or children of its own", async () => {
+  it.for(["forks", "threads"])("tells what each file of vitest left behind, with isolated %s", async (pool) => {
     const root = fileURLToPath(new URL("../fixtures/vitest", import.meta.url))
     const vitest = fileURLToPath(new URL("../../../../node_modules/vitest/vitest.mjs", import.meta.url))
-    const run = await fiberscope([process.execPath, vitest, "run", "--root", root])
+    const run = await fiberscope([process.execPath, vitest, "run", "--root", root, "--pool", pool])
     assert.strictEqual(run.code, 0, run.stdout.toString() + run.stderr)
-    assert.isAtLeast(startedIn(run)!, fibers)
+    const name = (path: string | undefined) => path?.split("/").at(-1)
+    assert.deepStrictEqual(
+      run.report!.tests!.map(({ file, left, sites, started }) => [
+        name(file),
+        started,
+        left,
+        ...sites.map(({ count, site }) => [count, site.name, name(site.file), site.line])
+      ]),
+      [["forgets.spec.mjs", 4, 3, [3, "forget", "forgets.spec.mjs", 4]], ["fibers.spec.mjs", 10, 0]]
+    )
+    assert.strictEqual(run.report!.verdict, "undecided")
+    assert.match(run.stderr, /3 fibers were left at the end of 1 of 2 test files/)
+    assert.match(run.stderr, /3 of 4 fibers left by \S*forgets\.spec\.mjs/)
   })
 
   it("names a node that is too old for the agent", () =>

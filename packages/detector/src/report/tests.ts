@@ -1,0 +1,42 @@
+/**
+ * The part of a report about a test run: bounded, the files that left most behind first.
+ *
+ * @since 0.1.0
+ */
+import type { Report } from "../Report.ts"
+import { describeSite } from "../Site.ts"
+import { number } from "../Units.ts"
+
+const mostFiles = 10
+const mostSites = 3
+
+/**
+ * Lines of text about the files of a test run; none outside of tests. `locate` shortens the path of a file.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const testLines = (
+  { tests = [] }: Report,
+  locate: (file: string) => string = (file) => file
+): ReadonlyArray<string> => {
+  if (tests.length === 0) return []
+  const started = tests.reduce((sum, file) => sum + file.started, 0)
+  const left = tests.filter((file) => file.left > 0)
+  return [
+    `tests   ${count(tests.length, "file")}, ${number(started)} fibers started, ${
+      count(left.length, "file")
+    } left some alive`,
+    ...left.slice(0, mostFiles).flatMap(({ file, left, sites, started }) => [
+      `${number(left).padStart(6)} of ${number(started)} fibers left by ${locate(file)}`,
+      ...sites.slice(0, mostSites).map(({ count, site }) => `${number(count).padStart(9)}  ${describeSite(site)}`),
+      ...rest(sites.length, mostSites, "site")
+    ]),
+    ...rest(left.length, mostFiles, "file")
+  ]
+}
+
+const count = (n: number, what: string): string => `${number(n)} ${what}${n === 1 ? "" : "s"}`
+
+const rest = (all: number, shown: number, what: string): ReadonlyArray<string> =>
+  all > shown ? [`${"".padStart(6)} and ${count(all - shown, `more ${what}`)}`] : []

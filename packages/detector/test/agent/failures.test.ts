@@ -1,0 +1,127 @@
+/** Every function of the agent throws in turn, and every field of a fiber is spoilt: the program does what it does alone. */
+import { assert, beforeAll, describe, it } from "@effect/vitest"
+import { mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs"
+import net from "node:net"
+import { availableParallelism, tmpdir } from "node:os"
+import { join } from "node:path"
+import { environment } from "../../src/agent/Protocol.ts"
+import type { AgentOptions, Message, Request } from "../../src/agent/Protocol.ts"
+import { alone, node } from "../support/Fiberscope.ts"
+import type { Ended } from "../support/Fiberscope.ts"
+import { instrumentAgent } from "../support/instrument.ts"
+import type { AgentFunction } from "../support/instrument.ts"
+
+const options: AgentOptions = {
+  intervalMs: 30,
+  sampling: "adaptive",
+  readingMs: 150,
+  readingShare: 1,
+  sites: "named"
+}
+
+const questions: ReadonlyArray<Request> = [
+  { type: "lines" },
+  { type: "inspect", site: 0, most: 3 },
+  { type: "inspect", site: 2, most: 3 },
+  { type: "read" }
+]
+
+/** What a program did, as far as its users can see. */
+const visible = ({ code, signal, stderr, stdout }: Ended) => ({ code, signal, stderr, stdout: stdout.toString() })
+
+describe("The program does what it does alone", { timeout: 300_000 }, () => {
+  let folder: string
+  let agent: { readonly functions: ReadonlyArray<AgentFunction>; readonly entry: string }
+  beforeAll(() => {
+    folder = realpathSync(mkdtempSync(join(tmpdir(), "fiberscope-failures-")))
+    agent = instrumentAgent(join(folder, "instrumented"))
+    return () => rmSync(folder, { recursive: true, force: true })
+  })
+
+  let sockets = 0
+  /** Runs a program under the instrumented agent, with a reader that asks every question. */
+  const observed = async (
+    program: ReadonlyArray<string>,
+    env: Readonly<Record<string, string>>,
+    sites: AgentOptions["sites"] = "named"
+  ): Promise<{ readonly ended: Ended; readonly said: ReadonlyArray<Message> }> => {
+    const path = join(folder, `${sockets++}.sock`)
+    let text = ""
+    const server = net.createServer((socket) => {
+      const ask = (question: Request) => socket.write(JSON.stringify(question) + "\n")
+      const timers = [100, 300].map((ms) => setTimeout(() => questions.forEach(ask), ms))
+      socket.setEncoding("utf8").on("data", (chunk: string) => text += chunk)
+      socket.on("error", () => {}).on("close", () => timers.forEach(clearTimeout))
+    }).listen(path)
+    try {
+      const ended = await alone(program, {
+        env: {
+          ...env,
+          [environment.socket]: path,
+          [environment.options]: JSON.stringify({ ...options, sites, marks: `${path}.marks` }),
+          NODE_OPTIONS: `--import=${JSON.stringify(agent.entry)}`
+        }
+      })
+      const lines = text.split("\n").filter((line) => line.startsWith("{") && line.endsWith("}"))
+      return { ended, said: lines.map((line) => JSON.parse(line) as Message) }
+    } finally {
+      server.close()
+    }
+  }
+
+  it.each(["named", "all"] as const)("when any function of the agent throws, with --sites %s", async (sites) => {
+    const log = join(folder, `ran-${sites}.json`)
+    const [untracked, first] = await Promise.all([
+      alone(node("everything.mjs")),
+      observed(node("everything.mjs"), { FAIL_LOG: log }, sites)
+    ])
+    assert.deepStrictEqual(visible(first.ended), visible(untracked))
+    assert.isTrue(first.said.some(({ type }) => type === "waiting"), "the program uses all that the agent has")
+    const ran = JSON.parse(readFileSync(log, "utf8")) as ReadonlyArray<number>
+    assert.isAbove(ran.length, agent.functions.length / 2)
+    // The second kind of run differs only in how forks are looked at.
+    const todo = ran.filter((number) => sites === "named" || agent.functions[number]!.file.endsWith("ForkLines"))
+    const harmed: Array<unknown> = []
+    let silent = 0
+    const worker = async (): Promise<void> => {
+      for (let number = todo.pop(); number !== undefined; number = todo.pop()) {
+        const { ended, said } = await observed(node("everything.mjs"), { FAIL_AT: String(number) }, sites)
+        try {
+          assert.deepStrictEqual(visible(ended), visible(untracked))
+        } catch (error) {
+          harmed.push([agent.functions[number], String(error), ended.stderr])
+        }
+        if (!said.some(({ type }) => type === "problem")) silent++
+      }
+    }
+    const runs = todo.length
+    await Promise.all(Array.from({ length: availableParallelism() + 1 }, worker))
+    assert.deepStrictEqual(harmed, [])
+    // Functions that tell, or that run as the program ends, have no way to say that they failed.
+    assert.isBelow(silent, runs / 2)
+  })
+
+  it.each([
+    "id",
+    "currentOpCount",
+    "interruptible",
+    "cache",
+    "context",
+    "_exit",
+    "_stack",
+    "_parent",
+    "_running",
+    "_children",
+    "_observers",
+    "_interruptedCause",
+    "_asyncContext"
+  ])("when the field %s of fibers is deleted or has another type", async (field) => {
+    const [untracked, tracked] = await Promise.all([
+      alone(node("spoilt-fields.mjs", field)),
+      observed(node("spoilt-fields.mjs", field), {})
+    ])
+    assert.deepStrictEqual(visible(tracked.ended), visible(untracked))
+    assert.strictEqual(untracked.code, 3)
+    assert.isTrue(tracked.said.some(({ type }) => type === "copy"))
+  })
+})
