@@ -18,6 +18,7 @@ const registering = new Set([
   "prependOnceListener",
   "addEventListener",
   "subscribe",
+  "post",
   "registerHooks",
   "createHook",
   "defineProperty",

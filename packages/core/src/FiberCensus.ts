@@ -30,6 +30,7 @@ import {
   watch
 } from "./internal/FiberRuntime.ts"
 import { FiberTable } from "./internal/FiberTable.ts"
+import type { GuardedTimer } from "./internal/Guard.ts"
 import { makeGuard } from "./internal/Guard.ts"
 
 /**
@@ -205,29 +206,15 @@ export {
   prototypeOf
 } from "./internal/FiberRuntime.ts"
 export { makeGuard, messageOf } from "./internal/Guard.ts"
-export type { AnyFunction, Guard } from "./internal/Guard.ts"
+export type { AnyFunction, Guard, GuardedTimer } from "./internal/Guard.ts"
 
 const sweepEveryMs = 1000
 const scanBudget = 4096 // slots: a few hundred microseconds
 const scanEveryMs = 50
 const dateForMs = 20
 
-// Taken at load: the program may replace the globals, and tests do.
+// Taken at load: the program may replace it, and tests do.
 const performanceNow = performance.now.bind(performance)
-const everySoOften = setInterval
-const inAWhile = setTimeout
-
-/** A timer as Node has it; other hosts answer a number. */
-interface Timer {
-  readonly unref?: () => void
-  readonly refresh?: () => void
-}
-
-/** The census must not keep the process alive. */
-const unref = <T>(timer: T): T => {
-  ;(timer as Timer).unref?.()
-  return timer
-}
 
 interface Copy extends EffectCopy {
   readonly prototype: FiberPrototype
@@ -256,10 +243,10 @@ class Census implements FiberCensus {
   #copyIds = 0
   #scanning = false
   #flow: Map<number, Map<number, [tenured: number, ended: number, abandoned: number]>> | undefined
-  #timer: ReturnType<typeof setInterval> | undefined
+  #timer: GuardedTimer | undefined
   #date = 0
   #dated = false
-  #datesEnd: Timer | undefined
+  #datesEnd: GuardedTimer | undefined
 
   get copies(): ReadonlyArray<EffectCopy> {
     return this.#copies.map(({ copy, where }) => ({ copy, where }))
@@ -369,12 +356,12 @@ class Census implements FiberCensus {
   }
 
   // A long pass goes on in slices, so that no slice is felt.
-  readonly #scan = this.#guard.entry("scan", (): void => {
+  readonly #scan = (): void => {
     this.#scanning = false
     const now = this.now()
     for (const { table } of this.#copies) if (table.scan(now, scanBudget)) this.#scanning = true
-    if (this.#scanning) unref(inAWhile(this.#scan, scanEveryMs))
-  })
+    if (this.#scanning) this.#guard.after("scan", scanEveryMs, this.#scan)
+  }
 
   readonly flow = (): ReadonlyArray<FiberFlow> => {
     const out: Array<FiberFlow> = []
@@ -451,17 +438,17 @@ class Census implements FiberCensus {
       users: 0
     }
     if (this.#timer === undefined) {
-      this.#timer = unref(everySoOften(this.#guard.entry("sweep", this.sweep), sweepEveryMs))
-      this.#datesEnd = unref(inAWhile(this.#guard.entry("date", () => void (this.#dated = false)), dateForMs)) as Timer
+      this.#timer = this.#guard.every("sweep", sweepEveryMs, this.sweep)
+      this.#datesEnd = this.#guard.after("date", dateForMs, () => void (this.#dated = false))
     }
     return copy
   }
 
   /** Stops the timers: there is nothing to count. */
   #rest(): void {
-    clearInterval(this.#timer)
+    this.#timer?.stop()
     this.#timer = undefined
-    clearTimeout(this.#datesEnd as ReturnType<typeof setTimeout>)
+    this.#datesEnd?.stop()
     this.#datesEnd = undefined
     this.#dated = false
   }
@@ -477,10 +464,7 @@ class Census implements FiberCensus {
   #recently(): number {
     if (!this.#dated) {
       this.#date = this.now()
-      if (this.#datesEnd?.refresh !== undefined) {
-        this.#dated = true
-        this.#datesEnd.refresh()
-      }
+      this.#dated = this.#datesEnd?.refresh() === true
     }
     return this.#date
   }

@@ -216,6 +216,7 @@ export const watch = (prototype: FiberPrototype, watcher: FiberWatcher, guard: G
     return watching
   }
 
+  // guarded: it has a `try` around each part of ours
   const evaluate = function(this: RuntimeFiber, effect: unknown): void {
     let step: "pass" | "first" | "again" = "pass"
     let forked: FiberCache | undefined
@@ -263,7 +264,6 @@ export const watch = (prototype: FiberPrototype, watcher: FiberWatcher, guard: G
     // When somebody wrapped ours in the meantime, theirs must stay, and ours is a plain call from now on.
     if (prototype.evaluate === evaluate) prototype.evaluate = original
   }
-  // guarded: it has a `try` around each part of ours
   prototype.evaluate = evaluate
   return stop
 }

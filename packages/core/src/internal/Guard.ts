@@ -28,14 +28,46 @@ export interface Guard {
     original: AnyFunction,
     before: (args: ReadonlyArray<unknown>) => ((result: unknown) => unknown) | undefined
   ) => AnyFunction
+  /** Calls a part every so many milliseconds. The timer does not keep the process alive. */
+  readonly every: (name: string, ms: number, body: () => void) => GuardedTimer
+  /** Calls a part once, after so many milliseconds. The timer does not keep the process alive. */
+  readonly after: (name: string, ms: number, body: () => void) => GuardedTimer
   /** Whether a part has failed. */
   readonly hasFailed: (name: string) => boolean
   /** Switches a part off and reports it; for entries that are too hot to be made by {@link entry}. */
   readonly fail: (name: string, error: unknown) => void
 }
 
+/** A timer that a guard has set. */
+export interface GuardedTimer {
+  readonly stop: () => void
+  /** Begins to wait again. `false` where the host's timers cannot; then nothing has changed. */
+  readonly refresh: () => boolean
+}
+
 /** A function about which nothing is known. */
 export type AnyFunction = (this: unknown, ...args: Array<unknown>) => unknown
+
+// Taken at load: the program may replace the globals, and tests do.
+const { clearTimeout: clear, setInterval: setEvery, setTimeout: setAfter } = globalThis
+
+/** A timer as Node has it; other hosts answer a number. */
+interface Timer {
+  readonly unref?: () => void
+  readonly refresh?: () => void
+}
+
+const timer = (made: unknown): GuardedTimer => {
+  const { refresh, unref } = made as Timer
+  unref?.call(made)
+  return {
+    stop: () => clear(made as ReturnType<typeof setTimeout>),
+    refresh: () => {
+      refresh?.call(made)
+      return refresh !== undefined
+    }
+  }
+}
 
 export const makeGuard = (report: Report): Guard => {
   const failed = new Set<string>()
@@ -56,17 +88,20 @@ export const makeGuard = (report: Report): Guard => {
       return fallback
     }
   }
+  const entry: Guard["entry"] = (name, body) => (...args) => {
+    try {
+      if (!failed.has(name)) body(...args)
+    } catch (error) {
+      fail(name, error)
+    }
+  }
   return {
     run,
     fail,
+    entry,
     hasFailed: (name) => failed.has(name),
-    entry: (name, body) => (...args) => {
-      try {
-        if (!failed.has(name)) body(...args)
-      } catch (error) {
-        fail(name, error)
-      }
-    },
+    every: (name, ms, body) => timer(setEvery(entry(name, body), ms)),
+    after: (name, ms, body) => timer(setAfter(entry(name, body), ms)),
     around: (name, original, before) =>
       function(this: unknown, ...args: Array<unknown>): unknown {
         const after = run(name, () => before(args), undefined)

@@ -5,7 +5,7 @@
  * with a pause. The difference to the last reading is what was born and what died. The list of living ordinals lies off-heap, so
  * that it does not look like growth of the program.
  */
-import inspector from "node:inspector"
+import { openSession } from "./InspectorSession.ts"
 import { originalOf } from "./Originals.ts"
 import type { Place, Samples, Stack } from "./Protocol.ts"
 import { hashOf, makeStackIds, mix } from "./StackIds.ts"
@@ -65,19 +65,7 @@ interface Sampler {
 let sampler: Sampler | undefined
 
 const startSampler = (bytes: number): Sampler => {
-  const session = new inspector.Session()
-  session.connect()
-  const post = (method: string, params?: object): unknown => {
-    let failure: Error | null = null
-    let result: unknown
-    // A session to the own thread answers before `post` returns.
-    session.post(method, params, (error: Error | null, answer?: unknown) => {
-      failure = error
-      result = answer
-    })
-    if (failure !== null) throw failure as Error
-    return result
-  }
+  const { close, post } = openSession()
   const start = (samplingInterval: number): void => {
     post("HeapProfiler.enable")
     post("HeapProfiler.startSampling", { samplingInterval })
@@ -95,7 +83,7 @@ const startSampler = (bytes: number): Sampler => {
       try {
         post("HeapProfiler.stopSampling")
       } finally {
-        session.disconnect()
+        close()
       }
     }
   }

@@ -6,7 +6,7 @@
  * The agent takes no reading while messages wait, so a slow reader slows the telling and loses nothing. The channel closes when the
  * other side is gone, or has read nothing for {@link patienceMs}.
  */
-import type { Guard } from "@fiberscope/core/FiberCensus"
+import type { Guard, GuardedTimer } from "@fiberscope/core/FiberCensus"
 import { Buffer } from "node:buffer"
 import { writeSync } from "node:fs"
 import net from "node:net"
@@ -25,8 +25,6 @@ export interface Channel extends Outlet {
 const stringify = JSON.stringify
 const parse = JSON.parse
 const now = performance.now.bind(performance)
-const setTimer = setTimeout
-const clearTimer = clearTimeout
 const bytesOf = Buffer.from
 
 /** Bytes that may be written ahead of the reader: some ticks, and little beside the heap of any program. */
@@ -58,7 +56,7 @@ export const connect = (
   /** What the kernel may not have taken yet. */
   let unsent: Array<Given> = []
   const waiting: Array<Iterator<Message>> = []
-  let stalled: ReturnType<typeof setTimeout> | undefined
+  let stalled: GuardedTimer | undefined
   const socket = net.connect({ path })
   socket.unref()
   socket.setEncoding("utf8")
@@ -66,7 +64,7 @@ export const connect = (
   const close = (): void => {
     if (!open) return
     open = false
-    clearTimer(stalled)
+    stalled?.stop()
     waiting.length = 0
     unsent = []
     socket.destroy()
@@ -106,9 +104,9 @@ export const connect = (
       write(message)
     }
     const busy = open && waiting.length > 0
-    if (busy && stalled === undefined) stalled = setTimer(guard.entry("patience", close), patience).unref()
-    if (!busy) {
-      clearTimer(stalled)
+    if (busy) stalled ??= guard.after("patience", patience, close)
+    else {
+      stalled?.stop()
       stalled = undefined
     }
   }

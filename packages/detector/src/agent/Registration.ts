@@ -5,6 +5,7 @@
  * only, so that the other side knows where it has been.
  */
 import { get, makeGuard, observable } from "@fiberscope/core/FiberCensus"
+import type { GuardedTimer } from "@fiberscope/core/FiberCensus"
 import { readFileSync } from "node:fs"
 import process from "node:process"
 import { isMainThread, threadId } from "node:worker_threads"
@@ -18,11 +19,6 @@ import { leaveMark } from "./Mark.ts"
 import { protocolVersion } from "./Protocol.ts"
 import type { AgentOptions } from "./Protocol.ts"
 import { isInTests } from "./TestFile.ts"
-
-// Taken at load: the program may replace the globals.
-const setTimer = setInterval
-const clearTimer = clearInterval
-const setLater = setTimeout
 
 const earlyMs = [50, 200]
 
@@ -44,8 +40,7 @@ export const register = (socket: string, json: string | undefined): void => {
   const guard = makeGuard(problem)
   let channel: Channel | undefined
   let agent: Agent | undefined
-  let timer: ReturnType<typeof setInterval> | undefined
-  let testTimer: ReturnType<typeof setInterval> | undefined
+  const timers: Array<GuardedTimer> = []
   let over = false
   let raised = false
   const releases: Array<() => void> = []
@@ -58,8 +53,7 @@ export const register = (socket: string, json: string | undefined): void => {
   const end = (): void => {
     if (over) return
     over = true
-    clearTimer(timer)
-    clearTimer(testTimer)
+    for (const timer of timers) timer.stop()
     agent?.stop()
     for (const release of releases) release()
     stopFinding()
@@ -136,11 +130,10 @@ export const register = (socket: string, json: string | undefined): void => {
     if (agent === undefined) {
       census.flow() // from here on, what tenured fibers do is kept for the next tick
       const started = agent = startAgent(census, options, to, guard, lines)
-      timer = setTimer(guard.entry("interval", started.tick), options.intervalMs)
-      timer.unref()
+      timers.push(guard.every("interval", options.intervalMs, started.tick))
       // Some processes, those of test runners for one, are killed before a first interval is over.
-      for (const ms of earlyMs) setLater(guard.entry("early", () => !over && started.early()), ms).unref()
-      if (isInTests) testTimer = setTimer(guard.entry("tests", changes(started.early)), inTestsMs).unref()
+      for (const ms of earlyMs) timers.push(guard.after("early", ms, started.early))
+      if (isInTests) timers.push(guard.every("tests", inTestsMs, changes(started.early)))
     }
     return true
   }

@@ -7,7 +7,7 @@
  * a millisecond for each fiber, so it is done for suspects only, and the places of functions are kept.
  */
 import type { FiberCensus, Guard, RuntimeFiber } from "@fiberscope/core/FiberCensus"
-import inspector from "node:inspector"
+import { openSession } from "./InspectorSession.ts"
 import { originalOf } from "./Originals.ts"
 import type { Place, Waiting } from "./Protocol.ts"
 
@@ -115,7 +115,8 @@ const group = "fiberscope"
 const functionPlaces = new WeakMap<object, Place | null>()
 
 interface ScriptParsed {
-  readonly params: { readonly scriptId: string; readonly url: string }
+  readonly scriptId: string
+  readonly url: string
 }
 
 interface RemoteObject {
@@ -138,17 +139,22 @@ interface Properties {
 }
 
 const makeLocator = (isOwn: (url: string) => boolean, guard: Guard): Locator => {
-  const session = new inspector.Session()
-  session.connect()
+  const session = openSession()
   const urls = new Map<string, string>()
   session.on(
     "Debugger.scriptParsed",
-    guard.entry("inspect", ({ params }: ScriptParsed) => void urls.set(params.scriptId, params.url))
+    guard.entry("inspect", ({ params }) => {
+      const { scriptId, url } = params as ScriptParsed
+      urls.set(scriptId, url)
+    })
   )
+  /** An object that cannot be looked at has no place. */
   const post = (method: string, params?: object): unknown => {
-    let result: unknown
-    session.post(method, params, (_error: Error | null, answer?: unknown) => void (result = answer))
-    return result
+    try {
+      return session.post(method, params)
+    } catch {
+      return undefined
+    }
   }
   post("Debugger.enable") // announces every script with its URL
   const scope = globalThis as { [slot]?: object | undefined }
@@ -221,7 +227,7 @@ const makeLocator = (isOwn: (url: string) => boolean, guard: Guard): Locator => 
     close: () => {
       post("Runtime.releaseObjectGroup", { objectGroup: group })
       post("Debugger.disable")
-      session.disconnect()
+      session.close()
     }
   }
 }

@@ -7,9 +7,9 @@ describe("waitingPlaces", { timeout: 30_000 }, () => {
     const { stderr, stdout } = await alone(node("waits.mjs"))
     assert.strictEqual(stderr, "")
     assert.deepStrictEqual(JSON.parse(stdout.toString()), {
-      generator: [2, [2, true, 14, 3]],
-      retried: [1, [1, true, 17, 12]],
-      streamed: [1, [1, true, 25, 21]],
+      generator: [2, [2, true, 16, 3]],
+      retried: [1, [1, true, 19, 12]],
+      streamed: [1, [1, true, 27, 21]],
       library: [2],
       called: false
     })

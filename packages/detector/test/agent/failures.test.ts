@@ -12,17 +12,16 @@ import { instrumentAgent } from "../support/instrument.ts"
 import type { AgentFunction } from "../support/instrument.ts"
 
 const options: AgentOptions = {
-  intervalMs: 30,
-  sampling: "adaptive",
-  readingMs: 150,
+  intervalMs: 50,
+  sampling: 65_536,
+  readingMs: 500,
   readingShare: 1,
   sites: "named"
 }
 
 const questions: ReadonlyArray<Request> = [
   { type: "lines" },
-  { type: "inspect", site: 0, most: 3 },
-  { type: "inspect", site: 2, most: 3 },
+  ...[0, 2, 3, 4].map((site) => ({ type: "inspect", site, most: 3 }) as const),
   { type: "read" }
 ]
 
@@ -43,13 +42,13 @@ describe("The program does what it does alone", { timeout: 300_000 }, () => {
   const observed = async (
     program: ReadonlyArray<string>,
     env: Readonly<Record<string, string>>,
-    sites: AgentOptions["sites"] = "named"
+    changed: Partial<AgentOptions> = {}
   ): Promise<{ readonly ended: Ended; readonly said: ReadonlyArray<Message> }> => {
     const path = join(folder, `${sockets++}.sock`)
     let text = ""
     const server = net.createServer((socket) => {
       const ask = (question: Request) => socket.write(JSON.stringify(question) + "\n")
-      const timers = [100, 300].map((ms) => setTimeout(() => questions.forEach(ask), ms))
+      const timers = [100, 1350].map((ms) => setTimeout(() => questions.forEach(ask), ms))
       socket.setEncoding("utf8").on("data", (chunk: string) => text += chunk)
       socket.on("error", () => {}).on("close", () => timers.forEach(clearTimeout))
     }).listen(path)
@@ -58,7 +57,7 @@ describe("The program does what it does alone", { timeout: 300_000 }, () => {
         env: {
           ...env,
           [environment.socket]: path,
-          [environment.options]: JSON.stringify({ ...options, sites, marks: `${path}.marks` }),
+          [environment.options]: JSON.stringify({ ...options, ...changed, marks: `${path}.marks` }),
           NODE_OPTIONS: `--import=${JSON.stringify(agent.entry)}`
         }
       })
@@ -69,39 +68,46 @@ describe("The program does what it does alone", { timeout: 300_000 }, () => {
     }
   }
 
-  it.each(["named", "all"] as const)("when any function of the agent throws, with --sites %s", async (sites) => {
-    const log = join(folder, `ran-${sites}.json`)
-    const [untracked, first] = await Promise.all([
-      alone(node("everything.mjs")),
-      observed(node("everything.mjs"), { FAIL_LOG: log }, sites)
-    ])
-    assert.deepStrictEqual(visible(first.ended), visible(untracked))
-    assert.isTrue(first.said.some(({ type }) => type === "waiting"), "the program uses all that the agent has")
-    const ran = JSON.parse(readFileSync(log, "utf8")) as ReadonlyArray<number>
-    assert.isAbove(ran.length, agent.functions.length / 2)
-    // The second kind of run differs only in how forks are looked at.
-    const todo = ran.filter((number) => sites === "named" || agent.functions[number]!.file.endsWith("ForkLines"))
+  /** The numbers of the functions that run with these options. */
+  const ranWith = async (changed: Partial<AgentOptions>, untracked: Ended): Promise<ReadonlyArray<number>> => {
+    const log = join(folder, `ran-${sockets}.json`)
+    const { ended, said } = await observed(node("everything.mjs"), { FAIL_LOG: log }, changed)
+    assert.deepStrictEqual(visible(ended), visible(untracked))
+    assert.isTrue(said.some(({ type }) => type === "waiting"), "the program uses all that the agent has")
+    return JSON.parse(readFileSync(log, "utf8")) as ReadonlyArray<number>
+  }
+
+  it("when any function of the agent throws", async () => {
+    const untracked = await alone(node("everything.mjs"))
+    // Where every fork has its line, and the interval of samples follows the program, some more functions run.
+    const more: Partial<AgentOptions> = { sites: "all", sampling: "adaptive" }
+    const [usual, all] = [await ranWith({}, untracked), await ranWith(more, untracked)]
+    assert.isAbove(usual.length, agent.functions.length / 2)
+    const runs = [
+      ...usual.map((number) => ({ number, changed: {} })),
+      ...all.filter((number) => !usual.includes(number)).map((number) => ({ number, changed: more }))
+    ]
     const harmed: Array<unknown> = []
     let silent = 0
+    const todo = runs.values()
     const worker = async (): Promise<void> => {
-      for (let number = todo.pop(); number !== undefined; number = todo.pop()) {
-        const { ended, said } = await observed(node("everything.mjs"), { FAIL_AT: String(number) }, sites)
+      for (const { changed, number } of todo) {
+        const { ended, said } = await observed(node("everything.mjs"), { FAIL_AT: String(number) }, changed)
         try {
           assert.deepStrictEqual(visible(ended), visible(untracked))
         } catch (error) {
-          harmed.push([agent.functions[number], String(error), ended.stderr])
+          harmed.push([agent.functions[number], String(error)])
         }
         if (!said.some(({ type }) => type === "problem")) silent++
       }
     }
-    const runs = todo.length
-    await Promise.all(Array.from({ length: availableParallelism() + 1 }, worker))
+    await Promise.all(Array.from({ length: 3 * availableParallelism() }, worker))
     assert.deepStrictEqual(harmed, [])
     // Functions that tell, or that run as the program ends, have no way to say that they failed.
-    assert.isBelow(silent, runs / 2)
+    assert.isBelow(silent, runs.length / 2)
   })
 
-  it.each([
+  it.concurrent.each([
     "id",
     "currentOpCount",
     "interruptible",

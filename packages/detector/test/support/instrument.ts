@@ -1,5 +1,5 @@
 /** A copy of the agent in which one function, by its number, throws whenever it is called. */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { stripTypeScriptTypes } from "node:module"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -40,9 +40,7 @@ export const instrumentAgent = (
   const agent = fileURLToPath(new URL("../../src/agent/", import.meta.url))
   const core = dirname(fileURLToPath(import.meta.resolve("@fiberscope/core/FiberCensus")))
   const functions: Array<AgentFunction> = []
-  const names = ["Agent", "AllocationSamples", "CallSite", "Channel", "Descriptors", "FindEffect", "ForkLines"]
-    .concat(["GarbageCollections", "LoopDelay", "Mark", "Originals", "Outlet", "Own", "Protocol", "Registration"])
-    .concat(["SamplingInterval", "StackIds", "WaitingPlaces", "register"])
+  const names = readdirSync(agent).map((name) => name.replace(/\.ts$/, ""))
   const files = [
     ...names.map((name) => [`agent/${name}`, join(agent, `${name}.ts`)] as const),
     ...coreModules.map((name) => [`core/${name}`, join(core, `${name}.ts`)] as const)
