@@ -60,7 +60,10 @@ export const ProcessReport = Schema.Struct({
   /** Forced major collections, and how long the program stood still for them. */
   readings: Schema.Struct({ count: Schema.Int, pausedMs: Schema.Finite }),
   signals: Schema.Record(Schema.String, SignalSeries),
-  problems: Schema.Array(Schema.String)
+  /** Parts that failed and were switched off, and copies of effect that cannot be observed. */
+  problems: Schema.Array(Schema.String),
+  /** What the observation cannot show, in sentences. */
+  notes: Schema.optionalKey(Schema.Array(Schema.String))
 })
 
 /**
@@ -293,7 +296,8 @@ const processReport = (observation: Observation, diagnosis: Diagnosis): ProcessR
     ...(lastTick?.own.forkLines === undefined ? {} : { forkLines: lastTick.own.forkLines }),
     readings: { count: observation.readings, pausedMs: observation.pausedMs },
     signals: signalsOf(observation),
-    problems: [...observation.problems, ...diagnosis.problems, ...observation.unsupported]
+    problems: [...observation.problems, ...diagnosis.problems, ...observation.unsupported],
+    ...(observation.notes.length === 0 ? {} : { notes: observation.notes })
   }
 }
 

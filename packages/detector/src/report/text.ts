@@ -95,6 +95,7 @@ export const renderText = (report: Report, options?: TextOptions): string => {
     )
   }
   for (const line of footer(report)) quiet(line)
+  for (const note of new Set(report.processes.flatMap(({ notes = [] }) => notes))) quiet(`note: ${note}`)
   for (const problem of new Set(report.processes.flatMap(({ problems }) => problems))) quiet(`switched off: ${problem}`)
   return lines.join("\n") + "\n"
 }

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { environment } from "../../src/agent/Protocol.ts"
 import type { AgentOptions } from "../../src/agent/Protocol.ts"
+import { limits } from "../../src/agent/SamplingInterval.ts"
 import { agentUrl } from "../../src/cli/AgentFiles.ts"
 import { alone, fiberscope, node, observe, startedIn } from "../support/Fiberscope.ts"
 
@@ -101,6 +102,19 @@ describe.concurrent("The observed program survives the tool", { timeout: 60_000 
     assert.isAbove(Math.max(...born.values()), 20_000)
     const restarts = run.recording.filter((message) => message.type === "sampling")
     assert.deepStrictEqual(restarts.filter(({ t }) => readings.some((reading) => reading.t === t)), [])
+  })
+
+  it("is observed to its end when more objects are alive than can be told", async () => {
+    const run = await fiberscope(node("large-heap.mjs"), { flags: ["--for", "16s"] })
+    const thinned = run.recording.flatMap((message) =>
+      message.type === "sampling" && message.living !== undefined ? [message.living] : []
+    )
+    assert.isAbove(thinned[0]!, limits.living)
+    assert.isBelow(Math.max(...run.recording.map((message) => JSON.stringify(message).length)), 256 * 1024)
+    assert.strictEqual(run.report?.verdict, "leak")
+    assert.strictEqual(run.report?.findings[0]?.site.name, "leak")
+    assert.isBelow(run.report!.durationMs, 25_000)
+    assert.match(run.report!.processes[0]!.notes!.join(), /sampled objects were alive, too many to tell/)
   })
 
   it("is left alone, and has little waiting in its memory, when the agent has more to say than anybody reads", async () => {
