@@ -7,6 +7,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Finding } from "./Finding.ts"
+import { oneLine } from "./Untrusted.ts"
 
 /**
  * The content of `fiberscope.accepted.json`. `until` is the last day on which it holds, as `YYYY-MM-DD` in UTC.
@@ -68,7 +69,9 @@ export const parse = (text: string, file: string): Effect.Effect<Accepted, Accep
  */
 export const mark = (accepted: Accepted, now: number) => (findings: ReadonlyArray<Finding>): ReadonlyArray<Finding> =>
   findings.map((finding) => {
-    const entry = accepted.find(({ fingerprint }) => fingerprint === finding.fingerprint)
+    // A rule may make a fingerprint of its own: people copy it as it was printed.
+    const copied = oneLine(finding.fingerprint)
+    const entry = accepted.find(({ fingerprint }) => fingerprint === finding.fingerprint || fingerprint === copied)
     return entry !== undefined && holds(entry, now)
       ? { ...finding, accepted: { reason: entry.reason, until: entry.until } }
       : finding

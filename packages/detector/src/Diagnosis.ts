@@ -22,6 +22,7 @@ import { ResourceGrowth } from "./rules/ResourceGrowth.ts"
 import { SurvivorGrowth } from "./rules/SurvivorGrowth.ts"
 import { HeapGrowthRatio } from "./rules/Thresholds.ts"
 import { size } from "./Units.ts"
+import { printable } from "./Untrusted.ts"
 
 /**
  * `leak`: something leaks, and here is what. `ok`: nothing above the stated limit does. `undecided`: this run cannot tell, and here
@@ -112,13 +113,9 @@ export const diagnose = (observation: Observation, options?: {
   // A leak that was found explains the floor, also one that is accepted.
   const explained = findings.some((finding) => convicts(finding) || finding.accepted !== undefined)
   const open = explained ? suspicions.filter(({ rule }) => rule !== HeapFloorTrend.name) : suspicions
-  return {
-    ...verdictOf(observation, findings, open, problems),
-    findings,
-    suspicions: open,
-    failed,
-    problems
-  }
+  // Here text of the program leaves the rules, for reports, logs and listeners.
+  const said = { ...verdictOf(observation, findings, open, problems), findings, suspicions: open, problems }
+  return { ...printable(said), failed }
 }
 
 const isFinding = Schema.is(Finding)

@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import { createHash } from "node:crypto"
+import { keyText, longest } from "./Untrusted.ts"
 
 /**
  * A place in the source of the program: `line` and `column` are 1-based, absent where only a name is known.
@@ -140,13 +142,26 @@ export const docsOf = (kind: Kind): string => `docs/rules.md#${kind}`
 /**
  * The fingerprint of a kind at a site: no line, no column, no folder of one machine.
  *
+ * **Details**
+ *
+ * It can be copied from a report into `fiberscope.accepted.json` as it is. Control characters, quotes, backslashes and percent signs are
+ * written as in a URL. A long name is cut, and a part of the hash of the whole stands for the rest.
+ *
  * @since 0.1.0
  * @category constructors
  */
 export const fingerprint = (kind: Kind, site: Site): string => {
   const file = site.file === undefined ? "" : site.file.split(/[\\/]/).slice(-2).join("/")
-  return `${kind}:${site.name}${file === "" ? "" : `@${file}`}`
+  const whole = `${kind}:${site.name}${file === "" ? "" : `@${file}`}`
+  const key = keyText(whole)
+  if (key.length <= longest.key) return key
+  const hash = createHash("sha256").update(whole).digest("hex").slice(0, 10)
+  // Neither half of a character nor half of what stands for one is left at a cut, nor the beginning of a command.
+  const end = `~${hash}${file === "" ? "" : `@${keyText(file).slice(-mostOfFile).replace(/^[\udc00-\udfff:#]+/, "")}`}`
+  return keyText(`${kind}:${site.name}`).slice(0, longest.key - end.length).replace(/[\ud800-\udbff]$|%.?$/, "") + end
 }
+
+const mostOfFile = 40
 
 /**
  * The chance that a standard normal variable stays below `z`, capped at 0.999: nothing here is surer than that.

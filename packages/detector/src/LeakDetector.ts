@@ -45,6 +45,7 @@ import type { FindingEvent } from "./FindingLog.ts"
 import type { LeakRule } from "./LeakRule.ts"
 import * as Observation from "./Observation.ts"
 import { questions } from "./rules/FiberGrowth.ts"
+import { oneSentence } from "./Untrusted.ts"
 
 export type { FindingEvent } from "./FindingLog.ts"
 
@@ -240,7 +241,10 @@ const onceSwitchedOff = (
         if (Cause.hasInterruptsOnly(cause)) return Effect.void
         const first = !off
         off = true
-        return first ? Effect.logWarning(`LeakDetector switched off: ${name} failed`, cause) : Effect.void
+        // As text in one line: the message of an error may be that of a request.
+        return first
+          ? Effect.logWarning(oneSentence(`LeakDetector switched off: ${name} failed: ${Cause.pretty(cause)}`))
+          : Effect.void
       })
     )
 }

@@ -5,6 +5,7 @@
  */
 import type { Place } from "./agent/Protocol.ts"
 import type { Site } from "./Finding.ts"
+import { longest, oneLine } from "./Untrusted.ts"
 
 /**
  * The site of a place: a path instead of a URL, and a name for what has none.
@@ -35,16 +36,17 @@ export const pathOf = (file: string): string => {
 }
 
 /**
- * `name (file:line)`; the file by its last two parts, which is enough for a sentence.
+ * `name (file:line)`, as a part of a sentence: the name is cut where it is long, and the last two parts of the file are enough.
  *
  * @since 0.1.0
  * @category rendering
  */
 export const describeSite = ({ column, file, line, name }: Site): string => {
-  if (file === undefined) return name
-  const short = file.split(/[\\/]/).slice(-2).join("/")
+  const shown = oneLine(name, longest.name)
+  if (file === undefined) return shown
+  const short = oneLine(file.split(/[\\/]/).slice(-2).join("/"), longest.name)
   const at = `${short}:${line ?? "?"}${column === undefined ? "" : `:${column}`}`
-  return name === "(anonymous)" ? at : `${name} (${at})`
+  return name === "(anonymous)" ? at : `${shown} (${at})`
 }
 
 /**

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type { Site } from "../Finding.ts"
+import { oneLine } from "../Untrusted.ts"
 
 /**
  * One line of an excerpt; `guilty` is the line of the site itself.
@@ -19,6 +20,7 @@ export interface ExcerptLine {
 
 /**
  * The line of a site with `around` lines before and after it, without the indentation they share; empty when the source is not there.
+ * Each line is printable: a tab is two spaces, and other control characters are escapes.
  *
  * @since 0.1.0
  * @category rendering
@@ -37,7 +39,7 @@ export const excerpt = (
   const indent = Math.min(...part.filter((text) => text.trim() !== "").map((text) => text.search(/\S/)))
   return part.map((text, i) => ({
     line: first + i,
-    text: text.slice(indent).trimEnd(),
+    text: oneLine(text.slice(indent).trimEnd().replaceAll("\t", "  ")),
     guilty: first + i === site.line
   }))
 }

@@ -12,6 +12,8 @@ import { placeOfSite } from "../rules/FiberGrowth.ts"
 import { describeSite, siteOf } from "../Site.ts"
 import type { Window } from "../Turnover.ts"
 import { number, size } from "../Units.ts"
+import { oneLine } from "../Untrusted.ts"
+import * as Columns from "./Columns.ts"
 import { sparkline } from "./Sparkline.ts"
 import { plain } from "./Style.ts"
 import type { Style } from "./Style.ts"
@@ -29,7 +31,7 @@ export interface LiveState {
 }
 
 /**
- * Renders the state as at most `rows` lines of at most `columns` characters, the most important first.
+ * Renders the state as at most `rows` lines of at most `columns` columns, the most important first.
  *
  * @since 0.1.0
  * @category rendering
@@ -40,7 +42,8 @@ export const renderLive = (
 ): ReadonlyArray<string> => {
   const style = options.style ?? plain
   const columns = Math.max(20, options.columns)
-  const cut = (text: string): string => text.length > columns ? `${text.slice(0, columns - 1)}…` : text
+  // Each line goes through here, so no text of the program reaches the terminal with control characters in it.
+  const cut = (text: string): string => Columns.cut(oneLine(text), columns)
   const observed = processes.filter(({ observation }) => observation.copies.length > 0)
   const main = [...observed].sort((a, b) => started(b.observation) - started(a.observation))[0]
   const seconds = Math.floor(elapsedMs / 1000)

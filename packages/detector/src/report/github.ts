@@ -3,32 +3,42 @@
  *
  * @since 0.1.0
  */
-import { convicts } from "../Finding.ts"
 import type { Report } from "../Report.ts"
+import { githubData, githubProperty } from "../Untrusted.ts"
+import { bounded, most, worstFirst } from "./Bounded.ts"
+import { renderer } from "./Renderer.ts"
 
 /**
  * Renders each finding as an `::error` at its file and line (relative to `base`), suspicions as `::warning`, and the verdict as a
- * `::notice`.
+ * `::notice`. GitHub shows ten of a kind in a step, so there are at most nine: the last one says how many more there are.
  *
  * @since 0.1.0
  * @category rendering
  */
-export const renderGithub = (report: Report, base = ""): string => {
-  const lines = report.findings.filter(convicts).map(({ evidence, fix, kind, site, summary }) => {
+export const renderGithub = renderer((report: Report, base: string = ""): string => {
+  const findings = bounded(worstFirst(report.findings), most.annotations)
+  const lines = findings.shown.map(({ evidence, fix, kind, site, summary }) => {
     const place = site.file === undefined
       ? ""
-      : `file=${property(site.file.startsWith(base + "/") ? site.file.slice(base.length + 1) : site.file)},`
+      : `file=${githubProperty(site.file.startsWith(base + "/") ? site.file.slice(base.length + 1) : site.file)},`
         + `line=${site.line ?? 1},col=${site.column ?? 1},`
-    const text = [summary, ...evidence.map((one) => `${one.label}: ${one.text}`), `fix: ${fix}`].join("\n")
-    return `::error ${place}title=${property(`Fiberscope: ${kind}`)}::${data(text)}`
+    const reasons = bounded(evidence, most.reasons)
+    const text = [
+      summary,
+      ...reasons.shown.map((one) => `${one.label}: ${one.text}`),
+      ...reasons.more === 0 ? [] : [`and ${reasons.more} more reasons`],
+      `fix: ${fix}`
+    ].join("\n")
+    return `::error ${place}title=${githubProperty(`Fiberscope: ${kind}`)}::${githubData(text)}`
   })
-  for (const { what, why, wouldTake } of report.undecided) {
-    lines.push(`::warning title=Fiberscope::${data(`${what}: ${why}. It would take ${wouldTake}.`)}`)
+  if (findings.more > 0) lines.push(`::error title=Fiberscope::${githubData(`and ${findings.more} more leaks`)}`)
+  const undecided = bounded(report.undecided, most.annotations)
+  for (const { what, why, wouldTake } of undecided.shown) {
+    lines.push(`::warning title=Fiberscope::${githubData(`${what}: ${why}. It would take ${wouldTake}.`)}`)
   }
-  lines.push(`::notice title=${property(`Fiberscope: ${report.verdict}`)}::${data(report.because)}`)
+  if (undecided.more > 0) {
+    lines.push(`::warning title=Fiberscope::${githubData(`and ${undecided.more} more that are not decided`)}`)
+  }
+  lines.push(`::notice title=${githubProperty(`Fiberscope: ${report.verdict}`)}::${githubData(report.because)}`)
   return lines.join("\n") + "\n"
-}
-
-// As the runner's own toolkit does it.
-const data = (text: string): string => text.replace(/%/g, "%25").replace(/\r/g, "%0D").replace(/\n/g, "%0A")
-const property = (text: string): string => data(text).replace(/:/g, "%3A").replace(/,/g, "%2C")
+})

@@ -3,21 +3,26 @@
  *
  * @since 0.1.0
  */
-import { convicts } from "../Finding.ts"
 import type { Finding } from "../Finding.ts"
 import type { Report } from "../Report.ts"
 import { describeSite } from "../Site.ts"
 import { number, size } from "../Units.ts"
+import { markdown, markdownCode, oneLine } from "../Untrusted.ts"
+import { bounded, most, worstFirst } from "./Bounded.ts"
+import { renderer } from "./Renderer.ts"
 import { sparkline } from "./Sparkline.ts"
 
+/** GitHub refuses a comment of more than 65 536 characters; a tool may put a few of its own around this. */
+const mostCharacters = 60_000
+
 /**
- * Renders a report as Markdown.
+ * Renders a report as Markdown. Lists are bounded, and all of it fits into a comment on GitHub: what is not shown is counted.
  *
  * @since 0.1.0
  * @category rendering
  */
-export const renderMarkdown = (report: Report): string => {
-  const lines = [`## Fiberscope: ${report.verdict}`, "", escape(report.because), ""]
+export const renderMarkdown = renderer((report: Report): string => {
+  const lines = [`## Fiberscope: ${report.verdict}`, "", text(report.because), ""]
   const row = (name: string, label: string, render: (value: number) => string) => {
     const values = report.signals[name]?.points.map(([, value]) => value) ?? []
     if (values.length > 1) {
@@ -28,30 +33,60 @@ export const renderMarkdown = (report: Report): string => {
   row("fibers.live", "live fibers", number)
   row("heap.floor", "heap floor", size)
   row("rss", "rss", size)
-  for (const finding of report.findings.filter(convicts)) lines.push("", ...findingLines(finding))
-  if (report.undecided.length > 0) {
-    lines.push("", "### Not decided", "")
-    for (const { what, why, wouldTake } of report.undecided) {
-      lines.push(`- ${escape(`${what}: ${why}. It would take ${wouldTake}.`)}`)
-    }
-  }
-  lines.push(
-    "",
-    `\`${report.program.command.join(" ")}\`, ${(report.durationMs / 1000).toFixed(1)} s, effect ${
-      report.versions.effect.join(", ") || "not found"
-    }, node ${report.versions.node}`
-  )
+  const end = [...undecidedLines(report), ...footer(report)]
+  const room = mostCharacters - lengthOf(lines) - lengthOf(end)
+  lines.push(...findingsLines(worstFirst(report.findings), room), ...end)
   return lines.join("\n") + "\n"
+})
+
+/** A sentence or less. Escapes can make it five times as long; without any text of its own a line would mean something else. */
+const text = (sentence: string, most = 500): string => markdown(oneLine(sentence, most)).trim() || "–"
+
+const lengthOf = (lines: ReadonlyArray<string>): number => lines.reduce((sum, line) => sum + line.length + 1, 0)
+
+/** As many as there is room for, which is always one: fourteen sentences. */
+const findingsLines = (guilty: ReadonlyArray<Finding>, room: number): ReadonlyArray<string> => {
+  const lines: Array<string> = []
+  let shown = 0
+  for (const finding of guilty.slice(0, most.findings + most.summaries)) {
+    const more = shown < most.findings ? ["", ...findingLines(finding)] : ["", `### ${text(finding.summary)}`]
+    if (lengthOf(lines) + lengthOf(more) > room - 100) break
+    lines.push(...more)
+    shown++
+  }
+  const left = guilty.length - shown
+  return left === 0 ? lines : [...lines, "", `and ${left} more leaks`]
 }
 
-const findingLines = (finding: Finding): ReadonlyArray<string> => [
-  `### ${escape(finding.summary)}`,
+const undecidedLines = (report: Report): ReadonlyArray<string> => {
+  const { more, shown } = bounded(report.undecided, most.undecided)
+  if (shown.length === 0) return []
+  return [
+    "",
+    "### Not decided",
+    "",
+    ...shown.map(({ what, why, wouldTake }) => `- ${text(`${what}: ${why}. It would take ${wouldTake}.`)}`),
+    ...more === 0 ? [] : [`- and ${more} more`]
+  ]
+}
+
+const footer = ({ durationMs, program, versions }: Report): ReadonlyArray<string> => [
   "",
-  `- **at** \`${describeSite(finding.site)}\``,
-  ...finding.waits.slice(0, 2).map((site) => `- **waits** \`${describeSite(site)}\``),
-  ...finding.evidence.map(({ label, text }) => `- **${label}** ${escape(text)}`),
-  `- **fix** ${escape(finding.fix)}`,
-  `- **cannot show** ${escape(finding.cannotShow)}`
+  `${markdownCode(oneLine(program.command.join(" "), 300))}, ${(durationMs / 1000).toFixed(1)} s, ${
+    text(`effect ${versions.effect.join(", ") || "not found"}, node ${versions.node}`)
+  }`
 ]
 
-const escape = (text: string): string => text.replace(/[<>|*_`]/g, "\\$&")
+const findingLines = (finding: Finding): ReadonlyArray<string> => {
+  const reasons = bounded(finding.evidence, most.reasons)
+  return [
+    `### ${text(finding.summary)}`,
+    "",
+    `- **at** ${markdownCode(describeSite(finding.site))}`,
+    ...finding.waits.slice(0, 2).map((site) => `- **waits** ${markdownCode(describeSite(site))}`),
+    ...reasons.shown.map((one) => `- **${text(one.label, 80)}** ${text(one.text)}`),
+    ...reasons.more === 0 ? [] : [`- and ${reasons.more} more reasons`],
+    `- **fix** ${text(finding.fix)}`,
+    `- **cannot show** ${text(finding.cannotShow)}`
+  ]
+}

@@ -4,11 +4,14 @@
  * @since 0.1.0
  */
 import type { Finding } from "../Finding.ts"
-import { convicts } from "../Finding.ts"
 import type { ProcessReport, Report } from "../Report.ts"
 import { describeSite } from "../Site.ts"
 import { number, size } from "../Units.ts"
+import { longest, oneLine } from "../Untrusted.ts"
+import { bounded, busiestFirst, countVerdicts, most, worstFirst } from "./Bounded.ts"
+import { columnsOf, cut, fitting, piece, wrap } from "./Columns.ts"
 import { excerpt } from "./Excerpt.ts"
+import { renderer } from "./Renderer.ts"
 import { sparkline } from "./Sparkline.ts"
 import { plain } from "./Style.ts"
 import type { Style } from "./Style.ts"
@@ -31,18 +34,18 @@ export interface TextOptions {
 }
 
 /**
- * Renders a report as lines of at most `width` columns.
+ * Renders a report as lines of at most `width` columns. Lists are bounded: what is not shown is counted.
  *
  * @since 0.1.0
  * @category rendering
  */
-export const renderText = (report: Report, options?: TextOptions): string => {
+export const renderText = renderer((report: Report, options?: TextOptions): string => {
   const style = options?.style ?? plain
   const width = Math.max(24, options?.width ?? 100)
   const source = options?.source ?? (() => undefined)
   const lines: Array<string> = []
   const say = (indent: string, text: string) =>
-    lines.push(...wrapText(text, width - indent.length).map((line) => indent + line))
+    lines.push(...wrap(text, width - indent.length).map((line) => indent + line))
 
   lines.push("")
   lines.push(
@@ -59,36 +62,52 @@ export const renderText = (report: Report, options?: TextOptions): string => {
     for (const line of tests) lines.push(`  ${line}`.slice(0, width))
   } else if (report.processes.length > 1) {
     lines.push("")
-    for (const process of report.processes) say("  ", processLine(process))
+    const processes = busiestFirst(report.processes)
+    for (const process of processes.slice(0, most.processes)) say("  ", processLine(process))
+    const rest = processes.slice(most.processes)
+    if (rest.length > 0) say("  ", `and ${rest.length} more processes and threads: ${countVerdicts(rest)}`)
   }
-  const guilty = report.findings.filter(convicts)
-  guilty.forEach((finding, index) => {
-    const [title, ...more] = wrapText(finding.summary, width - 5)
-    lines.push("", `  ${style.bad(`${index + 1}`)}  ${style.strong(title!)}`)
+  const guilty = worstFirst(report.findings)
+  const title = (index: number, summary: string) => {
+    const number = String(index + 1).padEnd(2)
+    const [first, ...more] = wrap(summary, width - 5)
+    lines.push(`  ${style.bad(number)} ${style.strong(first ?? "")}`)
     for (const line of more) lines.push(`     ${style.strong(line)}`)
+  }
+  guilty.slice(0, most.findings).forEach((finding, index) => {
+    lines.push("")
+    title(index, finding.summary)
     const [site] = [finding.site, ...finding.waits].filter((one) => one.line !== undefined)
     if (site !== undefined) lines.push(...excerptLines(site, source, style, width))
     for (const text of findingTexts(finding, width, options?.locate)) say("     ", text)
+    for (const line of keyLines(finding.fingerprint, width)) lines.push(`     ${line}`)
   })
-  for (const { accepted, fingerprint, summary } of report.findings) {
-    if (accepted !== undefined) {
-      lines.push("")
-      say("  ", `accepted until ${accepted.until}: ${summary} (${accepted.reason}; ${fingerprint})`)
-    }
+  const others = bounded(guilty.slice(most.findings), most.summaries)
+  if (others.shown.length > 0) lines.push("")
+  others.shown.forEach(({ summary }, index) => title(most.findings + index, summary))
+  if (others.more > 0) say("  ", `and ${others.more} more leaks: --json file lists all`)
+  const accepted = bounded(report.findings.filter((finding) => finding.accepted !== undefined), most.accepted)
+  for (const { accepted: by, fingerprint, summary } of accepted.shown) {
+    lines.push("")
+    say("  ", `accepted until ${by?.until}: ${summary} (${by?.reason}; ${fingerprint})`)
   }
+  if (accepted.more > 0) say("  ", `and ${accepted.more} more that are accepted`)
   // Beside a leak, a threshold that was passed is no news.
-  for (const finding of guilty.length > 0 ? [] : report.findings.filter(({ severity }) => severity === "info")) {
+  const notes = bounded(
+    guilty.length > 0 ? [] : report.findings.filter(({ severity }) => severity === "info"),
+    most.notes
+  )
+  for (const finding of notes.shown) {
     lines.push("")
     say("  ", `note: ${finding.summary}. ${finding.cannotShow}`)
   }
-  if (report.undecided.length > 0) {
-    lines.push("", `  ${style.unsure("not decided")}`)
-    for (const { what, why, wouldTake } of report.undecided.slice(0, 5)) {
-      say("    ", `${what}: ${why}. It would take ${wouldTake}.`)
-    }
-  }
+  if (notes.more > 0) say("  ", `and ${notes.more} more notes`)
+  const undecided = bounded(report.undecided, most.undecided)
+  if (undecided.shown.length > 0) lines.push("", `  ${style.unsure("not decided")}`)
+  for (const { what, why, wouldTake } of undecided.shown) say("    ", `${what}: ${why}. It would take ${wouldTake}.`)
+  if (undecided.more > 0) say("    ", `and ${undecided.more} more`)
   lines.push("")
-  const quiet = (text: string) => lines.push(...wrapText(text, width - 2).map((line) => `  ${style.faint(line)}`))
+  const quiet = (text: string) => lines.push(...wrap(text, width - 2).map((line) => `  ${style.faint(line)}`))
   if (guilty.length > 0) {
     quiet(
       "look closer: --for 2m for a surer verdict, --sites all for the exact lines of forks, --json file for all numbers"
@@ -96,9 +115,11 @@ export const renderText = (report: Report, options?: TextOptions): string => {
   }
   for (const line of footer(report)) quiet(line)
   for (const note of new Set(report.processes.flatMap(({ notes = [] }) => notes))) quiet(`note: ${note}`)
-  for (const problem of new Set(report.processes.flatMap(({ problems }) => problems))) quiet(`switched off: ${problem}`)
+  const problems = bounded([...new Set(report.processes.flatMap(({ problems }) => problems))], most.problems)
+  for (const problem of problems.shown) quiet(`switched off: ${problem}`)
+  if (problems.more > 0) quiet(`and ${problems.more} more that were switched off`)
   return lines.join("\n") + "\n"
-}
+})
 
 const excerptLines = (
   site: Finding["site"],
@@ -110,7 +131,7 @@ const excerptLines = (
   // What is left of the line in a narrow window says more than a line that wraps.
   const digits = String(lines.at(-1)?.line ?? 0).length
   return lines.map(({ guilty, line, text }) => {
-    const shown = `${guilty ? ">" : " "} ${String(line).padStart(digits)} │ ${text}`.slice(0, width - 5)
+    const shown = fitting(`${guilty ? ">" : " "} ${String(line).padStart(digits)} │ ${text}`, width - 5)
     return `     ${guilty ? style.bad(shown) : style.faint(shown)}`
   })
 }
@@ -124,6 +145,7 @@ const placeOf = (site: Finding["site"], locate: TextOptions["locate"]): string =
 
 const findingTexts = (finding: Finding, width: number, locate: TextOptions["locate"]): ReadonlyArray<string> => {
   const at = placeOf(finding.site, locate)
+  const evidence = bounded(finding.evidence.filter(({ label }) => label !== "waits"), most.reasons)
   const from = finding.chain.map((site) => placeOf(site, locate)).filter((one) => one !== at).slice(0, 2)
   const strip = finding.survivors.some((count) => count > 0)
     ? [
@@ -138,13 +160,31 @@ const findingTexts = (finding: Finding, width: number, locate: TextOptions["loca
     ...finding.waits.slice(0, 2).map((one) => `waits  ${placeOf(one, locate)}`),
     `grows  ${growth(finding)}${finding.bytes > 0 ? `, holds at least ${size(finding.bytes)}` : ""}`,
     ...strip,
-    ...finding.evidence.filter(({ label }) => label !== "waits").map(({ label, text }) => `why    ${label}: ${text}`),
+    ...evidence.shown.map(({ label, text }) => `why    ${label}: ${text}`),
+    ...evidence.more === 0 ? [] : [`why    and ${evidence.more} more reasons`],
     `sure   ${(finding.confidence * 100).toFixed(1)} %. Cannot show: ${finding.cannotShow}`,
     `fix    ${finding.fix}`,
-    `more   ${locate?.(finding.docs) ?? finding.docs}`,
-    `key    ${finding.fingerprint} (to accept it for a while: fiberscope.accepted.json)`
+    `more   ${locate?.(finding.docs) ?? finding.docs}`
   ]
 }
+
+/** A key is copied as it stands, so it is never broken at a space, and whole wherever it fits into a line. */
+const keyLines = (key: string, width: number): ReadonlyArray<string> => {
+  const room = width - 5 - keyLabel.length
+  const lines: Array<string> = []
+  for (let rest = key; rest !== "";) {
+    const part = columnsOf(rest) <= room ? rest : piece(rest, room)
+    lines.push(part)
+    rest = rest.slice(part.length)
+  }
+  const together = `${lines.at(-1) ?? ""} ${keyHint}`
+  if (columnsOf(together) <= room) lines.splice(-1, 1, together)
+  else lines.push(...wrap(keyHint, room))
+  return lines.map((line, i) => (i === 0 ? keyLabel : " ".repeat(keyLabel.length)) + line)
+}
+
+const keyLabel = "key    "
+const keyHint = "(to accept it for a while: fiberscope.accepted.json)"
 
 const growth = ({ growth: { perSecond, unit } }: Finding): string =>
   unit === "bytes"
@@ -152,7 +192,9 @@ const growth = ({ growth: { perSecond, unit } }: Finding): string =>
     : `${number(perSecond)} ${unit}/s (${number(perSecond * 3600)}/h)`
 
 const processLine = ({ argv, because, fibers, pid, thread, verdict }: ProcessReport): string =>
-  `${verdict.padEnd(9)}  pid ${pid}${thread === 0 ? "" : `, worker ${thread}`}  ${argv.slice(1).join(" ")}: `
+  `${verdict.padEnd(9)}  pid ${pid}${thread === 0 ? "" : `, worker ${thread}`}  ${
+    oneLine(argv.slice(1).join(" "), longest.name)
+  }: `
   + `${number(fibers.started)} fibers, ${number(fibers.live)} live; ${because}`
 
 const signalLines = (report: Report, width: number): ReadonlyArray<string> => {
@@ -164,7 +206,7 @@ const signalLines = (report: Report, width: number): ReadonlyArray<string> => {
     // Where not all of it fits, the numbers say more than the curve, and the last one most.
     const shorter = [`${sparkline(values, cells).padEnd(cells)}  ${ends}`, ends, render(values.at(-1)!)]
       .map((text) => `  ${label.padEnd(12)} ${text}`)
-    return [shorter.find((text) => text.length <= width) ?? shorter.at(-1)!]
+    return [cut(shorter.find((text) => columnsOf(text) <= width) ?? shorter.at(-1)!, width)]
   }
   return [
     ...line("fibers.live", "live fibers", number),
@@ -182,6 +224,8 @@ const endOf = ({ program: { code, signal, stoppedByTool } }: Report): string | u
     : code !== undefined && code !== 0
     ? `the program ended by itself with code ${code}`
     : undefined
+
+const longestCommand = 300
 
 const footer = (report: Report): ReadonlyArray<string> => {
   const [first] = report.processes
@@ -203,32 +247,8 @@ const footer = (report: Report): ReadonlyArray<string> => {
     report.versions.node === "unknown" ? undefined : `node ${report.versions.node}`,
     `fiberscope ${report.versions.fiberscope}`
   ]
-  return [report.program.command.join(" "), [...seen, ...versions].filter((part) => part !== undefined).join(" · ")]
-}
-
-const wrapText = (text: string, width: number): ReadonlyArray<string> => {
-  const hanging = /^(\w+ {2,})(?=\S)/.exec(text)?.[1] ?? ""
-  const indent = hanging.length >= 6 && hanging.length <= 8 ? " ".repeat(hanging.length) : ""
-  const out: Array<string> = []
-  let line = hanging
-  let empty = true
-  for (const word of text.slice(hanging.length).split(/ (?=\S)/)) {
-    let rest = word
-    if (!empty && line.length + 1 + rest.length > width) {
-      out.push(line)
-      line = indent
-      empty = true
-    }
-    while (line.length + rest.length > width && empty) {
-      // A path that fits into no line is cut where it fills one.
-      const room = Math.max(1, width - line.length)
-      out.push(line + rest.slice(0, room))
-      rest = rest.slice(room)
-      line = indent
-    }
-    line += empty ? rest : ` ${rest}`
-    empty = false
-  }
-  if (!empty) out.push(line)
-  return out
+  return [
+    oneLine(report.program.command.join(" "), longestCommand),
+    oneLine([...seen, ...versions].filter((part) => part !== undefined).join(" · "))
+  ]
 }

@@ -1,0 +1,96 @@
+/**
+ * Text in the columns of a terminal, which are not its characters: those of East Asia and emoji take two, marks take none.
+ *
+ * @since 0.1.0
+ */
+
+// The blocks whose characters are wide whatever the font, as `East_Asian_Width` has them, and what is shown as an emoji by itself.
+const wide =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18cff}\u{1b000}-\u{1b2ff}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u
+const none = /^\p{M}$/u
+
+const widthOf = (char: string): number => char < "\u0300" ? 1 : none.test(char) ? 0 : wide.test(char) ? 2 : 1
+
+/**
+ * The columns that a text takes.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const columnsOf = (text: string): number => {
+  let columns = 0
+  for (const char of text) columns += widthOf(char)
+  return columns
+}
+
+/**
+ * The longest beginning of a text that fits into so many columns. It never ends inside of a character.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const fitting = (text: string, columns: number): string => {
+  let taken = 0
+  let end = 0
+  for (const char of text) {
+    taken += widthOf(char)
+    if (taken > columns) break
+    end += char.length
+  }
+  return text.slice(0, end)
+}
+
+/**
+ * A text cut to so many columns, with an ellipsis where something is missing.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const cut = (text: string, columns: number): string =>
+  columnsOf(text) <= columns ? text : `${fitting(text, columns - 1)}…`
+
+/**
+ * A text as lines of at most so many columns, broken at spaces. A line that begins with a word and several spaces has the others below
+ * what follows those.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const wrap = (text: string, columns: number): ReadonlyArray<string> => {
+  const hanging = /^(\w+ {2,})(?=\S)/.exec(text)?.[1] ?? ""
+  const indent = hanging.length >= 6 && hanging.length <= 8 ? " ".repeat(hanging.length) : ""
+  const out: Array<string> = []
+  let line = hanging
+  let empty = true
+  for (const word of text.slice(hanging.length).split(/ (?=\S)/)) {
+    let rest = word
+    if (!empty && columnsOf(line) + 1 + columnsOf(rest) > columns) {
+      out.push(line)
+      line = indent
+      empty = true
+    }
+    while (empty && columnsOf(line) + columnsOf(rest) > columns) {
+      // A path that fits into no line is cut where it fills one.
+      const part = piece(rest, Math.max(1, columns - line.length))
+      out.push(line + part)
+      rest = rest.slice(part.length)
+      line = indent
+    }
+    line += empty ? rest : ` ${rest}`
+    empty = false
+  }
+  if (!empty) out.push(line)
+  return out
+}
+
+/**
+ * The beginning of a text that is too long for a line. It has at least one character, also where none fits, and what is left does not
+ * begin with `::`, which would be a command in a log of CI.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const piece = (text: string, columns: number): string => {
+  const part = fitting(text, columns) || [...text][0]!
+  return text.startsWith("::", part.length) ? fitting(text, columns - 1) || part : part
+}

@@ -1,0 +1,19 @@
+/**
+ * The door through which a report enters a rendering: behind it there are no control characters, whatever the program is called.
+ *
+ * @since 0.1.0
+ */
+import type { Report } from "../Report.ts"
+import { printable } from "../Untrusted.ts"
+
+/**
+ * Makes a rendering of a function, which gets a report whose strings are printable, on one line each. A test passes hostile strings
+ * through every rendering of this folder.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const renderer = <Options extends ReadonlyArray<unknown>>(
+  render: (report: Report, ...options: Options) => string
+): (report: Report, ...options: Options) => string =>
+(report, ...options) => render(printable(report), ...options)
