@@ -6,7 +6,6 @@
  *
  * @since 0.1.0
  */
-import { readFileSync } from "node:fs"
 import type { Place } from "./agent/Protocol.ts"
 import { isProgramFrame } from "./AllocationSites.ts"
 
@@ -45,8 +44,9 @@ const maxLength = 400
  * @since 0.1.0
  * @category combinators
  */
-export const enclosingName = (source: string, line: number): string | undefined => {
-  const lines = source.split("\n")
+export const enclosingName = (source: string, line: number): string | undefined => nameAround(source.split("\n"), line)
+
+const nameAround = (lines: ReadonlyArray<string>, line: number): string | undefined => {
   let indent = Infinity
   for (let at = Math.min(line, lines.length); at > Math.max(0, line - maxLines); at--) {
     const text = lines[at - 1]!
@@ -68,8 +68,8 @@ export const enclosingName = (source: string, line: number): string | undefined 
 }
 
 /** Whether a function of this name is the constructor of a class, which V8 calls by the name of the class. */
-const isConstructor = (source: string, { line, name }: Place): boolean => {
-  const text = source.split("\n", line)[line! - 1] ?? ""
+const isConstructor = (lines: ReadonlyArray<string>, { line, name }: Place): boolean => {
+  const text = lines[line! - 1] ?? ""
   return /^\s*constructor\s*\(/.test(text) || (/\bclass\b/.test(text) && text.includes(`class ${name}`))
 }
 
@@ -82,30 +82,24 @@ const isConstructor = (source: string, { line, name }: Place): boolean => {
 export const isNew = ({ name }: Pick<Place, "name">): boolean => name.startsWith("new ")
 
 /**
- * Names places of functions without a name, and constructors, reading each file once.
+ * Names places of functions without a name, and constructors. `read` gives the text of a file, if there is one and it may be read.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const makeNamer = (): (place: Place) => Place => {
-  const sources = new Map<string, string>()
-  const sourceOf = (file: string): string => {
-    let source = sources.get(file)
-    if (source === undefined) {
-      try {
-        source = readFileSync(file, "utf8")
-      } catch {
-        source = "" // bundled, or on another machine: a place without a name is still a place
-      }
-      sources.set(file, source)
-    }
-    return source
+export const makeNamer = (read: (file: string) => string | undefined): (place: Place) => Place => {
+  const sources = new Map<string, ReadonlyArray<string>>()
+  const linesOf = (file: string): ReadonlyArray<string> => {
+    let lines = sources.get(file)
+    // Bundled, or on another machine: a place without a name is still a place.
+    if (lines === undefined) sources.set(file, lines = read(file)?.split("\n") ?? [])
+    return lines
   }
   return (place) => {
     if (place.file === undefined || place.line === undefined || !isProgramFrame(place)) return place
-    const source = sourceOf(place.file)
-    if (place.name !== "") return isConstructor(source, place) ? { ...place, name: `new ${place.name}` } : place
-    const name = enclosingName(source, place.line)
+    const lines = linesOf(place.file)
+    if (place.name !== "") return isConstructor(lines, place) ? { ...place, name: `new ${place.name}` } : place
+    const name = nameAround(lines, place.line)
     return name === undefined ? place : { ...place, name }
   }
 }

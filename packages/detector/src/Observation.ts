@@ -107,6 +107,8 @@ export const make = (options?: {
   readonly windowMs?: number | undefined
   /** What a place is called in the sources. Default: as the process calls it. */
   readonly resolve?: ((place: Place) => Place) | undefined
+  /** Called when the process introduces itself, before any place is resolved. */
+  readonly met?: ((hello: Hello) => void) | undefined
 }): Observation => {
   const resolve = options?.resolve ?? ((place: Place) => place)
   const resolved = (place: Place | undefined) => place === undefined ? undefined : resolve(place)
@@ -322,6 +324,7 @@ export const make = (options?: {
       if ("t" in message) now = Math.max(now, message.t)
       switch (message.type) {
         case "hello":
+          options?.met?.(message)
           allocations.sampling({ t: 0, bytes: message.samplingBytes })
           hello = message
           return

@@ -1,11 +1,15 @@
 /**
  * From places in built files to places in their sources, where the files say how (`sourceMappingURL`, inline or beside them).
  *
+ * **Details**
+ *
+ * A map and the file that names it come from the program, so both are read only where sources may be, and what a map says is checked.
+ *
  * @since 0.1.0
  */
-import { readFileSync } from "node:fs"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import { SourceMap } from "node:module"
-import type { SourceMapping } from "node:module"
 import { dirname, isAbsolute, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { Place } from "./agent/Protocol.ts"
@@ -13,56 +17,103 @@ import { isProgramFrame } from "./AllocationSites.ts"
 
 const comment = /\/\/[#@]\s*sourceMappingURL=(\S+)\s*$/gm
 
+/** Characters of all maps together: what is made of a map takes thirty times as much memory. */
+const mostOfMaps = 32 * 1024 * 1024
+
+const Map3 = Schema.Struct({
+  version: Schema.Literal(3),
+  sources: Schema.Array(Schema.NullOr(Schema.String)),
+  sourceRoot: Schema.optionalKey(Schema.NullOr(Schema.String)),
+  names: Schema.optionalKey(Schema.Array(Schema.String)),
+  mappings: Schema.String
+})
+
+const IndexMap = Schema.Struct({
+  version: Schema.Literal(3),
+  sections: Schema.Array(Schema.Struct({
+    offset: Schema.Struct({ line: Schema.Int, column: Schema.Int }),
+    map: Map3
+  }))
+})
+
+const decode = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Union([Map3, IndexMap])))
+
+const Entry = Schema.Struct({
+  originalSource: Schema.NonEmptyString,
+  originalLine: Schema.Int,
+  originalColumn: Schema.Int,
+  name: Schema.optional(Schema.String)
+})
+
+const decodeEntry = Schema.decodeUnknownOption(Entry)
+
 /**
- * Makes the function that maps places, reading each file once.
+ * Makes the function that maps places. `read` gives the text of a file, if there is one and it may be read.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (): (place: Place) => Place => {
-  const maps = new Map<string, { readonly map: SourceMap; readonly folder: string } | undefined>()
+export const make = (read: (file: string) => string | undefined): (place: Place) => Place => {
+  const maps = new Map<string, SourceMap | undefined>()
+  let room = mostOfMaps
 
-  const mapOf = (file: string) => {
-    if (!maps.has(file)) maps.set(file, read(file))
+  const mapOf = (file: string): SourceMap | undefined => {
+    if (!maps.has(file)) {
+      const json = jsonOf(file, read)
+      const fits = json !== undefined && json.length <= room
+      if (fits) room -= json.length
+      maps.set(file, fits ? parse(json) : undefined)
+    }
     return maps.get(file)
   }
 
   return (place) => {
     const { column, file, line, name } = place
     if (file === undefined || line === undefined || !/\.[cm]?js$/.test(file) || !isProgramFrame(place)) return place
-    const known = mapOf(file)
-    if (known === undefined) return place
-    const entry = known.map.findEntry(line - 1, (column ?? 1) - 1) as Partial<SourceMapping> & {
-      readonly name?: string
-    }
-    if (entry.originalSource === undefined || entry.originalLine === undefined) return place
+    const entry = Option.getOrUndefined(decodeEntry(mapOf(file)?.findEntry(line - 1, (column ?? 1) - 1)))
+    const source = entry === undefined ? undefined : pathOf(entry.originalSource, dirname(file))
+    if (entry === undefined || source === undefined) return place
     return {
       // Minified names say nothing; where the map has the original it is better.
       name: name.length <= 2 && entry.name !== undefined ? entry.name : name,
-      file: pathOf(entry.originalSource, known.folder),
+      file: source,
       line: entry.originalLine + 1,
-      column: (entry.originalColumn ?? 0) + 1
+      column: entry.originalColumn + 1
     }
   }
 }
 
-const read = (file: string) => {
+/** The text of the map of a file: that in the file itself, or that in the file beside it. */
+const jsonOf = (file: string, read: (file: string) => string | undefined): string | undefined => {
+  const url = [...read(file)?.matchAll(comment) ?? []].at(-1)?.[1]
+  if (url === undefined) return undefined
   try {
-    const text = readFileSync(file, "utf8")
-    const url = [...text.matchAll(comment)].at(-1)?.[1]
-    if (url === undefined) return undefined
     const inline = /^data:application\/json[^,]*?(;base64)?,(.*)$/s.exec(url)
-    const json = inline === null
-      ? readFileSync(resolve(dirname(file), decodeURIComponent(url)), "utf8")
+    return inline === null
+      ? read(resolve(dirname(file), decodeURIComponent(url)))
       : inline[1] === undefined
       ? decodeURIComponent(inline[2]!)
       : Buffer.from(inline[2]!, "base64").toString("utf8")
-    return { map: new SourceMap(JSON.parse(json)), folder: dirname(file) }
   } catch {
-    // A map that is missing or broken leaves the place in the built file, which is right as well.
+    return undefined // an address that is none
+  }
+}
+
+/** A map that is missing or broken leaves the place in the built file, which is right as well. */
+const parse = (json: string): SourceMap | undefined => {
+  const map = Option.getOrUndefined(decode(json))
+  if (map === undefined) return undefined
+  try {
+    return new SourceMap(map as unknown as ConstructorParameters<typeof SourceMap>[0])
+  } catch {
     return undefined
   }
 }
 
-const pathOf = (source: string, folder: string): string =>
-  source.startsWith("file://") ? fileURLToPath(source) : isAbsolute(source) ? source : resolve(folder, source)
+const pathOf = (source: string, folder: string): string | undefined => {
+  try {
+    return source.startsWith("file://") ? fileURLToPath(source) : isAbsolute(source) ? source : resolve(folder, source)
+  } catch {
+    return undefined // an address of another machine
+  }
+}

@@ -6,25 +6,42 @@
 import type { Place } from "./agent/Protocol.ts"
 import { makeNamer } from "./EnclosingName.ts"
 import { pathOf } from "./Site.ts"
+import * as SourceFiles from "./SourceFiles.ts"
 import * as SourceMaps from "./SourceMaps.ts"
 
 /**
- * Makes the function that resolves places. It reads the files that are mentioned, each once.
+ * The sources of a program: how places are called in them, and their texts, as far as they may be read.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Sources extends SourceFiles.SourceFiles {
+  readonly resolve: (place: Place) => Place
+}
+
+const mostPlaces = 200_000
+
+/**
+ * Makes the sources of a program that runs, or of one that was recorded. Each file that is mentioned is read once, if it may be read.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (): (place: Place) => Place => {
-  const original = SourceMaps.make()
-  const named = makeNamer()
+export const make = (trust: "running" | "recorded"): Sources => {
+  const files = SourceFiles.make(trust)
+  const original = SourceMaps.make(files.read)
+  const named = makeNamer(files.read)
   const known = new Map<string, Place>()
-  return (place) => {
-    const key = `${place.name} ${place.file}:${place.line}:${place.column}`
-    let resolved = known.get(key)
-    if (resolved === undefined) {
-      resolved = named(original(place.file === undefined ? place : { ...place, file: pathOf(place.file) }))
-      known.set(key, resolved)
+  return {
+    ...files,
+    resolve: (place) => {
+      const key = `${place.name} ${place.file}:${place.line}:${place.column}`
+      let resolved = known.get(key)
+      if (resolved === undefined) {
+        resolved = named(original(place.file === undefined ? place : { ...place, file: pathOf(place.file) }))
+        if (known.size < mostPlaces) known.set(key, resolved)
+      }
+      return resolved
     }
-    return resolved
   }
 }

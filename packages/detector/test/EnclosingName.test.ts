@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { makeNamer } from "../src/EnclosingName.ts"
+import * as SourceFiles from "../src/SourceFiles.ts"
 
 const source = `
 class Session extends Base {}
@@ -24,7 +25,10 @@ describe("makeNamer", () => {
     try {
       const file = join(folder, "app.mjs")
       writeFileSync(file, source)
-      const nameOf = (name: string, line: number) => makeNamer()({ name, file, line, column: 1 }).name
+      const files = SourceFiles.make("recorded")
+      files.met({ argv: [], cwd: folder })
+      const named = makeNamer(files.read)
+      const nameOf = (name: string, line: number) => named({ name, file, line, column: 1 }).name
       assert.deepStrictEqual(
         [
           nameOf("Session", 2),
@@ -38,8 +42,8 @@ describe("makeNamer", () => {
       )
       const minified = join(folder, "app.min.mjs")
       writeFileSync(minified, `function route(){return 1}${";var a=(b)=>b.map((c)=>({c}))".repeat(50)}`)
-      assert.strictEqual(makeNamer()({ name: "", file: minified, line: 1, column: 700 }).name, "")
-      assert.strictEqual(makeNamer()({ name: "", file: join(folder, "gone.mjs"), line: 3 }).name, "")
+      assert.strictEqual(named({ name: "", file: minified, line: 1, column: 700 }).name, "")
+      assert.strictEqual(named({ name: "", file: join(folder, "gone.mjs"), line: 3 }).name, "")
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }

@@ -78,7 +78,7 @@ const judge = (program: Program, seconds: number): Result => {
   const said = new Map<Observation, Array<readonly [second: number, verdict: Verdict]>>()
   const text = readFileSync(`${base}.ndjson`, "utf8")
   const replay = Effect.runSync(Recording.replay(text, base, {
-    resolve: Sources.make(),
+    ...Sources.make("recorded"),
     onTick: (observation) => {
       const verdicts = said.get(observation) ?? []
       said.set(observation, verdicts)

@@ -122,7 +122,7 @@ export const startAgent = (
     const took = Math.min(clock() - start, cpuMs() - worked)
     const earned = options.readingShare > 0 ? took / options.readingShare : 0
     nextReading = now + Math.max(options.readingMs, earned) - options.intervalMs / 2
-    return [{ t: now, bytes, forced: true, external: process.memoryUsage().external }]
+    return [{ t: now, bytes, forced: true, external: finite(process.memoryUsage().external) }]
   }
 
   /** More objects are alive than can be told: so many less are sampled from here on that they can. */
@@ -268,9 +268,18 @@ const mostLive = (
   return [...counts].sort((a, b) => b[1] - a[1]).slice(0, topSites)
 }
 
+/** The program may have functions of its own in place of node's, which answer anything. */
+const finite = (value: unknown): number => typeof value === "number" && Number.isFinite(value) ? value : 0
+
 const readMemory = () => {
   const { arrayBuffers, external, heapUsed, rss } = process.memoryUsage()
-  return { heapUsed, heapLimit: v8.getHeapStatistics().heap_size_limit, rss, external, arrayBuffers }
+  return {
+    heapUsed: finite(heapUsed),
+    heapLimit: finite(v8.getHeapStatistics().heap_size_limit),
+    rss: finite(rss),
+    external: finite(external),
+    arrayBuffers: finite(arrayBuffers)
+  }
 }
 
 const noCollections = { floors: [], pauseMs: 0, count: 0, allocated: undefined }

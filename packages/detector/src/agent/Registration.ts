@@ -79,7 +79,7 @@ export const register = (socket: string, json: string | undefined): void => {
       pid: process.pid,
       ppid: process.ppid,
       thread: isMainThread ? 0 : threadId,
-      argv: process.argv,
+      argv: process.argv.filter((one) => typeof one === "string"),
       cwd: folder(),
       node: process.version,
       epoch,
@@ -155,7 +155,7 @@ export const register = (socket: string, json: string | undefined): void => {
 /** The working directory, which may have been removed. */
 const folder = (): string => {
   try {
-    return process.cwd()
+    return String(process.cwd())
   } catch {
     return ""
   }

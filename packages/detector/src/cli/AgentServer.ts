@@ -8,8 +8,9 @@ import { readFileSync } from "node:fs"
 import net from "node:net"
 import { join } from "node:path"
 import type { Mark } from "../agent/Mark.ts"
-import type { Message, Place, Request } from "../agent/Protocol.ts"
+import type { Request } from "../agent/Protocol.ts"
 import * as Observation from "../Observation.ts"
+import { decodeMessage } from "../RecordedMessage.ts"
 import type { Writer } from "../Recording.ts"
 import * as Sources from "../Sources.ts"
 import * as SocketFolder from "./SocketFolder.ts"
@@ -35,6 +36,8 @@ export interface AgentServer {
   readonly marksFile: string
   readonly marks: () => ReadonlyArray<Mark>
   readonly processes: () => ReadonlyArray<ObservedProcess>
+  /** The text of a source of the program, if it may be read. */
+  readonly source: (file: string) => string | undefined
   /** What is said from now on is said by a program that ends. */
   readonly freeze: () => void
   /** Closes every connection, so that agents that are still there end themselves. */
@@ -53,12 +56,12 @@ export const make = (
       : join(folder, SocketFolder.socketName)
     const marksFile = join(folder, "marks")
     const processes: Array<ObservedProcess> = []
-    const resolve = Sources.make()
+    const sources = Sources.make("running")
     const sockets = new Set<net.Socket>()
     const server = net.createServer((socket) => {
       sockets.add(socket)
       socket.on("close", () => sockets.delete(socket))
-      observe(socket, resolve, (process) => {
+      observe(socket, sources, (process) => {
         const index = processes.push(process) - 1
         return (line) => recording.said(index, line)
       })
@@ -88,6 +91,7 @@ export const make = (
       marksFile,
       marks: () => readMarks(marksFile),
       processes: () => processes,
+      source: sources.read,
       freeze: () => {
         recording.freeze()
         for (const { observation } of processes) observation.freeze()
@@ -112,10 +116,10 @@ const readMarks = (file: string): ReadonlyArray<Mark> => {
 /** Whoever connects is a process of the program with its first words, and not before: others may only knock. */
 const observe = (
   socket: net.Socket,
-  resolve: (place: Place) => Place,
+  sources: Sources.Sources,
   introduce: (process: ObservedProcess) => (line: string) => void
 ): void => {
-  const observation = Observation.make({ resolve })
+  const observation = Observation.make({ resolve: sources.resolve, met: sources.met })
   let record: ((line: string) => void) | undefined
   let rest = ""
   let connected = true
@@ -132,7 +136,8 @@ const observe = (
     rest = lines.pop()!
     for (const line of lines) {
       try {
-        const message = JSON.parse(line) as Message
+        const message = decodeMessage(JSON.parse(line))
+        if (message === undefined) continue
         record ??= introduce(process)
         record(line)
         observation.take(message)

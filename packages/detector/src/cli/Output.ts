@@ -4,17 +4,18 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { closeSync, existsSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs"
 import { isAbsolute, relative } from "node:path"
 import process from "node:process"
 import { fileURLToPath } from "node:url"
-import * as Report from "../Report.ts"
+import type { Report } from "../Report.ts"
 import { renderGithub } from "../report/github.ts"
+import { renderJson } from "../report/json.ts"
 import { renderMarkdown } from "../report/markdown.ts"
 import { styleFor } from "../report/Style.ts"
 import { renderText } from "../report/text.ts"
+import { oneSentence } from "../Untrusted.ts"
 
 /** A file that was asked for cannot be written or read. */
 export class OutputError extends Data.TaggedError("OutputError")<{ readonly message: string }> {}
@@ -22,26 +23,24 @@ export class OutputError extends Data.TaggedError("OutputError")<{ readonly mess
 /** How the report is written to stderr. */
 export type Format = "pretty" | "json" | "github" | "markdown"
 
-/** Writes the report to stderr. When nobody reads, the exit code still tells. */
-export const print = (report: Report.Report, format: Format): Effect.Effect<void> =>
-  Effect.sync(() => say(render(report, format)))
+/** The text of a source file, if it may be read. */
+type Source = (file: string) => string | undefined
 
-const render = (report: Report.Report, format: Format): string => {
-  switch (format) {
-    case "json":
-      return JSON.stringify(Schema.encodeSync(Report.Report)(report), undefined, 2) + "\n"
-    case "github":
-      return renderGithub(report, process.cwd())
-    case "markdown":
-      return renderMarkdown(report)
-    case "pretty":
-      return renderText(report, {
-        style: styleFor(process.stderr.isTTY, process.env),
-        width: process.stderr.isTTY ? process.stderr.columns : undefined,
-        source: readSource,
-        locate
-      })
-  }
+/** Writes the report to stderr, with excerpts of sources. When nobody reads, the exit code still tells. */
+export const print = (report: Report, format: Format, source: Source): Effect.Effect<void> =>
+  Effect.sync(() => say(renderings[format](report, source)))
+
+const renderings: Readonly<Record<Format, (report: Report, source: Source) => string>> = {
+  json: renderJson,
+  github: (report) => renderGithub(report, process.cwd()),
+  markdown: (report) => renderMarkdown(report),
+  pretty: (report, source) =>
+    renderText(report, {
+      style: styleFor(process.stderr.isTTY, process.env),
+      width: process.stderr.isTTY ? process.stderr.columns : undefined,
+      source,
+      locate
+    })
 }
 
 /** A page of the documentation stands beside the package in a clone; a source file is named from here when it is not far away. */
@@ -61,28 +60,17 @@ const fromHere = (path: string): string => {
 
 const folderAtStart = process.cwd()
 
-const readSource = (file: string): string | undefined => {
-  try {
-    return readFileSync(file, "utf8")
-  } catch {
-    return undefined
-  }
-}
-
 /** Finds out before a run whether its report can be written after it. */
 export const checkWritable = (file: string): Effect.Effect<void, OutputError> =>
   Effect.try({ try: () => closeSync(openSync(file, "a")), catch: (error) => cannotWrite(file, error) })
 
 /** Writes the report as JSON. */
-export const writeReport = (file: string, report: Report.Report): Effect.Effect<void, OutputError> =>
-  Effect.flatMap(
-    Effect.orDie(Schema.encodeEffect(Report.Report)(report)),
-    (encoded) =>
-      Effect.try({
-        try: () => writeFileSync(file, JSON.stringify(encoded, undefined, 2) + "\n"),
-        catch: (error) => cannotWrite(file, error)
-      })
-  )
+export const writeReport = (file: string, report: Report): Effect.Effect<void, OutputError> =>
+  Effect.flatMap(Effect.sync(() => renderJson(report)), (text) =>
+    Effect.try({
+      try: () => writeFileSync(file, text),
+      catch: (error) => cannotWrite(file, error)
+    }))
 
 /** Opens a file for lines, until the scope ends. When it can no longer be written, that is said once, and the run goes on. */
 export const openLines = (
@@ -104,7 +92,7 @@ export const openLines = (
               writeSync(fd, line + "\n")
             } catch (error) {
               broken = true
-              say(`fiberscope: the recording stops here: ${String(error)}\n`)
+              complain(`the recording stops here: ${String(error)}`)
             }
           }
         }
@@ -126,6 +114,9 @@ export const say = (text: string): void => {
     // A closed pipe.
   }
 }
+
+/** Says in one line of stderr what went wrong, whatever characters its parts have. */
+export const complain = (message: string): void => say(`fiberscope: ${oneSentence(message)}\n`)
 
 const cannotWrite = (file: string, error: unknown): OutputError =>
   new OutputError({ message: `cannot write ${file}: ${messageOf(error)}` })

@@ -9,6 +9,7 @@ import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { oneSentence } from "../Untrusted.ts"
 import { say } from "./Output.ts"
 
 const exitCodes = `
@@ -18,7 +19,7 @@ EXIT CODES
   23                   a leak found (--error-exitcode)
   24                   it cannot be told, with --strict
   64                   wrong arguments
-  125, 126, 127        fiberscope failed, the program is not executable, it is not found`
+  125, 126, 127        fiberscope failed, or a recording is not as it should be; the program is not executable; it is not found`
 
 /** Help, errors and the version as they are printed. Logs are none, so a flag for their level would only be noise. */
 export const layer = (args: ReadonlyArray<string>): Layer.Layer<never> =>
@@ -52,8 +53,8 @@ export const renderErrors = (
 ): string => {
   const advice = new Set(errors.map((error) => adviceFor(error, args)).filter((text) => text !== undefined))
   return [
-    ...errors.map((error) => `fiberscope: ${sentence(error)}`),
-    ...advice,
+    ...errors.map((error) => oneSentence(`fiberscope: ${sentence(error)}`)),
+    ...[...advice].map(oneSentence),
     `${commandPath.join(" ")} --help explains it.`
   ].join("\n") + "\n"
 }

@@ -3,6 +3,7 @@
  * The `fiberscope` command.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import { messageOf } from "@fiberscope/core/FiberCensus"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -15,7 +16,7 @@ import type { AcceptedError } from "../Accepted.ts"
 import type { RecordingError } from "../Recording.ts"
 import type { AgentFilesError } from "./AgentFiles.ts"
 import type { AgentServerError } from "./AgentServer.ts"
-import { say } from "./Output.ts"
+import { complain } from "./Output.ts"
 import type { OutputError } from "./Output.ts"
 import type { ProgramError } from "./Program.ts"
 import { report } from "./report.ts"
@@ -32,17 +33,20 @@ const seconds = Flag.String("for").pipe(
   ),
   Flag.mapTryCatch(
     (text) => Option.getOrThrow(parseDuration(text)),
-    () => "a duration, which is a number with a unit: 30s, 2m, 500ms"
+    () => "a duration from 1ms to 480h, which is a number with a unit: 30s, 2m, 500ms"
   ),
   Flag.optional
 )
+
+/** The longest time that a timer of node can wait for is about 24 days. */
+const longestMs = 20 * 24 * 3_600_000
 
 const parseDuration = (text: string): Option.Option<Duration.Duration> => {
   const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h)?$/.exec(text.trim())
   if (match === null) return Option.none()
   const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[match[2] ?? "s"]!
   const ms = Number(match[1]) * unit
-  return ms > 0 ? Option.some(Duration.millis(ms)) : Option.none()
+  return ms >= 1 && ms <= longestMs ? Option.some(Duration.millis(ms)) : Option.none()
 }
 
 const program = Argument.String("program").pipe(
@@ -63,15 +67,36 @@ const accepted = Flag.String("accepted").pipe(
   Flag.optional
 )
 
+/** Bytes: a gigabyte between two samples is as good as none. */
+const mostSampling = 1024 ** 3
+
+const json = Flag.String("json").pipe(
+  Flag.withMetavar("file"),
+  Flag.withDescription("Write the report as JSON to this file"),
+  Flag.optional
+)
+
+const strict = Flag.Boolean("strict").pipe(
+  Flag.withDescription("Exit with 24 when the run cannot tell"),
+  Flag.withDefault(false)
+)
+
+const leakExitCode = Flag.Int("error-exitcode").pipe(
+  Flag.filter((code) => code >= 1 && code <= 255, () => "an exit code, which is a whole number from 1 to 255"),
+  Flag.withDescription("The exit code when a leak was found"),
+  Flag.withDefault(23)
+)
+
+const quiet = Flag.Boolean("quiet").pipe(
+  Flag.withDescription("Print no report; the exit code and --json tell"),
+  Flag.withDefault(false)
+)
+
 const runCommand = Command.make(
   "run",
   {
     duration: seconds,
-    json: Flag.String("json").pipe(
-      Flag.withMetavar("file"),
-      Flag.withDescription("Write the report as JSON to this file"),
-      Flag.optional
-    ),
+    json,
     record: Flag.String("record").pipe(
       Flag.withMetavar("file"),
       Flag.withDescription("Write all that was observed to this file; fiberscope report reads it"),
@@ -82,19 +107,14 @@ const runCommand = Command.make(
       Flag.withDefault(false)
     ),
     sampling: Flag.Int("sampling").pipe(
+      Flag.filter((bytes) => bytes >= 0 && bytes <= mostSampling, () => "a whole number of bytes, 0 to 1073741824"),
       Flag.withDescription(
         "Bytes between two allocation samples; 0 switches them off. Unless told, by how much the program allocates"
       ),
       Flag.optional
     ),
-    strict: Flag.Boolean("strict").pipe(
-      Flag.withDescription("Exit with 24 when the run cannot tell"),
-      Flag.withDefault(false)
-    ),
-    leakExitCode: Flag.Int("error-exitcode").pipe(
-      Flag.withDescription("The exit code when a leak was found"),
-      Flag.withDefault(23)
-    ),
+    strict,
+    leakExitCode,
     format,
     sites: Flag.Literals("sites", ["named", "all"]).pipe(
       Flag.withDescription(
@@ -103,10 +123,7 @@ const runCommand = Command.make(
       Flag.withDefault("named" as const)
     ),
     accepted,
-    quiet: Flag.Boolean("quiet").pipe(
-      Flag.withDescription("Print no report; the exit code and --json tell"),
-      Flag.withDefault(false)
-    ),
+    quiet,
     program
   },
   (flags) => {
@@ -132,8 +149,12 @@ const reportCommand = Command.make(
   "report",
   {
     recording: Argument.String("recording").pipe(Argument.withDescription("A file that fiberscope run --record wrote")),
+    json,
+    strict,
+    leakExitCode,
     format,
-    accepted
+    accepted,
+    quiet
   },
   (flags) => finish(report(flags))
 ).pipe(
@@ -159,16 +180,23 @@ type Failure =
 const finish = <R>(effect: Effect.Effect<number, Failure, R>): Effect.Effect<void, never, R> =>
   effect.pipe(
     Effect.catch((error) => fail(error._tag === "ProgramError" ? error.exitCode : 125, error.message)),
+    Effect.catchDefect((defect) => fail(125, `this is a defect of fiberscope: ${describeDefect(defect)}`)),
     Effect.tap((code) => Effect.sync(() => void (process.exitCode = code))),
     Effect.asVoid
   )
 
 const fail = (code: number, message: string): Effect.Effect<number> =>
   Effect.sync(() => {
-    say(`fiberscope: ${message}\n`)
+    complain(message)
     process.exitCode = code
     return code
   })
+
+/** What was thrown, and where. */
+const describeDefect = (defect: unknown): string => {
+  const place = defect instanceof Error ? /^ +at .*$/m.exec(defect.stack ?? "")?.[0].trim() : undefined
+  return place === undefined ? messageOf(defect) : `${messageOf(defect)} (${place})`
+}
 
 const fiberscope = Command.make("fiberscope").pipe(
   Command.withDescription("Finds leaks in running Effect programs, and explains them"),

@@ -2,7 +2,7 @@
  * `fiberscope report`: makes the report of a run again, from its recording.
  */
 import * as Effect from "effect/Effect"
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
 import * as Diagnosis from "../Diagnosis.ts"
 import * as Recording from "../Recording.ts"
 import * as Report from "../Report.ts"
@@ -11,17 +11,26 @@ import * as Output from "./Output.ts"
 import { readAccepted } from "./run.ts"
 import { version } from "./version.ts"
 
-/** Reads a recording and answers the exit code that its verdict has. */
-export const report = (options: {
+/** What can be asked of a recording. */
+export interface ReportOptions {
   readonly recording: string
+  readonly json: Option.Option<string>
+  readonly strict: boolean
+  readonly leakExitCode: number
+  readonly quiet: boolean
   readonly format: Output.Format
   readonly accepted: Option.Option<string>
-}) =>
+}
+
+/** Reads a recording and answers the exit code that its verdict has. */
+export const report = (options: ReportOptions) =>
   Effect.gen(function*() {
-    const text = yield* Output.readText(options.recording)
+    yield* Option.match(options.json, { onNone: () => Effect.void, onSome: Output.checkWritable })
     const accept = yield* readAccepted(options.accepted)
-    const { durationMs, end, observations } = yield* Recording.replay(text, options.recording, {
-      resolve: Sources.make()
+    const sources = Sources.make("recorded")
+    const { durationMs, end, observations } = yield* Recording.replayFile(options.recording, {
+      resolve: sources.resolve,
+      met: sources.met
     })
     const made = Report.make({
       processes: observations.map((observation) => ({
@@ -32,6 +41,7 @@ export const report = (options: {
       durationMs,
       version
     })
-    yield* Output.print(made, options.format)
-    return made.verdict === "leak" ? 23 : 0
+    if (!options.quiet) yield* Output.print(made, options.format, sources.read)
+    yield* Option.match(options.json, { onNone: () => Effect.void, onSome: (file) => Output.writeReport(file, made) })
+    return made.verdict === "leak" ? options.leakExitCode : made.verdict === "undecided" && options.strict ? 24 : 0
   })

@@ -85,7 +85,7 @@ export const run = (options: RunOptions) =>
       version,
       unseen: whyUnseen({ end, marks: agents.marks(), runtimes: runtimes() })
     })
-    if (!options.quiet) yield* Output.print(report, options.format)
+    if (!options.quiet) yield* Output.print(report, options.format, agents.source)
     yield* Option.match(options.json, { onNone: () => Effect.void, onSome: (file) => Output.writeReport(file, report) })
     return exitCode(report, exit, program, stoppedByTool, options)
   }))

@@ -200,7 +200,26 @@ describe.concurrent("fiberscope run", { timeout: 60_000 }, () => {
         ],
         [["run", "--format", "html", "--", "node"], "--format html: expected \"pretty\" | "],
         [["run", "app.mjs", "--inspect"], "there is no flag --inspect\nFlags of the program stand after --"],
+        ...["0", "256", "-1"].map((code) =>
+          [
+            ["run", `--error-exitcode=${code}`, "--", "node"],
+            `--error-exitcode ${code}: expected an exit code, which is a whole number from 1 to 255`
+          ] as const
+        ),
+        [["run", "--error-exitcode", "1.5", "--", "node"], "--error-exitcode 1.5: expected an integer"],
+        [["report", "x.ndjson", "--error-exitcode", "256"], "--error-exitcode 256: expected an exit code"],
+        [["run", "--sampling=-1", "--", "node"], "--sampling -1: expected a whole number of bytes"],
+        [["run", "--sampling", "1e99", "--", "node"], "--sampling 1e99: expected an integer"],
+        ...["0", "0s", "-1s", "NaN", "Infinity", "1e99", "99999999h", "0.0001ms", ""].map((time) =>
+          [
+            ["run", `--for=${time}`, "--", "node"],
+            time === "" ? "--for needs a value" : `--for ${time}: expected a duration`
+          ] as const
+        ),
         [["report"], "which recording?"],
+        [["report", "x.ndjson", "--formt", "json"], "there is no flag --formt; did you mean --format?"],
+        [["report", "x.ndjson", "y.ndjson"], "Unexpected positional argument"],
+        [["run", "--\u001b[2J\n::error::x", "--", "node"], "there is no flag --\\x1b[2J"],
         [["walk"], "there is no command walk\nTo observe a program: fiberscope run -- walk\n"]
       ] as const
     )("ends with 64 for wrong arguments, and a few words instead of a page: %j", async ([args, advice]) => {

@@ -124,3 +124,16 @@ export const readings = (
   }
   return out
 }
+
+/** What an agent says of a program whose fibers, so many a second, are forked at a place and never end. */
+export const observed = (
+  seconds: number,
+  fork: Place,
+  options: { readonly cwd: string; readonly pid: number; readonly each: number }
+): ReadonlyArray<Message> => [
+  ...opening({ pid: options.pid }).map((message) =>
+    message.type === "hello" ? { ...message, cwd: options.cwd } : message
+  ),
+  { type: "site", id: 2, fork, chain: [] },
+  ...Array.from({ length: seconds }, (_, i) => tick((i + 1) * 1000, { flow: [[2, i, options.each, 0, 0]] }))
+]
