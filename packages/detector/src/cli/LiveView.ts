@@ -3,16 +3,20 @@
  *
  * The program writes to the same terminal, and nothing of what it writes is touched. So its part of the screen is made the scrolling
  * region (DECSTBM), as package managers do for their progress, and the lines below are painted with the cursor saved and restored,
- * in one write. On a pipe, in a dumb terminal, and with `NO_COLOR` on a terminal too small, there is no view.
+ * in one write. On a pipe, in a dumb terminal, and on a terminal too small, there is no view.
+ *
+ * The region is a state of the terminal, so it is undone in every way in which a view can end: with its scope, when the process exits,
+ * while it is stopped by Ctrl-Z or runs in the background, and, by a guard, when it is killed.
  */
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import { writeSync } from "node:fs"
+import { readFileSync, writeSync } from "node:fs"
 import process from "node:process"
 import { renderLive } from "../report/Live.ts"
 import type { LiveState } from "../report/Live.ts"
 import { styleFor } from "../report/Style.ts"
+import * as TerminalGuard from "./TerminalGuard.ts"
 
 const escape = "\u001b"
 const save = `${escape}7`
@@ -26,20 +30,36 @@ export const show = (state: () => LiveState): Effect.Effect<boolean, never, Scop
   Effect.gen(function*() {
     if (!process.stderr.isTTY || process.env["TERM"] === "dumb" || process.stderr.rows < smallest) return false
     const style = styleFor(true, process.env)
+    const guard = TerminalGuard.start()
     let height = 0
     let rows = 0
-
-    const reserve = (): void => {
-      rows = process.stderr.rows
-      height = Math.min(9, Math.floor(rows / 3))
-      // Make room, then let only the lines above scroll; setting the region moves the cursor, so it is saved before.
-      write(`${"\n".repeat(height)}${escape}[${height}A${save}${escape}[1;${rows - height}r${restore}`)
-    }
+    let shown = false
 
     const clear = (): string =>
       Array.from({ length: height }, (_, i) => `${escape}[${rows - height + 1 + i};1H${escape}[2K`).join("")
 
+    const undo = (): string => `${save}${escape}[r${clear()}${restore}`
+
+    const reserve = (): void => {
+      rows = process.stderr.rows
+      height = Math.min(9, Math.floor(rows / 3))
+      shown = true
+      guard.onDeath(undo())
+      // Make room, then let only the lines above scroll; setting the region moves the cursor, so it is saved before.
+      write(`${"\n".repeat(height)}${escape}[${height}A${save}${escape}[1;${rows - height}r${restore}`)
+    }
+
+    const remove = (): void => {
+      if (!shown) return
+      shown = false
+      write(undo())
+      guard.onDeath("")
+    }
+
     const paint = (): void => {
+      if (!isForeground()) return remove()
+      if (process.stderr.rows < smallest) return remove()
+      if (!shown) reserve()
       const columns = process.stderr.columns
       const lines = renderLive(state(), { columns: columns - 1, rows: height - 1, style })
       const rule = style.faint("─".repeat(Math.max(1, columns - 1)))
@@ -48,26 +68,48 @@ export const show = (state: () => LiveState): Effect.Effect<boolean, never, Scop
     }
 
     const resized = (): void => {
-      if (process.stderr.rows < smallest) return
-      write(`${save}${escape}[r${clear()}${restore}`)
-      reserve()
+      remove()
       paint()
+    }
+
+    // The program of the same group is stopped by the terminal itself; whoever has the terminal then finds it as it should be.
+    const suspended = (): void => {
+      remove()
+      process.kill(process.pid, "SIGSTOP")
     }
 
     yield* Effect.acquireRelease(
       Effect.sync(() => {
-        reserve()
         process.stderr.on("resize", resized)
+        process.on("exit", remove)
+        process.on("SIGTSTP", suspended)
+        process.on("SIGCONT", paint)
+        paint()
       }),
       () =>
         Effect.sync(() => {
           process.stderr.off("resize", resized)
-          write(`${save}${escape}[r${clear()}${restore}`)
+          process.off("exit", remove)
+          process.off("SIGTSTP", suspended)
+          process.off("SIGCONT", paint)
+          remove()
+          guard.stop()
         })
     )
     yield* Effect.forkScoped(Effect.repeat(Effect.sync(paint), Schedule.spaced(paintEveryMs)))
     return true
   })
+
+/** Whether this process is of the group that has the terminal, as far as the system tells. */
+const isForeground = (): boolean => {
+  try {
+    // pid (name) state ppid pgrp session tty_nr tpgid …, and the name may contain anything
+    const [, , pgrp, , , foreground] = readFileSync("/proc/self/stat", "utf8").split(") ").at(-1)!.split(" ")
+    return pgrp === foreground || foreground === "-1"
+  } catch {
+    return true
+  }
+}
 
 const write = (text: string): void => {
   try {

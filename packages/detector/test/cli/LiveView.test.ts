@@ -1,7 +1,10 @@
 /** The live view in real terminals, by tmux; where there is none the reason is printed. */
 import { assert, describe, it } from "@effect/vitest"
 import { execFileSync } from "node:child_process"
-import { dirname } from "node:path"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import process from "node:process"
 import { setTimeout as wait } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { fixture } from "../support/Fiberscope.ts"
@@ -122,5 +125,112 @@ describe.skipIf(missing !== undefined).concurrent("the live view", { timeout: 60
       numbersGone(text),
       /serving\n+─+\nfiberscope {2}n of n s {2}too early to tell: a leak shows after n s {2}n readings\n {2}live fibers ~ +n\n/
     )
+  })
+})
+
+describe.skipIf(missing !== undefined).concurrent("the terminal of a live view", { timeout: 60_000 }, () => {
+  /** A shell in a terminal, with job control; the tool runs in it as a person starts it. */
+  const shell = async (
+    name: string,
+    env: string,
+    then: (
+      session: {
+        readonly type: (keys: string) => void
+        readonly text: () => string
+        readonly kill: (signal: NodeJS.Signals) => void
+      }
+    ) => Promise<void>
+  ): Promise<void> => {
+    const folder = mkdtempSync(join(tmpdir(), "fiberscope-terminal-"))
+    const script = join(folder, "start.sh")
+    const pid = () => Number(readFileSync(join(folder, "pid"), "utf8"))
+    writeFileSync(
+      script,
+      `echo $$ > ${folder}/pid\nPATH=${dirname(process.execPath)}:$PATH\n`
+        + `${env} exec ${process.execPath} ${main} run --for 20s -- ${process.execPath} ${fixture("leaks.mjs")}\n`
+    )
+    tmux("new-session", "-d", "-s", name, "-x", "80", "-y", "24", "env PS1='$ ' sh -i")
+    const text = () => tmux("capture-pane", "-p", "-t", name)
+    const type = (keys: string) =>
+      void tmux("send-keys", "-t", name, ...keys.startsWith("C-") ? [keys] : [keys, "Enter"])
+    try {
+      type(`sh ${script}`)
+      await until(text, /live fibers/)
+      await then({ type, text, kill: (signal) => process.kill(pid(), signal) })
+    } finally {
+      tmux("kill-session", "-t", name)
+      try {
+        process.kill(-pid(), "SIGKILL") // the program goes on without the tool
+      } catch {
+        // It has ended.
+      }
+      rmSync(folder, { recursive: true, force: true })
+    }
+  }
+
+  const until = async (text: () => string, expected: RegExp): Promise<string> => {
+    for (let i = 0; i < 150 && !expected.test(text()); i++) await wait(100)
+    assert.match(text(), expected)
+    return text()
+  }
+
+  /** Lines scroll over the whole screen, down to its last line, and nothing of the view is left. */
+  const assertUsable = async (
+    { text, type }: { readonly text: () => string; readonly type: (keys: string) => void }
+  ) => {
+    type("seq 101 140")
+    const lines = (await until(text, /^140\n\$ ?$/m)).trimEnd().split("\n")
+    assert.deepStrictEqual(lines.slice(0, -1), Array.from({ length: 23 }, (_, i) => String(118 + i)))
+    assert.strictEqual(lines.length, 24)
+  }
+
+  it.for(["SIGKILL", "SIGABRT", "SIGSEGV"] as const)("can be used after the tool was ended by %s", async (signal) => {
+    await shell(`ended-${signal}`, "", async (session) => {
+      session.kill(signal)
+      await until(session.text, /(?:Killed|Aborted|Segmentation fault)[^]*\$/)
+      await until(session.text, /^(?!.*───)/s)
+      assert.notMatch(session.text(), /live fibers/)
+      await assertUsable(session)
+    })
+  })
+
+  it.for(["SIGTERM", "SIGHUP"] as const)(
+    "can be used after the tool was ended by %s, with a report",
+    async (signal) => {
+      await shell(`asked-${signal}`, "", async (session) => {
+        session.kill(signal)
+        await until(session.text, /fiberscope 0\.1\.0\n\$/)
+        await assertUsable(session)
+      })
+    }
+  )
+
+  it("can be used after the tool failed", async () => {
+    const thrown = "if (process.argv[1]?.endsWith(\"main.ts\")) setTimeout(() => { throw new Error(\"defect\") }, 4000)"
+    await shell(
+      "failed",
+      `NODE_OPTIONS='--import=data:text/javascript,${encodeURIComponent(thrown)}'`,
+      async (session) => {
+        await until(session.text, /Error: defect[^]*\n\$/)
+        await assertUsable(session)
+      }
+    )
+  })
+
+  it("is the shell's while the tool is stopped or in the background, and the view comes back with it", async () => {
+    await shell("stopped", "", async (session) => {
+      session.type("C-z")
+      await until(session.text, /Stopped[^]*\n\$/)
+      await assertUsable(session)
+      session.type("bg")
+      await wait(2500)
+      assert.notMatch(session.text(), /───|live fibers/)
+      session.type("fg")
+      const lines = (await until(session.text, /^fiberscope {2}\d+ of 20 s/m)).trimEnd().split("\n")
+      assert.isAbove(lines.findIndex((line) => line.startsWith("───")), 10)
+      session.type("C-\\")
+      await until(session.text, /fiberscope 0\.1\.0\n\$/)
+      await assertUsable(session)
+    })
   })
 })
