@@ -7,8 +7,8 @@
  * know. Then come the messages of the agents, in the order in which they arrived; a line that says that the program was asked to end;
  * and last how it ended. A recording that stops in the middle of its last line, because the tool was killed, is read as far as it goes.
  *
- * A recording may have been written by anybody. Each line is checked by a schema, and a line that is not as it should be is an error
- * that names it. A recording is read line by line, so it may be larger than the memory; what is kept of it is bounded by {@link limits}.
+ * A recording is a file from anywhere, so a schema checks each line, and the error for a malformed line names it. A recording is read
+ * line by line, so it may be larger than the memory; {@link limits} bound the part that is kept.
  *
  * @since 0.1.0
  */
@@ -81,7 +81,7 @@ const End = Schema.Struct({
 })
 
 /**
- * Not a recording, one of another version, or one with a line that is not as it should be.
+ * The file is not a recording, has another version, or has a malformed line.
  *
  * @since 0.1.0
  * @category errors
@@ -131,11 +131,11 @@ export interface Replay {
  * @category models
  */
 export interface ReplayOptions {
-  /** What a place is called in the sources. Default: as the process called it. */
+  /** Names a place as the sources do. Default: as the process named it. */
   readonly resolve?: ((place: Place) => Place) | undefined
   /** Called when a process introduces itself. */
   readonly met?: ((hello: Hello) => void) | undefined
-  /** Called whenever another interval of a process was taken in, so that it can be asked what would have been said at that moment. */
+  /** Called after each interval of a process, for judgements of that moment. */
   readonly onTick?: ((observation: Observation.Observation) => void) | undefined
 }
 
@@ -375,7 +375,7 @@ const makeReader = (file: string, options: ReplayOptions | undefined): Reader =>
       return undefined
     }
     if (Option.isNone(decodeFreeze(value))) {
-      return refuse("expected what a process says, the end, or that it was asked for")
+      return refuse("expected a message of a process, or how the program ended")
     }
     frozen = true
     for (const { observation } of processes.values()) observation.freeze()
@@ -399,7 +399,7 @@ const makeReader = (file: string, options: ReplayOptions | undefined): Reader =>
     },
     tooMuch: () =>
       refuse(
-        "what is kept so far fills the memory that node has; NODE_OPTIONS=--max-old-space-size=16384 gives it more"
+        "too large for the memory of node; NODE_OPTIONS=--max-old-space-size=16384 gives it more"
       ),
     replay: () => {
       const observations = [...processes.values()].map(({ observation }) => observation)

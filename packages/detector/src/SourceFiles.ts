@@ -12,7 +12,7 @@
  *   repository or a workspace, else with a `package.json`, else the folder itself), or below a package that is linked from a
  *   `node_modules` of these, as packages of a workspace are. The user has just started this program, which can read as much itself.
  *
- * What cannot be read is missing in names and excerpts, and nothing else. All sources together may have 256 MiB.
+ * Names and excerpts from other files are missing in the report. All sources together may have 256 MiB.
  *
  * @since 0.1.0
  */
@@ -54,7 +54,7 @@ const mostFolders = 256
 const isSourceName = (file: string): boolean => /\.(?:[cm]?[jt]sx?|vue|svelte|map)$/.test(file)
 
 /**
- * Makes the reader for programs that run, or for recordings, which anybody may have written.
+ * Makes the reader for a program that runs, or for a recording, which is a file from anywhere.
  *
  * @since 0.1.0
  * @category constructors
@@ -128,7 +128,7 @@ const isBelowAny = (file: string, folders: Iterable<string>): boolean => {
   return false
 }
 
-/** What lies in these folders is made when it is read, whatever it is called. */
+/** Files in these folders are no sources, whatever their names are. */
 const isSpecial = (file: string): boolean => /^\/(?:proc|sys|dev)\//.test(file)
 
 /** The content of a regular file of at most so many bytes. Opening never waits, whatever the file has become in the meantime. */
@@ -152,7 +152,7 @@ const contentOf = (file: string, most: number): Buffer | undefined => {
   }
 }
 
-/** The folder of the repository, the workspace or the package that a folder belongs to. What is installed belongs to none. */
+/** The folder of the repository, the workspace or the package that a folder belongs to. Installed packages are not a project. */
 const projectOf = (folder: string): string => {
   const installed = folder.search(/[\\/]node_modules(?:[\\/]|$)/)
   let nearest: string | undefined

@@ -3,7 +3,7 @@
  *
  * **Details**
  *
- * A map and the file that names it come from the program, so both are read only where sources may be, and what a map says is checked.
+ * A map and the file that names it come from the program, so both are read only where sources may be, and a schema checks the map.
  *
  * @since 0.1.0
  */
@@ -17,7 +17,7 @@ import { isProgramFrame } from "./AllocationSites.ts"
 
 const comment = /\/\/[#@]\s*sourceMappingURL=(\S+)\s*$/gm
 
-/** Characters of all maps together: what is made of a map takes thirty times as much memory. */
+/** Characters of all maps together: a parsed map takes thirty times as much memory as its text. */
 const mostOfMaps = 32 * 1024 * 1024
 
 const Map3 = Schema.Struct({

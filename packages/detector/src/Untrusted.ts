@@ -3,13 +3,14 @@
  *
  * **Details**
  *
- * Names of spans, files, arguments and messages are chosen by the program, and often by its users. None of them may move the cursor of
- * a terminal, start a line of a log, give a command to a CI system or change the structure of a page. So characters that control
- * something are written as visible escapes (`\n`, `\x1b`, `\u202e`), and everything is cut at a stated length.
+ * The program, and often its users, choose the names of spans, files, arguments and messages. None of them may move the cursor of a
+ * terminal, start a line of a log, give a command to a CI system or change the structure of a page. So control characters are written as
+ * visible escapes (`\n`, `\x1b`, `\u202e`), and each text is cut at a stated length.
  *
  * {@link printable} does this for all strings of a value. It is applied where findings are made (`Diagnosis`) and where rendering begins
  * (`report/Renderer`), so a rule or a rendering that forgets it is safe as well. {@link markdown} and the functions for GitHub are
- * applied to text that is printable already. Data in JSON stays as it was, with escapes of JSON.
+ * applied to text that is printable already. In JSON the findings are printable as well; other strings are unchanged there, and control
+ * characters are escapes of JSON.
  *
  * @since 0.1.0
  */
@@ -24,7 +25,7 @@
 export const longest = { name: 160, file: 1024, text: 1000, key: 88 } as const
 
 // Cc: C0, DEL and C1. Cf: bidi and zero-width controls, tags. Cs: surrogates without their other half. Zl, Zp: ends of lines.
-// Beyond these: a joiner, fillers and variation selectors that nobody sees.
+// Besides: a joiner, fillers and variation selectors, which are invisible.
 // oxlint-disable-next-line no-misleading-character-class -- each is meant alone
 const hidden = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\u{e0100}-\u{e01ef}]/u
 
@@ -48,7 +49,7 @@ const visible = (char: string): string => {
  *
  * **Details**
  *
- * What it returns stays the same when it is applied again. Commands of CI systems lose their meaning: `::error` becomes `:\:error`.
+ * Applied to its own result it changes nothing. Commands of CI systems lose their meaning: `::error` becomes `:\:error`.
  *
  * **Example**
  *
@@ -133,7 +134,7 @@ export const keyText = (text: string): string =>
   )
 
 /**
- * The message of an error as one line: ends of lines in it are those of whoever wrote the message, and become spaces.
+ * The message of an error as one line: ends of lines become spaces.
  *
  * @since 0.1.0
  * @category rendering

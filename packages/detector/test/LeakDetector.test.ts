@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer, Stream } from "effect"
+import { Deferred, Effect, Fiber, Layer, Logger, References, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import type { Message, Tick } from "../src/agent/Protocol.ts"
 import type { FindingEvent } from "../src/LeakDetector.ts"
 import { LeakDetector } from "../src/LeakDetector.ts"
 import type { LeakRule } from "../src/LeakRule.ts"
 import { ok } from "../src/LeakRule.ts"
+import { FiberGrowth } from "../src/rules/FiberGrowth.ts"
+import { controls } from "./support/hostile.ts"
 
 const tick = (t: number, live: number, flow: Tick["flow"]): Tick => ({
   type: "tick",
@@ -109,6 +111,46 @@ describe("LeakDetector", () => {
         source: source(5, () => 99_999),
         onFinding: () => Effect.andThen(Effect.sync(() => void calls++), Effect.never)
       })))
+    }))
+
+  it.effect("writes lines to the log and hands out findings in which nothing of the program controls anything", () =>
+    Effect.gen(function*() {
+      const hostileName = "evil\u001b[2J\n::error::x\u202e"
+      const lines: Array<string> = []
+      const logger = Logger.make(({ cause, message }) => void lines.push(String(message), ...cause.reasons.map(String)))
+      const broken: LeakRule = {
+        name: hostileName,
+        check: () => {
+          throw new Error(hostileName)
+        }
+      }
+      const said: Array<string> = []
+      const named = (send: (message: Message) => void) =>
+        source(5, () => 9999)((message) =>
+          send(message.type === "site" ? { ...message, fork: { ...message.fork, name: hostileName } } : message)
+        )
+      yield* Effect.gen(function*() {
+        yield* TestClock.adjust("2 minutes")
+      }).pipe(
+        Effect.provide(LeakDetector.layer({
+          ...quietly,
+          rules: [FiberGrowth, broken],
+          source: named,
+          onFinding: ({ finding }) => {
+            said.push(JSON.stringify(finding))
+            return Effect.die(new Error(hostileName))
+          }
+        })),
+        Effect.provideService(References.CurrentLoggers, new Set([logger]))
+      )
+      assert.strictEqual(lines.length, 2)
+      assert.match(lines[0]!, /^LeakDetector switched off: rule evil\\x1b\[2J\\n:\\:error::x\\u202e: Error: evil\\x1b/)
+      assert.match(lines[1]!, /^LeakDetector switched off: onFinding failed: Error: evil\\x1b/)
+      assert.isAbove(said.length, 0)
+      for (const text of [...lines, ...said]) {
+        assert.notMatch(text, controls)
+        assert.notInclude(text, "\n")
+      }
     }))
 
   // it.live: the agent in this process reads real fibers and real memory.

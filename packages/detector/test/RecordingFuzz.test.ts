@@ -1,4 +1,4 @@
-/** Any recording that is not as it should be gives a report or one line that says so: a real one is changed in every way. */
+/** A malformed recording gives a report or one line with the reason: a real one is changed at random. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit } from "effect"
 import { readFileSync } from "node:fs"

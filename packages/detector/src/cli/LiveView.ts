@@ -72,7 +72,7 @@ export const show = (state: () => LiveState): Effect.Effect<boolean, never, Scop
       paint()
     }
 
-    // The program of the same group is stopped by the terminal itself; whoever has the terminal then finds it as it should be.
+    // The terminal stops the program as well, and the shell gets a terminal without a region.
     const suspended = (): void => {
       remove()
       process.kill(process.pid, "SIGSTOP")

@@ -26,7 +26,7 @@ export type Format = "pretty" | "json" | "github" | "markdown"
 /** The text of a source file, if it may be read. */
 type Source = (file: string) => string | undefined
 
-/** Writes the report to stderr, with excerpts of sources. When nobody reads, the exit code still tells. */
+/** Writes the report to stderr, with excerpts of sources. Without a reader the exit code remains. */
 export const print = (report: Report, format: Format, source: Source): Effect.Effect<void> =>
   Effect.sync(() => say(renderings[format](report, source)))
 
@@ -115,7 +115,7 @@ export const say = (text: string): void => {
   }
 }
 
-/** Says in one line of stderr what went wrong, whatever characters its parts have. */
+/** Writes an error as one printable line to stderr. */
 export const complain = (message: string): void => say(`fiberscope: ${oneSentence(message)}\n`)
 
 const cannotWrite = (file: string, error: unknown): OutputError =>

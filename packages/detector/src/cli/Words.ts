@@ -19,7 +19,7 @@ EXIT CODES
   23                   a leak found (--error-exitcode)
   24                   it cannot be told, with --strict
   64                   wrong arguments
-  125, 126, 127        fiberscope failed, or a recording is not as it should be; the program is not executable; it is not found`
+  125, 126, 127        fiberscope failed or a recording is malformed, the program is not executable, it is not found`
 
 /** Help, errors and the version as they are printed. Logs are none, so a flag for their level would only be noise. */
 export const layer = (args: ReadonlyArray<string>): Layer.Layer<never> =>

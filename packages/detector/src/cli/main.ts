@@ -192,7 +192,7 @@ const fail = (code: number, message: string): Effect.Effect<number> =>
     return code
   })
 
-/** What was thrown, and where. */
+/** The message of a defect, and its place. */
 const describeDefect = (defect: unknown): string => {
   const place = defect instanceof Error ? /^ +at .*$/m.exec(defect.stack ?? "")?.[0].trim() : undefined
   return place === undefined ? messageOf(defect) : `${messageOf(defect)} (${place})`

@@ -11,7 +11,7 @@ import * as Output from "./Output.ts"
 import { readAccepted } from "./run.ts"
 import { version } from "./version.ts"
 
-/** What can be asked of a recording. */
+/** The options of `fiberscope report`. */
 export interface ReportOptions {
   readonly recording: string
   readonly json: Option.Option<string>

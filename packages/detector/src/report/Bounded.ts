@@ -1,5 +1,5 @@
 /**
- * How much of a report is shown: the worst first, and how many more there are. `--json` writes all of it.
+ * The part of a report that is shown: the worst first, and how many more there are. `--json` writes all of it.
  *
  * @since 0.1.0
  */
@@ -57,7 +57,7 @@ export const worstFirst = (findings: ReadonlyArray<Finding>): ReadonlyArray<Find
 
 const severities: Readonly<Record<Finding["severity"], number>> = { error: 0, warning: 1, info: 2 }
 
-/** Bytes that are taken to be held by one fiber or handle of which nothing is known. */
+/** Bytes that one fiber or handle is assumed to hold when nothing is known. */
 const each = 1000
 
 const harm = ({ bytes, count, growth: { perSecond, unit } }: Finding): number => {
@@ -77,7 +77,7 @@ export const busiestFirst = (processes: ReadonlyArray<ProcessReport>): ReadonlyA
   [...processes].sort((a, b) => verdicts[a.verdict] - verdicts[b.verdict] || b.fibers.started - a.fibers.started)
 
 /**
- * What the processes that are not shown are: `50 ok, 2 undecided`.
+ * The number of processes with each verdict: `50 ok, 2 undecided`.
  *
  * @since 0.1.0
  * @category rendering

@@ -1,5 +1,5 @@
 /**
- * The door through which a report enters a rendering: behind it there are no control characters, whatever the program is called.
+ * The entry of a report into a rendering: behind it no string has control characters.
  *
  * @since 0.1.0
  */

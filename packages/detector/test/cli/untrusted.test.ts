@@ -1,4 +1,4 @@
-/** What comes from the program is data: in all outputs of the command line, and in recordings that anybody may have written. */
+/** Text of the program is data in all outputs of the command line, and a recording is a file from anywhere. */
 import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { execFileSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
@@ -125,7 +125,7 @@ describe("fiberscope report", { timeout: 60_000 }, () => {
       [file("empty", ""), /is not a recording/],
       [file("text", "\u001b[2Jhello\n"), /is not a recording/],
       [file("bytes", "\u0000\ufffe".repeat(1000)), /is not a recording/],
-      [file("deep", `${lines[0]}\n${"[".repeat(1e6)}${"]".repeat(1e6)}\n`), /line 2: expected what/],
+      [file("deep", `${lines[0]}\n${"[".repeat(1e6)}${"]".repeat(1e6)}\n`), /line 2: expected a message/],
       [
         file("number", lines.join("\n").replace("\"heapUsed\":", "\"heapUsed\":1e999,\"x\":")),
         /line \d+: Expected a number/

@@ -52,7 +52,7 @@ const assertIsText = (text: string, name: string): void => {
   for (const line of text.split("\n")) assert.notMatch(line, isCommand, name)
 }
 
-/** What a page consists of, without its text. */
+/** The parts of a page without their text. */
 const structure = (tokens: ReadonlyArray<Token>): ReadonlyArray<string> =>
   tokens.flatMap((token) => {
     if (token.type === "escape" || token.type === "text" && !("tokens" in token)) return []
