@@ -1,0 +1,56 @@
+/** Whether a report saw a program, and whether its verdict is true: pure functions over the report. */
+import { convicts } from "../../src/Finding.ts"
+import type { Report } from "../../src/Report.ts"
+import { describeSite } from "../../src/Site.ts"
+import type { Program } from "./Program.ts"
+
+export interface Seen {
+  readonly fibers: number
+  readonly effect: ReadonlyArray<string>
+  /** Why the program counts as unseen; absent when it was seen. */
+  readonly problem?: string
+}
+
+/** The fibers and versions of effect that a report knows of, and what is wrong with them. */
+export const seen = (program: Program, report: Report | undefined): Seen => {
+  if (report === undefined) return { fibers: 0, effect: [], problem: "there is no report" }
+  const fibers = report.processes.reduce((sum, process) => sum + process.fibers.started, 0)
+  const effect = report.versions.effect
+  const expected = program.effectInReport ?? program.effect
+  if (fibers === 0) {
+    const reasons = [report.because, ...report.processes.flatMap(({ problems }) => problems)].join("; ")
+    return program.unseen?.test(reasons) === true
+      ? { fibers, effect }
+      : { fibers, effect, problem: `no fibers: ${reasons}` }
+  }
+  if (!effect.includes(expected)) {
+    return { fibers, effect, problem: `effect ${effect.join(", ")} was reported, and it is ${expected}` }
+  }
+  return { fibers, effect }
+}
+
+/** `true` and `untrue` speak for themselves; `unsure` is `undecided` where the truth is known. */
+export type Judgement = "true" | "unsure" | "untrue"
+
+/** Whether the verdict is true, and for a leak whether what leaks was named. */
+export const judge = (
+  program: Program,
+  report: Report | undefined
+): { readonly is: Judgement; readonly why: string } => {
+  const { named, verdicts, why } = program.truth
+  if (report === undefined) return { is: "untrue", why: "there is no report" }
+  if (report.verdict === "undecided" && program.unseen?.test(report.because) === true) {
+    return { is: "true", why: report.because }
+  }
+  if (report.verdict === "undecided" && !verdicts.includes("undecided")) return { is: "unsure", why: report.because }
+  if (!verdicts.includes(report.verdict)) return { is: "untrue", why: `it is ${verdicts[0]}: ${why}` }
+  const findings = report.findings.filter(convicts)
+  if (report.verdict !== "leak" || named === undefined) return { is: "true", why: report.because }
+  const names = findings.flatMap(({ chain, site, summary, waits }) => [
+    summary,
+    ...[site, ...chain, ...waits].map((place) => describeSite(place))
+  ])
+  return names.some((name) => named.test(name))
+    ? { is: "true", why: report.because }
+    : { is: "untrue", why: `nothing that is named matches ${named}: ${report.because}` }
+}
