@@ -57,6 +57,8 @@ export interface Truth {
   readonly why: string
   /** For a leak: what a finding has to name. */
   readonly named?: RegExp
+  /** For a leak: its bytes a second under this traffic. An `ok` that says it cannot show so little is not untrue. */
+  readonly bytesPerSecond?: number
   /** For the witness: a class of objects that grows by at least so many between its two snapshots. */
   readonly grows?: readonly [name: string, atLeast: number]
   /** For the witness: a class of objects that grows by no more than so many between its two snapshots. */
@@ -69,8 +71,8 @@ export interface Program {
   readonly packages: ReadonlyArray<string>
   readonly overrides?: Readonly<Record<string, string>>
   readonly effect: string
-  /** Where the report cannot know the version: what it says in its place. */
-  readonly effectInReport?: string
+  /** Where the report cannot know the version, as in a bundle: what it says in its place. */
+  readonly effectInReport?: RegExp
   readonly style: string
   readonly driven: string
   readonly prepare?: (folder: Folder) => void

@@ -3,7 +3,7 @@ import type { Report } from "../../src/Report.ts"
 import { differences, differentAnswers, differentLines, near, normalise } from "./compare.ts"
 import type { Behaviour } from "./compare.ts"
 import { edited } from "./install.ts"
-import { judge, seen } from "./judge.ts"
+import { judge, limitOf, seen } from "./judge.ts"
 import { programs } from "./manifest.ts"
 import type { Program } from "./Program.ts"
 import { accountOf, contradicts, rate } from "./witness.ts"
@@ -118,6 +118,17 @@ describe("whether a verdict is true", () => {
     assert.strictEqual(judge(leaks, report("ok")).is, "untrue")
   })
 
+  it("is unsure of an `ok` whose limit is above the leak", () => {
+    const slow: Program = { ...leaks, truth: { ...leaks.truth, bytesPerSecond: 5000 } }
+    const ok = (limit: string) =>
+      report("ok", { because: `nothing piled up; a leak slower than ${limit} would not have shown` })
+    assert.strictEqual(judge(slow, ok("9 KB/s")).is, "unsure")
+    assert.strictEqual(judge(slow, ok("4 KB/s")).is, "untrue")
+    assert.strictEqual(judge(slow, ok("5001 B/s")).is, "unsure")
+    assert.strictEqual(judge(leaks, ok("9 KB/s")).is, "untrue")
+    assert.strictEqual(limitOf("nothing is known of it"), undefined)
+  })
+
   it("wants a leak to be named", () => {
     assert.strictEqual(judge(leaks, report("leak")).is, "true")
     assert.strictEqual(judge({ ...leaks, truth: { ...leaks.truth, named: /other/ } }, report("leak")).is, "untrue")
@@ -135,7 +146,7 @@ describe("what the witness counted", () => {
     { pid: 2, thread: 0, at: 1, heapUsed: 99_000 }
   ]
 
-  it("is of the thread with the most looks", () => {
+  it("is of the thread with the largest heap of those that live long", () => {
     const account = accountOf(looks)
     assert.deepStrictEqual(account.classes.get("Session"), [10, 90])
     assert.strictEqual(rate(account.heap), 200)

@@ -16,17 +16,25 @@ export const seen = (program: Program, report: Report | undefined): Seen => {
   if (report === undefined) return { fibers: 0, effect: [], problem: "there is no report" }
   const fibers = report.processes.reduce((sum, process) => sum + process.fibers.started, 0)
   const effect = report.versions.effect
-  const expected = program.effectInReport ?? program.effect
+  const { effect: expected, effectInReport } = program
   if (fibers === 0) {
     const reasons = [report.because, ...report.processes.flatMap(({ problems }) => problems)].join("; ")
     return program.unseen?.test(reasons) === true
       ? { fibers, effect }
       : { fibers, effect, problem: `no fibers: ${reasons}` }
   }
-  if (!effect.includes(expected)) {
+  if (!effect.some((one) => effectInReport?.test(one) ?? one === expected)) {
     return { fibers, effect, problem: `effect ${effect.join(", ")} was reported, and it is ${expected}` }
   }
   return { fibers, effect }
+}
+
+const units: Readonly<Record<string, number>> = { B: 1, KB: 1024, MB: 1024 ** 2 }
+
+/** The bytes a second below which a leak would not have shown, as a report with the verdict `ok` says. */
+export const limitOf = (because: string): number | undefined => {
+  const [, number, unit] = /a leak slower than (\d+) (B|KB|MB)\/s would not have shown/.exec(because) ?? []
+  return number === undefined ? undefined : Number(number) * units[unit!]!
 }
 
 /** `true` and `untrue` speak for themselves; `unsure` is `undecided` where the truth is known. */
@@ -37,12 +45,18 @@ export const judge = (
   program: Program,
   report: Report | undefined
 ): { readonly is: Judgement; readonly why: string } => {
-  const { named, verdicts, why } = program.truth
+  const { bytesPerSecond = Infinity, named, verdicts, why } = program.truth
   if (report === undefined) return { is: "untrue", why: "there is no report" }
   if (report.verdict === "undecided" && program.unseen?.test(report.because) === true) {
     return { is: "true", why: report.because }
   }
   if (report.verdict === "undecided" && !verdicts.includes("undecided")) return { is: "unsure", why: report.because }
+  if (report.verdict === "ok" && verdicts.includes("leak") && bytesPerSecond <= (limitOf(report.because) ?? 0)) {
+    return {
+      is: "unsure",
+      why: `it leaks ${bytesPerSecond} bytes/s, and the report says that it cannot show so little`
+    }
+  }
   if (!verdicts.includes(report.verdict)) return { is: "untrue", why: `it is ${verdicts[0]}: ${why}` }
   const findings = report.findings.filter(convicts)
   if (report.verdict !== "leak" || named === undefined) return { is: "true", why: report.because }

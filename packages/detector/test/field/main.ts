@@ -3,9 +3,9 @@
  * the same bounded traffic on loopback. It says whether each was hurt, whether it was seen, and whether its verdict is true.
  *
  * Options: `--only name,name`, `--for 60` (seconds of each run), `--into folder` (kept, so the next run installs nothing), `--witness`
- * (a third run, without Fiberscope, that counts what is true). Exit code 1 if a program was hurt, unseen, or got an untrue verdict.
+ * (a third run, without Fiberscope, that counts what is true), `--markdown file` (the rows of docs/field.md). Exit code 1 if a program was hurt, unseen, or got an untrue verdict.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import process from "node:process"
@@ -25,7 +25,8 @@ const { values } = parseArgs({
     for: { type: "string", default: "60" },
     only: { type: "string" },
     into: { type: "string" },
-    witness: { type: "boolean", default: false }
+    witness: { type: "boolean", default: false },
+    markdown: { type: "string" }
   }
 })
 const seconds = Number(values.for)
@@ -133,12 +134,28 @@ const failed = ({ hurt, is, seen, witness, program }: Result): boolean =>
   hurt.length > 0 || seen.problem !== undefined || is === "untrue"
   || (witness !== undefined && Witness.contradicts(witness, program.truth) !== undefined)
 
+/** A row of the table in docs/field.md. */
+const markdown = (result: Result): string =>
+  `| ${
+    [
+      `${result.program.name}, ${result.program.style}`,
+      result.program.effect,
+      result.program.driven,
+      result.hurt.length === 0 ? "as without" : result.hurt[0]!,
+      result.seen.problem ?? `${result.seen.fibers} fibers`,
+      `${result.verdict}, ${result.is}`,
+      result.program.truth.why,
+      result.witness === undefined ? "" : Witness.brief(result.witness, result.program.truth)
+    ].map((cell) => cell.replaceAll("|", "\\|").replaceAll("\n", " ")).join(" | ")
+  } |\n`
+
 const all: Array<Result> = []
 try {
   for (const program of chosen) {
     const result = await judged(program).catch((error: unknown) => failedToRun(program, error))
     all.push(result)
     for (const line of account(result)) say(`  ${line}`)
+    if (values.markdown !== undefined) appendFileSync(values.markdown, markdown(result))
   }
 } finally {
   clean()

@@ -16,6 +16,9 @@ const bin = (name: string, ...args: ReadonlyArray<string>) => (folder: string): 
   ...args
 ]
 
+/** A bundle has no package of effect beside it: the report says where effect was found, or what effect says of itself. */
+const bundled = /^dev$|^the first fiber that ran$|\.m?js$/
+
 const token = { authorization: "Bearer dev-token" }
 
 /** The HTTP server of effect's documentation, with the users in memory that it has for tests: the SQLite of the other is no npm package of ours. */
@@ -38,7 +41,11 @@ const initialize = {
   jsonrpc: "2.0",
   id: 1,
   method: "initialize",
-  params: { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name: "field", version: "1" } }
+  params: {
+    protocolVersion: "2025-06-18",
+    capabilities: { roots: { listChanged: true }, sampling: {}, elicitation: {} },
+    clientInfo: { name: "field", title: "The field suite", version: "1.0.0" }
+  }
 }
 
 /** A client that opens a session, calls a tool, and goes away, with or without ending its session. */
@@ -64,7 +71,7 @@ const session = async (running: Running, i: number, end: boolean): Promise<void>
 }
 
 const mcp = (end: boolean) => async (running: Running): Promise<void> => {
-  await running.pace(steps(running, 20), 20, (i) => session(running, i, end))
+  await running.pace(steps(running, 40), 40, (i) => session(running, i, end))
 }
 
 export const programs: ReadonlyArray<Program> = [
@@ -103,12 +110,12 @@ export const programs: ReadonlyArray<Program> = [
     overrides: { "@effect/platform-node-shared": "4.0.5" },
     effect: "4.0.5",
     style: "tsx",
-    driven: "the same server of effect 4.0.5: 20 users are created a second, over HTTP",
+    driven: "the same server of effect 4.0.5: 40 users are created a second, over HTTP",
     prepare: users,
     start: bin("tsx", "src/51_http-server/10_basics.ts"),
     ready: "port",
     traffic: async (running) => {
-      await running.pace(steps(running, 20), 20, async (i) => {
+      await running.pace(steps(running, 40), 40, async (i) => {
         await asked(running, "POST", "/users", {
           body: { name: `Somebody ${i}`, email: `somebody-${i}@example.com` },
           headers: token
@@ -155,7 +162,7 @@ export const programs: ReadonlyArray<Program> = [
     packages: ["effect@4.1.0", "@effect/platform-node@4.1.0"],
     effect: "4.1.0",
     style: "node",
-    driven: "`McpServer.layerHttp`: 20 clients a second open a session, call a tool and go away without DELETE",
+    driven: "`McpServer.layerHttp`: 40 clients a second open a session, call a tool and go away without DELETE",
     prepare: ({ start }) => start("mcp-http.mjs"),
     start: node("mcp-http.mjs"),
     ready: "port",
@@ -166,7 +173,7 @@ export const programs: ReadonlyArray<Program> = [
       why:
         "`bySessionId` of `ai/internal/mcpStatefulRuntime.ts` keeps each session until a DELETE; nothing makes one expire",
       named: /mcp|Mcp|[sS]ession|initialize|layerHttp/,
-      grows: ["Initialize", 0]
+      grows: ["ClientCapabilities", 300]
     }
   },
   {
@@ -219,7 +226,7 @@ export const programs: ReadonlyArray<Program> = [
     packages: ["effect@4.0.0-rc.112", "@effect/platform-node@4.0.0-rc.112", "esbuild@0.28.2"],
     overrides: { "@effect/platform-node-shared": "4.0.0-rc.112" },
     effect: "4.0.0-rc.112",
-    effectInReport: "the first fiber that ran",
+    effectInReport: bundled,
     style: "minified bundle",
     driven:
       "the OTLP tracing of effect's documentation: 1 200 orders, two at a time, exported to a collector on loopback",
@@ -363,7 +370,7 @@ export const programs: ReadonlyArray<Program> = [
     name: "lalph",
     packages: ["lalph@0.3.139"],
     effect: "4.0.0-beta.94",
-    effectInReport: "the first fiber that ran",
+    effectInReport: bundled,
     style: "bin, bundle, with children",
     driven:
       "`lalph`: its loop over a specification in a git repository, with shell scripts in place of the agent and of `gh`; Ctrl-C ends it",
@@ -374,8 +381,12 @@ export const programs: ReadonlyArray<Program> = [
     end: "SIGINT",
     timed: /./,
     truth: {
-      verdicts: ["ok"],
-      why: "an iteration ends with its worktree, its children and its fibers"
+      verdicts: ["leak"],
+      why:
+        "the log of workers (`activeWorkerLoggingAtom` in `Workers.ts`) opens a stream of the state of each iteration, and effect keeps the subscription when the stream has ended: one atom and two states stay of each",
+      named: /[wW]orker|Atom|stream|subscribe/,
+      bytesPerSecond: 4000,
+      grows: ["WorkerState", 20]
     }
   },
   {
@@ -412,7 +423,7 @@ export const programs: ReadonlyArray<Program> = [
     effect: "4.0.0-beta.57",
     style: "node, TypeScript",
     driven:
-      "the bot of dfx's README: 20 interactions a second come through the gateway of a Discord on loopback, and are answered over HTTP",
+      "the bot of dfx's README: 40 interactions a second come through the gateway of a Discord on loopback, and are answered over HTTP",
     prepare: (folder) => folder.write("bot.ts", readmeBot(folder)),
     start: node("bot.ts"),
     peer: discord,
@@ -421,7 +432,8 @@ export const programs: ReadonlyArray<Program> = [
       verdicts: ["leak"],
       why:
         "the rate limits' memory store (`RateLimit/memory.ts`) keeps a route for each answer, with the token of the interaction in it, where the answer has headers of rate limits",
-      named: /[rR]oute|[bB]ucket|RateLimit|memory/
+      named: /[rR]oute|[bB]ucket|RateLimit|memory/,
+      bytesPerSecond: 12_000
     }
   },
   {
@@ -443,7 +455,7 @@ export const programs: ReadonlyArray<Program> = [
     name: "language-service",
     packages: ["@effect/language-service@0.87.2", "typescript@5.9.3", "effect@4.1.0", "@effect/platform-node@4.1.0"],
     effect: "4.0.0-beta.104",
-    effectInReport: "the first fiber that ran",
+    effectInReport: bundled,
     style: "bin, CommonJS bundle",
     driven: "`effect-language-service diagnostics` over the HTTP server of effect's documentation",
     prepare: ({ copy, write }) => {

@@ -136,12 +136,12 @@ export const discord = async (folder: string): Promise<Peer> => {
     env: { DISCORD: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, DISCORD_BOT_TOKEN: "token" },
     drive: async (running) => {
       await running.until(() => ready, 20_000)
-      const count = steps(running, 20)
-      await running.pace(count, 20, async (i) => {
+      const count = steps(running, 40)
+      await running.pace(count, 40, async (i) => {
         const id = String(10n ** 17n + BigInt(i))
         const d = {
           id,
-          token: `${id}${"t".repeat(180)}`,
+          token: `${id}${"t".repeat(200)}`,
           application_id: "100000000000000000",
           type: 2,
           version: 1,

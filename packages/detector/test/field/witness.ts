@@ -15,7 +15,7 @@ interface Look {
   readonly classes?: Readonly<Record<string, readonly [count: number, bytes: number]>>
 }
 
-/** What was counted in the thread that had the most to count. */
+/** What was counted in the thread with the largest heap of those that live long. */
 export interface Account {
   readonly seconds: number
   readonly heap: ReadonlyArray<readonly [at: number, bytes: number]>
@@ -27,9 +27,12 @@ export interface Account {
 
 /** The account of the looks of one run. */
 export const accountOf = (looks: ReadonlyArray<Look>): Account => {
-  const threads = Map.groupBy(looks, ({ pid, thread }) => `${pid}/${thread}`)
-  const heaviest = (all: ReadonlyArray<Look>): number => Math.max(0, ...all.map(({ heapUsed }) => heapUsed ?? 0))
-  const mine = [...threads.values()].sort((a, b) => b.length - a.length || heaviest(b) - heaviest(a))[0] ?? []
+  const threads = [...Map.groupBy(looks, ({ pid, thread }) => `${pid}/${thread}`).values()]
+  const longest = Math.max(0, ...threads.map((thread) => thread.length))
+  const heaviest = (thread: ReadonlyArray<Look>): number => Math.max(0, ...thread.map(({ heapUsed }) => heapUsed ?? 0))
+  // A launcher lives as long as the program it starts, and holds less; children live for less than half of the time.
+  const mine = threads.filter((thread) => thread.length >= longest / 2)
+    .sort((a, b) => heaviest(b) - heaviest(a))[0] ?? []
   const series = (of: (look: Look) => number | undefined) =>
     mine.flatMap((look) => {
       const value = of(look)
@@ -83,6 +86,18 @@ export const contradicts = ({ classes }: Account, { grows, steady }: Truth): str
 }
 
 const megabytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MB`
+
+/** The account in a few words: the heap, and the classes that the manifest names. */
+export const brief = ({ classes, heap }: Account, { grows, steady }: Truth): string => {
+  if (heap.length === 0) return "it ended before it could be counted"
+  const named = [grows?.[0], steady?.[0]].flatMap((name) => {
+    const counts = name === undefined ? undefined : classes.get(name)
+    return name === undefined
+      ? []
+      : [`${name} ${counts === undefined ? "fewer than 5" : `${counts[0]} → ${counts[1]}`}`]
+  })
+  return [`heap ${megabytes(heap[0]![1])} → ${megabytes(heap.at(-1)![1])}`, ...named].join(", ")
+}
 
 /** The account in lines: the heap after collections, and the classes that grew the most. */
 export const tell = (account: Account, truth: Truth): ReadonlyArray<string> => {
