@@ -1,10 +1,12 @@
 /** Installs the programs of the suite from npm into a folder of their own; nothing of them is kept in this repository. */
-import { execFileSync } from "node:child_process"
+import { execFileSync, spawn } from "node:child_process"
+import { once } from "node:events"
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import process from "node:process"
 import { fileURLToPath } from "node:url"
 import type { Edit, Folder, Program } from "./Program.ts"
+import { started } from "./started.ts"
 
 const starts = fileURLToPath(new URL("starts/", import.meta.url))
 
@@ -55,7 +57,7 @@ const npmEnvironment = (): Record<string, string | undefined> => ({
 })
 
 /** The folder of a program, installed unless a former run has left it there. */
-export const install = (program: Program, into: string): string => {
+export const install = async (program: Program, into: string): Promise<string> => {
   const path = join(into, program.name)
   const done = join(path, ".installed")
   const what = JSON.stringify([program.packages, program.overrides])
@@ -69,11 +71,16 @@ export const install = (program: Program, into: string): string => {
     }
     writeFileSync(join(path, "package.json"), JSON.stringify(manifest))
     const flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--save-exact"]
-    execFileSync("npm", ["install", ...flags, ...program.packages], {
-      cwd: path,
-      env: npmEnvironment(),
-      stdio: ["ignore", "ignore", "inherit"]
-    })
+    const npm = started(
+      spawn("npm", ["install", ...flags, ...program.packages], {
+        cwd: path,
+        detached: true,
+        env: npmEnvironment(),
+        stdio: ["ignore", "ignore", "inherit"]
+      })
+    )
+    const [code] = await once(npm, "close") as [number | null]
+    if (code !== 0) throw new Error(`npm install ended with ${code}`)
     writeFileSync(done, what)
   }
   program.prepare?.(access(path))

@@ -15,9 +15,10 @@ import { install } from "./install.ts"
 import { judge, seen } from "./judge.ts"
 import type { Judgement, Seen } from "./judge.ts"
 import { programs } from "./manifest.ts"
-import { endAll, run } from "./observe.ts"
+import { run } from "./observe.ts"
 import type { Run } from "./observe.ts"
 import type { Program } from "./Program.ts"
+import { endAll } from "./started.ts"
 import * as Witness from "./witness.ts"
 
 const { values } = parseArgs({
@@ -94,7 +95,7 @@ const judged = async (program: Program): Promise<Result> => {
   const base = (mode: string) => join(results, `${program.name}.${mode}`)
   const once = async (mode: "plain" | "observed" | "witness"): Promise<Run> => {
     for (const end of [".json", ".ndjson", ".witness"]) rmSync(`${base(mode)}${end}`, { force: true })
-    const folder = install(program, into)
+    const folder = await install(program, into)
     say(`${program.name}: ${mode}, ${seconds} s`)
     const result = await run({ program, mode, folder, base: base(mode), seconds })
     writeFileSync(`${base(mode)}.stdout`, result.output)

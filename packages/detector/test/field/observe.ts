@@ -13,6 +13,7 @@ import type { Report } from "../../src/Report.ts"
 import type { Behaviour, Ending } from "./compare.ts"
 import { environment } from "./install.ts"
 import type { Answer, End, Program, Running } from "./Program.ts"
+import { kill, started } from "./started.ts"
 
 export type Mode = "plain" | "observed" | "witness"
 
@@ -27,22 +28,6 @@ const witness = fileURLToPath(new URL("witness.mjs", import.meta.url))
 
 /** How long a program may take to be ready, and to end, before it is killed. */
 const patienceMs = 30_000
-
-const running = new Set<ChildProcess>()
-
-/** Ends all that the suite has started. */
-export const endAll = (): void => {
-  for (const child of running) kill(child)
-}
-
-/** A program is the head of a group of its own, so whatever it has started ends with it. */
-const kill = (child: ChildProcess): void => {
-  try {
-    process.kill(-child.pid!, "SIGKILL")
-  } catch {
-    // The group is gone.
-  }
-}
 
 const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, "127.0.0.1")
@@ -82,7 +67,7 @@ export const run = async (options: {
   const port = await freePort()
   const peer = await program.peer?.(folder)
   const [command, ...args] = commandOf(mode, program.start(folder), base)
-  const child = spawn(command!, args, {
+  const child = started(spawn(command!, args, {
     cwd: join(folder, program.cwd ?? "."),
     detached: true,
     stdio: ["pipe", "pipe", "pipe"],
@@ -94,8 +79,7 @@ export const run = async (options: {
       ...(mode === "witness" ? { NODE_OPTIONS: `--import=${witness}`, FIELD_WITNESS: `${base}.witness` } : {}),
       ...(mode === "witness" ? { FIELD_SECONDS: String(seconds) } : {})
     }
-  })
-  running.add(child)
+  }))
   let output = ""
   let errors = ""
   child.stdout!.on("data", (chunk: Buffer) => (output += chunk.toString()))
@@ -157,7 +141,6 @@ export const run = async (options: {
     }
   } finally {
     kill(child)
-    running.delete(child)
     await peer?.close()
   }
 }
