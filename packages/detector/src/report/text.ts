@@ -59,10 +59,13 @@ export const renderText = renderer((report: Report, options?: TextOptions): stri
   const tests = testLines(report, options?.locate)
   if (tests.length > 0) {
     lines.push("")
-    for (const line of tests) lines.push(`  ${line}`.slice(0, width))
-  } else if (report.processes.length > 1) {
+    for (const line of tests) lines.push(cut(`  ${line}`, width))
+  }
+  // Processes that ran tests have said enough.
+  const ranTests = new Set(report.tests?.map(({ pid, thread }) => `${pid}/${thread}`))
+  const processes = busiestFirst(report.processes.filter(({ pid, thread }) => !ranTests.has(`${pid}/${thread}`)))
+  if (report.processes.length > 1 && processes.length > 0) {
     lines.push("")
-    const processes = busiestFirst(report.processes)
     for (const process of processes.slice(0, most.processes)) say("  ", processLine(process))
     const rest = processes.slice(most.processes)
     if (rest.length > 0) say("  ", `and ${rest.length} more processes and threads: ${countVerdicts(rest)}`)

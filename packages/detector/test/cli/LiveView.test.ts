@@ -206,7 +206,7 @@ describe.skipIf(missing !== undefined).concurrent("the terminal of a live view",
   )
 
   it("can be used after the tool failed", async () => {
-    const thrown = "if (process.argv[1]?.endsWith(\"main.ts\")) setTimeout(() => { throw new Error(\"defect\") }, 4000)"
+    const thrown = "if (process.argv[1]?.endsWith(\"main.ts\")) setTimeout(() => { throw new Error(\"defect\") }, 9000)"
     await shell(
       "failed",
       `NODE_OPTIONS='--import=data:text/javascript,${encodeURIComponent(thrown)}'`,
