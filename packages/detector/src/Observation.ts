@@ -16,6 +16,7 @@ import type {
   Unsupported,
   Waiting
 } from "./agent/Protocol.ts"
+import { isProgramFrame } from "./AllocationSites.ts"
 import * as AllocationSites from "./AllocationSites.ts"
 import type { AllocationSites as Allocations } from "./AllocationSites.ts"
 import * as Lives from "./Lives.ts"
@@ -107,6 +108,8 @@ export const make = (options?: {
   readonly windowMs?: number | undefined
   /** What a place is called in the sources. Default: as the process calls it. */
   readonly resolve?: ((place: Place) => Place) | undefined
+  /** The version of a copy of Effect in a bundle, if it is known. */
+  readonly effectVersion?: ((bundle: string) => string | undefined) | undefined
   /** Called when the process introduces itself, before any place is resolved. */
   readonly met?: ((hello: Hello) => void) | undefined
 }): Observation => {
@@ -220,7 +223,9 @@ export const make = (options?: {
 
   const takeWaiting = (message: Waiting): void => {
     const record = site(message.site)
-    record.waiting = message.places.map(({ count, place }) => ({ count, place: resolve(place) }))
+    const places = message.places.map(({ count, place }) => ({ count, place: resolve(place) }))
+    // In a bundle only the source map tells what belongs to a library.
+    record.waiting = places.filter(({ place }) => isProgramFrame(place))
     record.looks++
   }
 
@@ -330,7 +335,7 @@ export const make = (options?: {
           return
         case "copy":
           if (copies.length === 0) startMs = message.t
-          copies = [...copies, message]
+          copies = [...copies, { ...message, effect: message.effect ?? options?.effectVersion?.(message.where) }]
           return
         case "unsupported":
           return takeUnsupported(message)

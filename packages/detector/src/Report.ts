@@ -283,7 +283,7 @@ const processReport = (observation: Observation, diagnosis: Diagnosis): ProcessR
     thread: hello?.thread ?? 0,
     argv: hello?.argv ?? [],
     node: hello?.node ?? "unknown",
-    effect: copies.map(({ effect, where }) => effect ?? where),
+    effect: copies.map(({ effect, where }) => effect ?? `of an unknown version (${where.split(/[\\/]/).at(-1)!})`),
     verdict: diagnosis.verdict,
     because: diagnosis.because,
     durationMs: observation.durationMs,

@@ -4,7 +4,7 @@
  * **Details**
  *
  * Names of files come from the program, from its source maps or from a recording, so each is checked. A file is read when it is a
- * regular file of at most 16 MiB, its name ends like that of a source or a source map (`.ts`, `.js`, `.tsx`, `.mjs`, `.map`, …), and it
+ * regular file of at most 16 MiB, its name ends like that of a source or a source map (`.ts`, `.js`, `.tsx`, `.mjs`, `.map`, …) or is `package.json`, and it
  * lies, all symbolic links resolved, below a folder of the program:
  *
  * - `recorded`: below the working folder that the recording names, unless that is the root of the file system;
@@ -51,7 +51,7 @@ const mostBytes = 256 * MiB
 const mostFiles = 5000
 const mostFolders = 256
 
-const isSourceName = (file: string): boolean => /\.(?:[cm]?[jt]sx?|vue|svelte|map)$/.test(file)
+const isSourceName = (file: string): boolean => /(?:\.(?:[cm]?[jt]sx?|vue|svelte|map)|[\\/]package\.json)$/.test(file)
 
 /**
  * Makes the reader for a program that runs, or for a recording, which is a file from anywhere.

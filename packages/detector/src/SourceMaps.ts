@@ -10,7 +10,7 @@
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { SourceMap } from "node:module"
-import { dirname, isAbsolute, resolve } from "node:path"
+import { dirname, isAbsolute, join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { Place } from "./agent/Protocol.ts"
 import { isProgramFrame } from "./AllocationSites.ts"
@@ -48,30 +48,53 @@ const Entry = Schema.Struct({
 const decodeEntry = Schema.decodeUnknownOption(Entry)
 
 /**
- * Makes the function that maps places. `read` gives the text of a file, if there is one and it may be read.
+ * **Details**
+ *
+ * - `original`: the place in the source of a place in a built file; the place itself where no map says more;
+ * - `sourcesOf`: the paths of all sources of a built file.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SourceMaps {
+  readonly original: (place: Place) => Place
+  readonly sourcesOf: (file: string) => ReadonlyArray<string>
+}
+
+/** A map, and the folder that its sources are relative to. */
+interface Parsed {
+  readonly map: SourceMap
+  readonly root: string
+}
+
+/**
+ * Makes the maps of a program. `read` gives the text of a file, if there is one and it may be read.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (read: (file: string) => string | undefined): (place: Place) => Place => {
-  const maps = new Map<string, SourceMap | undefined>()
+export const make = (read: (file: string) => string | undefined): SourceMaps => {
+  const maps = new Map<string, Parsed | undefined>()
   let room = mostOfMaps
 
-  const mapOf = (file: string): SourceMap | undefined => {
+  const mapOf = (file: string): Parsed | undefined => {
     if (!maps.has(file)) {
       const json = jsonOf(file, read)
       const fits = json !== undefined && json.length <= room
       if (fits) room -= json.length
-      maps.set(file, fits ? parse(json) : undefined)
+      maps.set(file, fits ? parse(json, dirname(file)) : undefined)
     }
     return maps.get(file)
   }
 
-  return (place) => {
+  const pathIn = (source: string, root: string): string | undefined => pathOf(source, root, read)
+
+  const original = (place: Place): Place => {
     const { column, file, line, name } = place
     if (file === undefined || line === undefined || !/\.[cm]?js$/.test(file) || !isProgramFrame(place)) return place
-    const entry = Option.getOrUndefined(decodeEntry(mapOf(file)?.findEntry(line - 1, (column ?? 1) - 1)))
-    const source = entry === undefined ? undefined : pathOf(entry.originalSource, dirname(file))
+    const known = mapOf(file)
+    const entry = Option.getOrUndefined(decodeEntry(known?.map.findEntry(line - 1, (column ?? 1) - 1)))
+    const source = entry === undefined ? undefined : pathIn(entry.originalSource, known!.root)
     if (entry === undefined || source === undefined) return place
     return {
       // Minified names say nothing; where the map has the original it is better.
@@ -79,6 +102,15 @@ export const make = (read: (file: string) => string | undefined): (place: Place)
       file: source,
       line: entry.originalLine + 1,
       column: entry.originalColumn + 1
+    }
+  }
+
+  return {
+    original,
+    sourcesOf: (file) => {
+      const known = /\.[cm]?js$/.test(file) ? mapOf(file) : undefined
+      const sources = (known?.map.payload as { readonly sources?: ReadonlyArray<string | null> } | undefined)?.sources
+      return (sources ?? []).flatMap((source) => source === null ? [] : pathIn(source, known!.root) ?? [])
     }
   }
 }
@@ -100,20 +132,37 @@ const jsonOf = (file: string, read: (file: string) => string | undefined): strin
 }
 
 /** A map that is missing or broken leaves the place in the built file, which is right as well. */
-const parse = (json: string): SourceMap | undefined => {
+const parse = (json: string, folder: string): Parsed | undefined => {
   const map = Option.getOrUndefined(decode(json))
   if (map === undefined) return undefined
   try {
-    return new SourceMap(map as unknown as ConstructorParameters<typeof SourceMap>[0])
+    // Node's class passes over the root.
+    const root = "sourceRoot" in map && typeof map.sourceRoot === "string" ? map.sourceRoot : ""
+    const parsed = new SourceMap(map as unknown as ConstructorParameters<typeof SourceMap>[0])
+    return { map: parsed, root: /^\w+:\/\//.test(root) ? root : resolve(folder, root) }
   } catch {
     return undefined
   }
 }
 
-const pathOf = (source: string, folder: string): string | undefined => {
+/** `webpack://a-name/./src/app.ts`: below the folder of the project, which the address does not tell. */
+const virtual = /^\w[\w+.-]*:\/\/[^/]*\/(?:\.\/)?(.+)$/
+
+const pathOf = (
+  source: string,
+  root: string,
+  read: (file: string) => string | undefined
+): string | undefined => {
   try {
-    return source.startsWith("file://") ? fileURLToPath(source) : isAbsolute(source) ? source : resolve(folder, source)
+    const address = isAbsolute(source) || /^\w+:\/\//.test(source) || isAbsolute(root) ? source : `${root}/${source}`
+    if (address.startsWith("file://")) return fileURLToPath(address)
+    const below = virtual.exec(address)?.[1]
+    if (below === undefined) return isAbsolute(address) ? address : resolve(root, address)
+    return foldersAbove(root).map((folder) => join(folder, below)).find((file) => read(file) !== undefined) ?? below
   } catch {
     return undefined // an address of another machine
   }
 }
+
+const foldersAbove = (folder: string): ReadonlyArray<string> =>
+  !isAbsolute(folder) ? [] : dirname(folder) === folder ? [folder] : [folder, ...foldersAbove(dirname(folder))]

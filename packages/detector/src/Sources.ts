@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type { Place } from "./agent/Protocol.ts"
+import { effectVersion } from "./EffectVersion.ts"
 import { makeNamer } from "./EnclosingName.ts"
 import { pathOf } from "./Site.ts"
 import * as SourceFiles from "./SourceFiles.ts"
@@ -17,6 +18,8 @@ import * as SourceMaps from "./SourceMaps.ts"
  */
 export interface Sources extends SourceFiles.SourceFiles {
   readonly resolve: (place: Place) => Place
+  /** The version of the effect in a bundle, if its paths say it. */
+  readonly effectVersion: (bundle: string) => string | undefined
 }
 
 const mostPlaces = 200_000
@@ -29,16 +32,20 @@ const mostPlaces = 200_000
  */
 export const make = (trust: "running" | "recorded"): Sources => {
   const files = SourceFiles.make(trust)
-  const original = SourceMaps.make(files.read)
+  const maps = SourceMaps.make(files.read)
   const named = makeNamer(files.read)
   const known = new Map<string, Place>()
   return {
     ...files,
+    effectVersion: (bundle) => {
+      const file = pathOf(bundle)
+      return effectVersion(files.read(file) ?? "", maps.sourcesOf(file), files.read)
+    },
     resolve: (place) => {
       const key = `${place.name} ${place.file}:${place.line}:${place.column}`
       let resolved = known.get(key)
       if (resolved === undefined) {
-        resolved = named(original(place.file === undefined ? place : { ...place, file: pathOf(place.file) }))
+        resolved = named(maps.original(place.file === undefined ? place : { ...place, file: pathOf(place.file) }))
         if (known.size < mostPlaces) known.set(key, resolved)
       }
       return resolved

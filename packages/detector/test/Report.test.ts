@@ -140,12 +140,12 @@ describe("Report", () => {
 
   it("lists the versions once, and names a copy of unknown version by its place", () => {
     const observation = quiet(30)
-    observation.take({ type: "copy", t: 5, where: "the first fiber that ran" })
+    observation.take({ type: "copy", t: 5, where: "file:///app/dist/server.js" })
     const report = make([observation, quiet(30)])
     assert.deepStrictEqual(report.versions, {
       fiberscope: "0.1.0",
       node: "v24.0.0",
-      effect: ["4.1.0", "the first fiber that ran"]
+      effect: ["4.1.0", "of an unknown version (server.js)"]
     })
   })
 

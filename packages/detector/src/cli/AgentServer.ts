@@ -119,7 +119,7 @@ const observe = (
   sources: Sources.Sources,
   introduce: (process: ObservedProcess) => (line: string) => void
 ): void => {
-  const observation = Observation.make({ resolve: sources.resolve, met: sources.met })
+  const observation = Observation.make(sources)
   let record: ((line: string) => void) | undefined
   let rest = ""
   let connected = true

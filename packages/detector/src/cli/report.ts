@@ -28,10 +28,7 @@ export const report = (options: ReportOptions) =>
     yield* Option.match(options.json, { onNone: () => Effect.void, onSome: Output.checkWritable })
     const accept = yield* readAccepted(options.accepted)
     const sources = Sources.make("recorded")
-    const { durationMs, end, observations } = yield* Recording.replayFile(options.recording, {
-      resolve: sources.resolve,
-      met: sources.met
-    })
+    const { durationMs, end, observations } = yield* Recording.replayFile(options.recording, sources)
     const made = Report.make({
       processes: observations.map((observation) => ({
         observation,
