@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { whyUnseen } from "../../src/cli/WhyUnseen.ts"
 import type { Unseen } from "../../src/cli/WhyUnseen.ts"
-import { fiberscope, fixture } from "../support/Fiberscope.ts"
+import { fiberscope, fixture, node } from "../support/Fiberscope.ts"
 
 const why = (
   given: Partial<Omit<Unseen, "end">> & { readonly command?: ReadonlyArray<string>; readonly code?: number }
@@ -78,5 +78,12 @@ describe.concurrent("fiberscope run without a fiber", { timeout: 60_000 }, () =>
     const script = `import "effect"; setInterval(() => {}, 1000)`
     const reason = await reasonOf([process.execPath, "--input-type=module", "-e", script])
     assert.match(reason, /^effect \S+ was loaded, and no fiber of it ran$/)
+  })
+
+  it("says that the connection was lost while the program went on, and calls nothing ok", async () => {
+    const run = await fiberscope(node("cuts-connection.mjs"), { flags: ["--for", "5s"] })
+    assert.strictEqual(run.code, 0, run.stderr)
+    assert.strictEqual(run.report?.verdict, "undecided")
+    assert.match(run.report!.because, /^part of the observation failed: connection: it was lost after [123] s$/)
   })
 })
