@@ -16,13 +16,13 @@
 import type { ChildProcess } from "node:child_process"
 import { fork } from "node:child_process"
 import { once } from "node:events"
-import os from "node:os"
 import process from "node:process"
 import { fileURLToPath } from "node:url"
 import { makeGuard } from "../packages/core/src/FiberCensus.ts"
 import type { Guard } from "../packages/core/src/FiberCensus.ts"
 import type { Interval } from "./statistics.ts"
 import { bootstrap, firstDecile, judge, median } from "./statistics.ts"
+import { machine, renderNumber, renderRatio, table } from "./table.ts"
 
 /** One repetition of some ten milliseconds; answers what one operation took, in the unit of the comparison. */
 export type Repetition = () => number | Promise<number>
@@ -108,8 +108,7 @@ export const benchmark = async (
     const start = (name: string) => startChild(url, cases.indexOf(one), name, one.flags)
     rows.push(...await ("variants" in one ? compare(one, start) : measure(one, start)))
   }
-  console.log(`Node ${process.version}, ${process.platform} ${process.arch}, ${os.availableParallelism()} cores`)
-  console.log(`${load()} (processes that want a core, over the last minute, five and fifteen)\n\n${renderTable(rows)}`)
+  console.log(`${machine()}\n\n${renderTable(rows)}`)
   process.exitCode = rows.some(({ verdict }) => verdict === "missed")
     ? 1
     : rows.every(({ verdict }) => verdict === "passed" || verdict === "")
@@ -312,25 +311,15 @@ const spin = (): number => {
 
 // What is printed
 
-const load = (): string => `load ${os.loadavg().map((one) => one.toFixed(1)).join(", ")}`
-
 const progress = (line: string): void => {
   process.stderr.write(line + "\n")
 }
 
-const renderRatio = ({ high, low, value }: Interval): string =>
-  `${value.toFixed(3)} × [${low.toFixed(3)}, ${high.toFixed(3)}]`
-
-const renderNumber = (value: number): string =>
-  Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 1 ? value.toFixed(1) : value.toPrecision(2)
-
-const renderTable = (rows: ReadonlyArray<Row>): string => {
-  const head: Row = { what: "", value: "median", ratio: "ratio [95 %] or range", goal: "goal", verdict: "verdict" }
-  const columns = ["what", "value", "ratio", "goal", "verdict"] as const
-  const widths = columns.map((column) => Math.max(...[head, ...rows].map((row) => row[column].length)))
-  const line = (row: Row): string => `| ${columns.map((column, i) => row[column].padEnd(widths[i]!)).join(" | ")} |`
-  return [line(head), `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`, ...rows.map(line)].join("\n")
-}
+const renderTable = (rows: ReadonlyArray<Row>): string =>
+  table([
+    ["", "median", "ratio [95 %] or range", "goal", "verdict"],
+    ...rows.map(({ goal, ratio, value, verdict, what }) => [what, value, ratio, goal, verdict])
+  ])
 
 /** A guard for a part of the agent that is measured: a part that fails and is switched off must not count as fast. */
 export const strictGuard = (): Guard =>

@@ -52,3 +52,66 @@ const mulberry32 = (seed: number): () => number => {
  */
 export const judge = (interval: Interval, goal: number): "passed" | "missed" | "undecided" =>
   interval.high <= goal ? "passed" : interval.low > goal ? "missed" : "undecided"
+
+/** Student's t of 97.5 % by degrees of freedom, from 1 on. */
+const student = [
+  12.71,
+  4.303,
+  3.182,
+  2.776,
+  2.571,
+  2.447,
+  2.365,
+  2.306,
+  2.262,
+  2.228,
+  2.201,
+  2.179,
+  2.16,
+  2.145,
+  2.131,
+  2.12,
+  2.11,
+  2.101,
+  2.093,
+  2.086
+] as const
+
+/** The exact value lies above that of the normal distribution by about this share of a degree of freedom. */
+const t975 = (free: number): number => student[free - 1] ?? 1.96 + 2.4 / free
+
+/**
+ * The ratios of programs that each ran once in every round, each to the geometric mean of the baselines; of a baseline, to that of the
+ * other baselines.
+ *
+ * **Details**
+ *
+ * The logarithm of a time is taken to be the sum of its round, its program and noise: the additive two-way layout. The noise of all
+ * programs together gives the intervals (Student's t with `(rounds - 1) * (programs - 1)` degrees of freedom), so a few rounds are
+ * enough for them to mean something.
+ */
+export const ratiosOf = (
+  values: Readonly<Record<string, ReadonlyArray<number>>>,
+  baselines: ReadonlyArray<string>
+): Readonly<Record<string, Interval>> => {
+  const names = Object.keys(values)
+  const logs = new Map(names.map((name) => [name, values[name]!.map(Math.log)]))
+  const rounds = logs.get(names[0]!)!.length
+  const byRound = Array.from({ length: rounds }, (_, round) => mean(names.map((name) => logs.get(name)![round]!)))
+  const byName = new Map(names.map((name) => [name, mean(logs.get(name)!)]))
+  const all = mean(byRound)
+  const residuals = names.flatMap((name) =>
+    logs.get(name)!.map((value, round) => value - byRound[round]! - byName.get(name)! + all)
+  )
+  const free = (rounds - 1) * (names.length - 1)
+  const variance = residuals.reduce((sum, residual) => sum + residual ** 2, 0) / free
+  const ratio = (name: string): Interval => {
+    const others = baselines.filter((baseline) => baseline !== name)
+    const difference = byName.get(name)! - mean(others.map((other) => byName.get(other)!))
+    const half = free > 0 ? t975(free) * Math.sqrt(variance / rounds * (1 + 1 / others.length)) : Infinity
+    return { value: Math.exp(difference), low: Math.exp(difference - half), high: Math.exp(difference + half) }
+  }
+  return Object.fromEntries(names.map((name) => [name, ratio(name)]))
+}
+
+const mean = (values: ReadonlyArray<number>): number => values.reduce((sum, value) => sum + value, 0) / values.length
