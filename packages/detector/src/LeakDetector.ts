@@ -103,7 +103,8 @@ export interface LeakDetectorOptions {
   readonly window?: Duration.Input | undefined
   /**
    * Bytes between two allocation samples; 0 switches them, and the readings, off; `adaptive`, as in `fiberscope run`, takes about 2 000
-   * samples a second, which sees much smaller leaks for about one percent of a core. Default 512 KiB.
+   * samples a second, which sees much smaller leaks for about one percent of a core. Default 512 KiB, and up to 2 MiB
+   * while the process uses more than half of a core.
    */
   readonly samplingBytes?: number | "adaptive" | undefined
   /** The least time between two readings. Default 30 seconds. */
@@ -132,7 +133,10 @@ export const make = (options?: LeakDetectorOptions): Effect.Effect<LeakDetector[
     })
     const source = options?.source ?? (yield* ownAgent({
       intervalMs: Duration.toMillis(interval),
-      sampling: options?.samplingBytes ?? 512 * 1024,
+      // Where the process is saturated a sample costs several times as much, and one in 2 MiB says enough.
+      ...options?.samplingBytes === undefined
+        ? { sampling: "adaptive", leastSampling: 512 * 1024 }
+        : { sampling: options.samplingBytes },
       readingMs: Duration.toMillis(Duration.fromInputUnsafe(options?.readingEvery ?? "30 seconds")),
       readingShare: 0.005,
       sites: "named"

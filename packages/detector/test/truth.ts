@@ -3,7 +3,8 @@
  * when it knew.
  *
  * Options: `--for 15,30,120` (seconds), `--part first|second|…`, `--only name`, `--jobs n`, `--keep folder` (reports and recordings),
- * `--again` (nothing is run: what was recorded in that folder is judged once more, by the rules of today).
+ * `--again` (nothing is run: what was recorded in that folder is judged once more, by the rules of today), and with it `--readings n`
+ * (as if there had been so many readings only).
  */
 import { Effect } from "effect"
 import { spawn } from "node:child_process"
@@ -26,6 +27,7 @@ import { describeSite } from "../src/Site.ts"
 import * as Sources from "../src/Sources.ts"
 import { programs } from "./corpus/manifest.ts"
 import type { Program } from "./corpus/manifest.ts"
+import { thinned } from "./thinned.ts"
 
 const { values } = parseArgs({
   options: {
@@ -34,7 +36,8 @@ const { values } = parseArgs({
     only: { type: "string" },
     jobs: { type: "string", default: "4" },
     keep: { type: "string" },
-    again: { type: "boolean", default: false }
+    again: { type: "boolean", default: false },
+    readings: { type: "string" }
   }
 })
 
@@ -76,7 +79,8 @@ const judge = (program: Program, seconds: number): Result => {
     return { program, verdict: "failed", because, finding: undefined, named: "no", knownAfter: Infinity }
   }
   const said = new Map<Observation, Array<readonly [second: number, verdict: Verdict]>>()
-  const text = readFileSync(`${base}.ndjson`, "utf8")
+  const recorded = readFileSync(`${base}.ndjson`, "utf8")
+  const text = values.readings === undefined ? recorded : thinned(recorded, Number(values.readings))
   const replay = Effect.runSync(Recording.replay(text, base, {
     ...Sources.make("recorded"),
     onTick: (observation) => {

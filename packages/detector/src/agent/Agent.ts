@@ -17,10 +17,12 @@ import { heapUsed, makeCollect, watchCollections } from "./GarbageCollections.ts
 import type { GarbageCollections } from "./GarbageCollections.ts"
 import { watchLoop } from "./LoopDelay.ts"
 import type { LoopDelay } from "./LoopDelay.ts"
+import { makeMarking } from "./Marking.ts"
 import type { Outlet } from "./Outlet.ts"
 import { isOwn } from "./Own.ts"
 import { descriptorType } from "./Protocol.ts"
 import type { AgentOptions, Floor, Message, Place, Request, Tick } from "./Protocol.ts"
+import { limits as budgetLimits, makeReadingBudget } from "./ReadingBudget.ts"
 import { limits, makeSamplingInterval } from "./SamplingInterval.ts"
 import { testFile } from "./TestFile.ts"
 import { waitingPlaces } from "./WaitingPlaces.ts"
@@ -38,6 +40,9 @@ export interface Agent {
 
 const topSites = 20
 const inspectionsPerSecond = 20
+
+/** Milliseconds that a busy program may stand still so that V8 marks; it takes 10 to 40 for a heap of 50 MB. */
+const mostMarkingMs = 50
 
 /** A stack takes some ten microseconds. */
 const forkLinesPerSecond = 50
@@ -65,14 +70,15 @@ export const startAgent = (
       undefined
     )
     : undefined
-  const interval = options.sampling === "adaptive" ? makeSamplingInterval() : undefined
+  const interval = options.sampling === "adaptive" ? makeSamplingInterval(options.leastSampling) : undefined
   const collect = options.readingMs > 0 && samples === undefined
     ? guard.run<(() => void) | undefined>("collect", makeCollect, undefined)
     : undefined
   let samplingBytes = firstInterval(options)
+  const marking = makeMarking()
   const mentioned = new Set<number>()
   let linesUntil = 0
-  let nextReading = census.now() + options.readingMs
+  const budget = makeReadingBudget(options.readingMs - options.intervalMs / 2, options.readingShare, census.now())
   let ownMs = 0
   let stopped = false
 
@@ -101,8 +107,8 @@ export const startAgent = (
     lines.sample(now < linesUntil ? Math.max(1, Math.ceil(calls / forkLinesPerSecond)) : 0)
   }
 
-  /** A reading is a major collection. It is paid for by waiting longer before the next. */
-  const read = (now: number): ReadonlyArray<Floor> => {
+  /** A reading is a major collection. It is paid for by waiting longer before the next; before the end, nothing is. */
+  const read = (now: number, isLast: boolean): ReadonlyArray<Floor> => {
     const start = clock()
     const worked = cpuMs()
     if (samples !== undefined && heapUsed() > mostTold * samplingBytes) {
@@ -111,6 +117,9 @@ export const startAgent = (
       return []
     }
     if (samples !== undefined) {
+      if (!isLast && budget.busy() > budgetLimits.busy) {
+        guard.run("marking", () => marking.begin(mostMarkingMs), undefined)
+      }
       const reading = samples.read(limits.living)
       const pauseMs = clock() - start
       if (typeof reading === "number") thin(now, reading)
@@ -120,8 +129,7 @@ export const startAgent = (
     const bytes = heapUsed()
     // Time for which somebody else had the processor is not the reading's; V8 collects with threads of its own as well.
     const took = Math.min(clock() - start, cpuMs() - worked)
-    const earned = options.readingShare > 0 ? took / options.readingShare : 0
-    nextReading = now + Math.max(options.readingMs, earned) - options.intervalMs / 2
+    budget.taken(now, took)
     return [{ t: now, bytes, forced: true, external: finite(process.memoryUsage().external) }]
   }
 
@@ -137,7 +145,7 @@ export const startAgent = (
   /** Samples finer or coarser where the program allocates less or more than before. */
   const adapt = (now: number, allocated: number | undefined): void => {
     if (samples === undefined || interval === undefined || allocated === undefined) return
-    const bytes = interval.next({ t: now, allocated })
+    const bytes = interval.next({ t: now, allocated, busy: budget.busy() })
     if (bytes === undefined || !samples.restart(bytes)) return
     samplingBytes = bytes
     send({ type: "sampling", t: now, bytes })
@@ -148,13 +156,14 @@ export const startAgent = (
 
   const tick = (reading: "due" | "now" | "early" | "never"): void => {
     const final = reading === "never"
+    if (reading === "due") budget.observe({ t: census.now(), cpuMs: cpuMs(), started: census.counts().started })
     // What happens meanwhile is told by the next tick: the other side has not read the last one yet.
     if (stopped || (isBusy() && !final)) return
     const now = census.now()
-    const due = options.readingMs > 0 && (reading === "now" || (reading === "due" && now >= nextReading))
+    const due = options.readingMs > 0 && (reading === "now" || (reading === "due" && budget.isDue(now)))
     // A reading tells all that lives, and allocates by as much: that is not the program's.
     const until = due ? drain(now) : noCollections
-    const forced = due ? guard.run("reading", () => read(now), []) : []
+    const forced = due ? guard.run("reading", () => read(now, reading === "now"), []) : []
     const start = clock()
     census.sweep()
     const flow = census.flow()
@@ -234,8 +243,9 @@ const messagesOf = function*({ born, died, stacks }: Reading, t: number, pauseMs
 }
 
 /** Bytes between two allocation samples at the beginning. */
-export const firstInterval = ({ sampling }: Pick<AgentOptions, "sampling">): number =>
-  sampling === "adaptive" ? limits.smallest : sampling
+export const firstInterval = (
+  { leastSampling, sampling }: Pick<AgentOptions, "sampling" | "leastSampling">
+): number => sampling === "adaptive" ? leastSampling ?? limits.smallest : sampling
 
 /** Processor time of the process. */
 const cpuMs = (): number => {

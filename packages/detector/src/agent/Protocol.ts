@@ -233,6 +233,8 @@ export interface AgentOptions {
   readonly intervalMs: number
   /** Bytes between two allocation samples; `adaptive` to what the program allocates; 0 switches them off. */
   readonly sampling: number | "adaptive"
+  /** The least that `adaptive` comes to, in bytes. Default 2 KiB. */
+  readonly leastSampling?: number | undefined
   /** The least time between two readings, each of which is a major collection; 0: no readings. */
   readonly readingMs: number
   /** `all`: the exact line of every fork, at the cost of a stack for each; else only of some, and only for suspects without a name. */

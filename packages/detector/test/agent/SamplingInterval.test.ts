@@ -6,9 +6,9 @@ const MiB = 1024 * 1024
 /** The changes of a program that allocates so many bytes in each second. */
 const changes = (perSecond: ReadonlyArray<number>): ReadonlyArray<readonly [second: number, bytes: number]> => {
   const interval = makeSamplingInterval()
-  interval.next({ t: 0, allocated: 0 })
+  interval.next({ t: 0, allocated: 0, busy: 0 })
   return perSecond.flatMap((allocated, second) => {
-    const bytes = interval.next({ t: (second + 1) * 1000, allocated })
+    const bytes = interval.next({ t: (second + 1) * 1000, allocated, busy: 0 })
     return bytes === undefined ? [] : [[second + 1, bytes] as const]
   })
 }
@@ -51,17 +51,23 @@ describe("SamplingInterval", () => {
     assert.isBelow(changed.at(-1)![0], 200)
   })
 
+  it("takes fewer samples of a program that uses most of a core, where each costs more", () => {
+    const interval = makeSamplingInterval()
+    interval.next({ t: 0, allocated: 0, busy: 1 })
+    assert.strictEqual(interval.next({ t: 3000, allocated: 1200 * MiB, busy: 0.9 }), limits.largest)
+  })
+
   it("goes on from an interval that was chosen for another reason", () => {
     const interval = makeSamplingInterval()
-    interval.next({ t: 0, allocated: 0 })
+    interval.next({ t: 0, allocated: 0, busy: 0 })
     interval.changed(256 * 1024)
-    assert.strictEqual(interval.next({ t: 1000, allocated: 100 * MiB }), undefined)
+    assert.strictEqual(interval.next({ t: 1000, allocated: 100 * MiB, busy: 0 }), undefined)
   })
 
   it("waits until a slice of time is over, unless it is too much already", () => {
     const said = (allocated: number) => {
       const interval = makeSamplingInterval()
-      return [0, 50, 200, 950].map((t) => interval.next({ t, allocated }))
+      return [0, 50, 200, 950].map((t) => interval.next({ t, allocated, busy: 0 }))
     }
     assert.deepStrictEqual(said(30 * MiB), [undefined, undefined, 262_144, undefined])
     assert.deepStrictEqual(said(15 * MiB), [undefined, undefined, undefined, undefined])
