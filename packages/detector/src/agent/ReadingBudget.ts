@@ -33,7 +33,9 @@ export const limits = {
   aftermathMs: 3000,
   /** Fibers in a slice of time, from which on their price is known to some per cent. */
   fibers: 100,
-  /** The weight of a new slice in the price of a fiber, of which five seconds are remembered. */
+  /** Milliseconds after that in which the price of a fiber is learned again: it falls while a program warms up. */
+  baselineMs: 4500,
+  /** The weight of a new slice in the share of a core that the program uses. */
   weight: 0.2,
   /** The share of a core from which on the aftermath is waited for before the next reading. */
   busy: 0.5
@@ -42,7 +44,9 @@ export const limits = {
 /** `share` of the time for readings, which are at least `leastMs` apart; 0: as often as that. */
 export const makeReadingBudget = (leastMs: number, share: number, start: number): ReadingBudget => {
   let last: Usage | undefined
-  /** Processor time for a fiber while no reading is felt. */
+  /** Processor time and fibers since the last reading was no longer felt; before the first one, since the beginning. */
+  let calm = { cpuMs: 0, fibers: 0 }
+  /** Processor time for a fiber, right before the last reading. */
   let price: number | undefined
   let busy: number | undefined
   let reading = { t: start, tookMs: 0 }
@@ -58,18 +62,22 @@ export const makeReadingBudget = (leastMs: number, share: number, start: number)
       const slice = Math.min(1, cpuMs / (usage.t - before.t))
       busy = busy === undefined ? slice : busy + (slice - busy) * limits.weight
       if (fibers < limits.fibers) return
-      if (!isFirst && usage.t - reading.t <= limits.aftermathMs) {
-        if (price !== undefined) aftermath += (cpuMs - price * fibers) * slice
-      } else price = price === undefined ? cpuMs / fibers : price + (cpuMs / fibers - price) * limits.weight
+      if (isFirst || usage.t - reading.t > limits.aftermathMs) {
+        calm = { cpuMs: calm.cpuMs + cpuMs, fibers: calm.fibers + fibers }
+      } else if (price !== undefined) aftermath += (cpuMs - price * fibers) * slice
     },
     isDue: (t) => {
       const since = t - reading.t
       const cost = reading.tookMs + Math.max(0, aftermath)
-      const waits = !isFirst && share > 0 && (busy ?? 0) > limits.busy ? limits.aftermathMs : 0
+      const waits = !isFirst && share > 0 && (busy ?? 0) > limits.busy
+        ? limits.aftermathMs + limits.baselineMs
+        : 0
       return since >= Math.max(leastMs, waits, share > 0 ? cost / share : 0)
     },
     taken: (t, tookMs) => {
       reading = { t, tookMs }
+      if (calm.fibers > 0) price = calm.cpuMs / calm.fibers
+      calm = { cpuMs: 0, fibers: 0 }
       aftermath = 0
       isFirst = false
     },

@@ -57,6 +57,7 @@ export const makeSamplingInterval = (smallest: number = limits.smallest): Sampli
   let patience: number = limits.patience
   let last: number | undefined
   let began = 0
+  let changedAt = 0
   let allocated = 0
   /** Since when there were too few samples, and the most bytes a second since then. */
   let scarce: { readonly since: number; most: number } | undefined
@@ -68,6 +69,7 @@ export const makeSamplingInterval = (smallest: number = limits.smallest): Sampli
     const next = clamp(2 ** Math.ceil(Math.log2(Math.max(1, to))))
     if (next === bytes) return undefined
     bytes = next
+    changedAt = last ?? 0
     return next
   }
 
@@ -75,6 +77,7 @@ export const makeSamplingInterval = (smallest: number = limits.smallest): Sampli
     changed: (to) => {
       bytes = to
       scarce = undefined
+      changedAt = last ?? 0
     },
     next: (usage) => {
       if (last === undefined) {
@@ -98,7 +101,9 @@ export const makeSamplingInterval = (smallest: number = limits.smallest): Sampli
       }
       scarce ??= { since, most: 0 }
       scarce.most = Math.max(scarce.most, rate)
-      if (usage.t - scarce.since < patience - limits.slice) return undefined
+      // What was seen so far is worth the time that it took.
+      const worth = (scarce.since - changedAt) / 2
+      if (usage.t - scarce.since < Math.max(patience, worth) - limits.slice) return undefined
       const wanted = scarce.most / (limits.target * scale)
       if (clamp(wanted) * limits.gain > bytes) return undefined
       patience *= 2
