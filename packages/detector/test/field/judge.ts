@@ -23,7 +23,7 @@ export const seen = (program: Program, report: Report | undefined): Seen => {
       ? { fibers, effect }
       : { fibers, effect, problem: `no fibers: ${reasons}` }
   }
-  if (!effect.some((one) => effectInReport?.test(one) ?? one === expected)) {
+  if (!effect.some((one) => one === expected || effectInReport?.test(one) === true)) {
     return { fibers, effect, problem: `effect ${effect.join(", ")} was reported, and it is ${expected}` }
   }
   return { fibers, effect }

@@ -127,6 +127,7 @@ export const programs: ReadonlyArray<Program> = [
       verdicts: ["leak"],
       why: "`Users.layerMemory` puts each user into a Map and has no way to remove one",
       named: /create|layerMemory|Users|User\b/,
+      bytesPerSecond: 14_000,
       grows: ["User", 300]
     }
   },
@@ -172,7 +173,9 @@ export const programs: ReadonlyArray<Program> = [
       verdicts: ["leak"],
       why:
         "`bySessionId` of `ai/internal/mcpStatefulRuntime.ts` keeps each session until a DELETE; nothing makes one expire",
-      named: /mcp|Mcp|[sS]ession|initialize|layerHttp/,
+      // What a session keeps is decoded where every request is handled.
+      named: /mcp|Mcp|[sS]ession|initialize|layerHttp|RpcServer/,
+      bytesPerSecond: 23_000,
       grows: ["ClientCapabilities", 300]
     }
   },
