@@ -1,4 +1,4 @@
-/** What the suite knows of a program: where it comes from, how it is started and driven, and what is true of it. */
+/** A program as the suite knows it: its packages, how it is started and driven, and what is true of it. */
 import type { Verdict } from "../../src/Diagnosis.ts"
 
 /** The signal that ends a program, or `itself` for one that ends when its work is done. */
@@ -40,17 +40,17 @@ export interface Running {
   readonly pace: (count: number, perSecond: number, work: (i: number) => Promise<void>) => Promise<void>
 }
 
-/** What the program talks to, on loopback; it is there before the program starts. */
+/** A server on loopback that the program talks to; it is there before the program starts. */
 export interface Peer {
   readonly env: Readonly<Record<string, string>>
   readonly close: () => Promise<void>
-  /** What the program sent to it. */
+  /** The requests that the program sent to it. */
   readonly answers: () => ReadonlyArray<Answer>
   /** The traffic that the peer makes by itself. */
   readonly drive?: (running: Running) => Promise<void>
 }
 
-/** What is true of the program under this traffic, and how it is known without Fiberscope. */
+/** The truth about a program under this traffic, and how it is known without Fiberscope. */
 export interface Truth {
   /** The verdicts that are true; the first is the best one. */
   readonly verdicts: readonly [Verdict, ...Array<Verdict>]

@@ -50,7 +50,7 @@ const access = (path: string): Folder => ({
   }
 })
 
-/** Where npm keeps its configuration and its downloads: the installation alone may use those of the user. */
+/** The environment of the installation: npm may use the configuration and the cache of the user, the programs may not. */
 const npmEnvironment = (): Record<string, string | undefined> => ({
   ...process.env,
   PATH: [dirname(process.execPath), process.env["PATH"] ?? ""].join(":")

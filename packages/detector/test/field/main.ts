@@ -1,9 +1,11 @@
 /**
- * `pnpm run field`: programs that nobody here wrote, installed from npm into a temporary folder, run plain and under `fiberscope run` with
- * the same bounded traffic on loopback. It says whether each was hurt, whether it was seen, and whether its verdict is true.
+ * `pnpm run field`: runs programs that others wrote. It installs each from npm into a temporary folder, runs it plain and under
+ * `fiberscope run` with the same bounded traffic on loopback, and prints whether it was hurt, whether it was seen, and whether its verdict
+ * is true.
  *
  * Options: `--only name,name`, `--for 60` (seconds of each run), `--into folder` (kept, so the next run installs nothing), `--witness`
- * (a third run, without Fiberscope, that counts what is true), `--markdown file` (the rows of docs/field.md). Exit code 1 if a program was hurt, unseen, or got an untrue verdict.
+ * (a third run, without Fiberscope, that counts what is true), `--markdown file` (the rows of docs/field.md). The exit code is 1 if a
+ * program was hurt, unseen, or got an untrue verdict.
  */
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -71,9 +73,11 @@ interface Result {
 }
 
 /** Why a plain run proves nothing, if it does not. */
-const brokenWithout = (program: Program, { ending, errors, ready }: Run): string | undefined => {
+const brokenWithout = (program: Program, { answers, ending, errors, ready }: Run): string | undefined => {
   const expected = program.code ?? (program.end === "itself" ? 0 : undefined)
   if (!ready) return `it did not start without the tool: ${errors.slice(-400)}`
+  const unanswered = answers.filter(({ answer }) => answer.includes("0 no answer: ")).length
+  if (unanswered > 0) return `${unanswered} requests had no answer without the tool: this machine has no time for them`
   return expected === undefined || ending.code === expected
     ? undefined
     : `it ended with ${ending.code ?? ending.signal} without the tool, and ${expected} was expected: ${

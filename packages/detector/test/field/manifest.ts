@@ -173,7 +173,7 @@ export const programs: ReadonlyArray<Program> = [
       verdicts: ["leak"],
       why:
         "`bySessionId` of `ai/internal/mcpStatefulRuntime.ts` keeps each session until a DELETE; nothing makes one expire",
-      // What a session keeps is decoded where every request is handled.
+      // A session keeps its decoded payload, and every request is decoded at the same place.
       named: /mcp|Mcp|[sS]ession|initialize|layerHttp|RpcServer/,
       bytesPerSecond: 23_000,
       grows: ["ClientCapabilities", 300]
@@ -395,7 +395,7 @@ export const programs: ReadonlyArray<Program> = [
   {
     name: "expect-mcp",
     packages: ["expect-cli@0.1.3"],
-    // What only its other command needs, and what weighs 500 MB.
+    // Only its other command needs these, and they weigh 500 MB.
     overrides: {
       "@github/copilot": "npm:ms@2.1.3",
       "@google/gemini-cli": "npm:ms@2.1.3",

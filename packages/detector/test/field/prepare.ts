@@ -1,4 +1,4 @@
-/** What two programs need around them: a git repository with a specification, and a bot out of a README. */
+/** Prepares two programs that need more than a start: a git repository with a specification, and the bot of a README. */
 import { mkdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { edited } from "./install.ts"

@@ -1,4 +1,4 @@
-/** Reads what the witness wrote, and says what it shows: nothing of Fiberscope is used for it. */
+/** Reads the file that the witness wrote, and puts it into words; nothing of Fiberscope is used for it. */
 import { existsSync, readFileSync } from "node:fs"
 import type { Truth } from "./Program.ts"
 
@@ -15,7 +15,7 @@ interface Look {
   readonly classes?: Readonly<Record<string, readonly [count: number, bytes: number]>>
 }
 
-/** What was counted in the thread with the largest heap of those that live long. */
+/** The counts of the thread with the largest heap among those that live long. */
 export interface Account {
   readonly seconds: number
   readonly heap: ReadonlyArray<readonly [at: number, bytes: number]>
@@ -68,7 +68,7 @@ export const rate = (series: ReadonlyArray<readonly [at: number, value: number]>
   return first === undefined || last === undefined || first === last ? 0 : (last[1] - first[1]) / (last[0] - first[0])
 }
 
-/** What contradicts the truth that the manifest states, if anything does. */
+/** A count that contradicts the truth of the manifest, if there is one. */
 export const contradicts = ({ classes }: Account, { grows, steady }: Truth): string | undefined => {
   // A program that ended before its snapshots was not counted.
   if (classes.size === 0) return undefined
