@@ -92,6 +92,19 @@ const maxResourceTypes = 64
 const maxNamedSeries = 512
 const maxNotes = 50
 
+/** What is not known without a field of a fiber. */
+const untold = (field: string): string =>
+  ({
+    _parent: "which fiber is the parent of which",
+    _running: "which fiber runs at the moment",
+    _stack: "where fibers wait",
+    _interruptedCause: "which fibers are being interrupted",
+    interruptible: "which fibers can be interrupted"
+  })[field] ?? `the field ${field} of fibers`
+
+const listOf = (parts: ReadonlyArray<string>): string =>
+  parts.length < 2 ? parts.join("") : `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`
+
 const pointsOf = (
   all: ReadonlyMap<string, TimeSeries.TimeSeries>
 ): ReadonlyMap<string, ReadonlyArray<TimeSeries.Point>> =>
@@ -340,7 +353,7 @@ export const make = (options?: {
         case "unsupported":
           return takeUnsupported(message)
         case "lacking":
-          return note(`effect at ${message.where} has no ${message.missing.join(", ")}: dumps of its fibers say less`)
+          return note(`this version of effect does not tell ${listOf(message.missing.map(untold))}`)
         case "problem":
           if (problems.length < maxNotes) problems.push(`${message.probe}: ${message.message}`)
           return

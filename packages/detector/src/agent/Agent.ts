@@ -81,6 +81,7 @@ export const startAgent = (
   const budget = makeReadingBudget(options.readingMs - options.intervalMs / 2, options.readingShare, census.now())
   let ownMs = 0
   let stopped = false
+  let resting = false
 
   /** A site is told when it is first mentioned: a program may have thousands that never leave anything behind. */
   const mention = function*(id: number): Generator<Message> {
@@ -160,7 +161,7 @@ export const startAgent = (
     // What happens meanwhile is told by the next tick: the other side has not read the last one yet.
     if (stopped || (isBusy() && !final)) return
     const now = census.now()
-    const due = options.readingMs > 0 && (reading === "now" || (reading === "due" && budget.isDue(now)))
+    const due = options.readingMs > 0 && (reading === "now" || (reading === "due" && !resting && budget.isDue(now)))
     // A reading tells all that lives, and allocates by as much: that is not the program's.
     const until = due ? drain(now) : noCollections
     const forced = due ? guard.run("reading", () => read(now, reading === "now"), []) : []
@@ -193,7 +194,11 @@ export const startAgent = (
   let inspected = 0
   let inspectedAt = 0
   const answer = (request: Request): void => {
-    if (stopped || (isBusy() && request.type !== "read")) return
+    if (stopped || (isBusy() && request.type !== "read" && request.type !== "rest")) return
+    if (request.type === "rest") {
+      resting = true
+      return
+    }
     if (request.type === "read") return guard.run("tick", () => tick("now"), undefined)
     const now = census.now()
     if (request.type === "lines") {

@@ -225,8 +225,13 @@ export interface Lines {
   readonly type: "lines"
 }
 
+/** Take no more readings: somebody has asked the program to end, and its end takes the time that it takes alone. */
+export interface Rest {
+  readonly type: "rest"
+}
+
 /** What an agent may be asked. */
-export type Request = Inspect | Lines | Read
+export type Request = Inspect | Lines | Read | Rest
 
 /** How an agent is told what to do, as JSON in the environment. */
 export interface AgentOptions {

@@ -94,7 +94,10 @@ export const make = (
       source: sources.read,
       freeze: () => {
         recording.freeze()
-        for (const { observation } of processes) observation.freeze()
+        for (const { ask, observation } of processes) {
+          observation.freeze()
+          ask({ type: "rest" })
+        }
       },
       hangUp: () => {
         for (const socket of sockets) socket.destroy()
