@@ -75,7 +75,8 @@ export const libraryName = ({ file, name }: Site): string => {
   const match = file === undefined
     ? null
     : /^.*[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)[\\/](?:.*[\\/])?([^\\/]+?)\.[cm]?[jt]s$/.exec(file)
-  if (match === null) return name
+  const shown = oneLine(name, longest.name)
+  if (match === null) return shown
   const [, library, module] = match
-  return library === "effect" ? `${module!}.${name} of effect` : `${name} of ${library!}`
+  return library === "effect" ? `${module!}.${shown} of effect` : `${shown} of ${library!}`
 }

@@ -34,6 +34,7 @@ import type { Place } from "./agent/Protocol.ts"
 import { isProgramFrame } from "./AllocationSites.ts"
 import { describeSite, libraryName, siteOf } from "./Site.ts"
 import { number, size } from "./Units.ts"
+import { oneLine } from "./Untrusted.ts"
 
 /**
  * The readings of a moment, in bytes; `vms`, the size of the address space, is known on Linux only.
@@ -256,9 +257,11 @@ export const render = (
   const reading = (name: string, before: number, after: number, show: (value: number) => string) =>
     `  ${name.padEnd(12)} ${show(before).padStart(10)} → ${show(after).padStart(10)}  ${change(after, before, show)}`
   const line = ({ after, before, kind, site }: Growth) =>
-    kind !== "memory"
-      ? `  ${change(after.count, before.count, number).padStart(10)}  ${site}`
-      : `  ${change(after.bytes, before.bytes, size).padStart(10)}  ${site}`
+    `  ${
+      kind !== "memory"
+        ? change(after.count, before.count, number).padStart(10)
+        : change(after.bytes, before.bytes, size).padStart(10)
+    }  ${oneLine(site)}`
   const section = (title: string, lines: ReadonlyArray<Growth>) =>
     lines.length === 0
       ? []
@@ -266,7 +269,7 @@ export const render = (
   const { readings: before } = from
   const { readings: after } = to
   return [
-    `${from.label} → ${to.label}`,
+    oneLine(`${from.label} → ${to.label}`),
     reading("live fibers", before.liveFibers, after.liveFibers, number),
     reading("heap", before.heapUsed, after.heapUsed, size),
     reading("rss", before.rss, after.rss, size),

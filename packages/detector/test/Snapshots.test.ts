@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import type { Snapshot } from "../src/Snapshots.ts"
 import { compare, render, Snapshots } from "../src/Snapshots.ts"
+import { controls } from "./support/hostile.ts"
 
 const task = Effect.fn("task")(function*() {
   return yield* Effect.never
@@ -101,5 +102,12 @@ describe("Snapshots", () => {
       "memory by allocating function, top 1 of 1",
       "     +576 KB  load (src/load.ts:9:1)"
     ])
+    const hostile = {
+      ...snapshot("end\u001b[2J", 5, 64),
+      fibers: new Map([["evil\n::error::x", { count: 9, bytes: 0 }]])
+    }
+    const text = render(compare(snapshot("start", 2, 64), hostile))
+    assert.notMatch(text, controls)
+    assert.include(text, "+9  evil\\n:\\:error::x\n")
   })
 })
