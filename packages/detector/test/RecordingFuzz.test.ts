@@ -100,7 +100,8 @@ const broken = (seed: number): string => {
     const at = next() < 0.1 ? 0 : integer(0, out.length - 1)
     const line = out[at]!
     const way = next()
-    if (way < 0.75) {
+    // What is nested deeply already cannot be written again.
+    if (way < 0.75 && line.length < 20_000) {
       const value = (() => {
         try {
           return JSON.parse(line) as Json
