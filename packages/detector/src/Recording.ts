@@ -271,7 +271,7 @@ const parse = (line: string): unknown => {
 }
 
 interface Reader {
-  /** Takes in a line. The last one may be half of one, and is empty where the file ends with an end of line. */
+  /** Takes in a line. The last one may be half of one, or empty. */
   readonly take: (line: string, last: boolean) => RecordingError | undefined
   readonly tooLong: () => RecordingError
   readonly tooMuch: () => RecordingError
@@ -387,10 +387,9 @@ const makeReader = (file: string, options: ReplayOptions | undefined): Reader =>
       lineNumber++
       if (line.length > limits.line) return refuse(`longer than ${limits.line} bytes`)
       if (lineNumber === 1) return takeHead(parse(line))
-      if (last && line === "") return undefined
       const value = parse(line)
       if (value !== broken) return takeValue(value, line.length)
-      // The half line at which a recording stopped.
+      // The half line at which a recording stopped, or nothing after the last end of line.
       return last ? undefined : refuse("expected JSON")
     },
     tooLong: () => {
