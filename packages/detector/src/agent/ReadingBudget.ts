@@ -3,8 +3,7 @@
  *
  * A reading is a major collection, and what follows it costs a busy program more than the collection itself: V8 throws away optimized code
  * and compiles it again. So the price of a reading is its own time and its aftermath: the processor time that fibers took after it, beyond
- * what as many fibers took before. Where a program is mostly idle its aftermath delays nobody, so it counts with the share of a core that
- * the program uses.
+ * what as many fibers took before. Where a program is mostly idle its aftermath delays nobody, and is not counted.
  */
 
 /** What the program has done since it began. */
@@ -48,7 +47,7 @@ export const makeReadingBudget = (leastMs: number, share: number, start: number)
   let calm = { cpuMs: 0, fibers: 0 }
   /** Processor time for a fiber, right before the last reading. */
   let price: number | undefined
-  let busy: number | undefined
+  let busy = 0
   let reading = { t: start, tookMs: 0 }
   let isFirst = true
   let aftermath = 0
@@ -60,18 +59,17 @@ export const makeReadingBudget = (leastMs: number, share: number, start: number)
       const cpuMs = usage.cpuMs - before.cpuMs
       const fibers = usage.started - before.started
       const slice = Math.min(1, cpuMs / (usage.t - before.t))
-      busy = busy === undefined ? slice : busy + (slice - busy) * limits.weight
+      busy += (slice - busy) * limits.weight
       if (fibers < limits.fibers) return
       if (isFirst || usage.t - reading.t > limits.aftermathMs) {
         calm = { cpuMs: calm.cpuMs + cpuMs, fibers: calm.fibers + fibers }
-      } else if (price !== undefined) aftermath += (cpuMs - price * fibers) * slice
+      } else if (price !== undefined) aftermath += cpuMs - price * fibers
     },
     isDue: (t) => {
       const since = t - reading.t
-      const cost = reading.tookMs + Math.max(0, aftermath)
-      const waits = !isFirst && share > 0 && (busy ?? 0) > limits.busy
-        ? limits.aftermathMs + limits.baselineMs
-        : 0
+      const isBusy = busy > limits.busy
+      const cost = reading.tookMs + (isBusy ? Math.max(0, aftermath) : 0)
+      const waits = !isFirst && share > 0 && isBusy ? limits.aftermathMs + limits.baselineMs : 0
       return since >= Math.max(leastMs, waits, share > 0 ? cost / share : 0)
     },
     taken: (t, tookMs) => {
@@ -81,6 +79,6 @@ export const makeReadingBudget = (leastMs: number, share: number, start: number)
       aftermath = 0
       isFirst = false
     },
-    busy: () => busy ?? 0
+    busy: () => busy
   }
 }
