@@ -5,7 +5,9 @@
  */
 import { convicts, fingerprint } from "./Finding.ts"
 import type { Evidence, Finding, Site } from "./Finding.ts"
+import type { Suspicion } from "./LeakRule.ts"
 import type { Observation } from "./Observation.ts"
+import { ofUnknownLife } from "./rules/FiberGrowth.ts"
 import { floorTrend } from "./rules/HeapFloor.ts"
 import { describeSite } from "./Site.ts"
 
@@ -66,12 +68,29 @@ const named = (fibers: Finding, memory: Finding): Pick<Finding, "site" | "summar
       fingerprint: fingerprint(fibers.kind, memory.site)
     }
 
+/**
+ * What is said of a finding whose objects may belong to fibers of which the run was too short to know how long they live: they live as
+ * long as those do.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const ofFibersThatMayEnd = (finding: Finding, observation: Observation): Suspicion | undefined => {
+  const fibers = finding.kind === "memory-growth" || finding.kind === "off-heap-growth"
+    ? ofUnknownLife(observation)
+    : undefined
+  if (fibers === undefined || !fibers.places.some((places) => shareFile(places, finding))) return undefined
+  const { what, why, wouldTake } = fibers.suspicion
+  return { rule: finding.rule, what: finding.summary, why: `${what}, and ${why}: it may be theirs`, wouldTake }
+}
+
 /** Whether the memory was allocated in a file in which the fibers were forked, run or wait, or by the run loop itself. */
-const related = (fibers: Finding, memory: Finding): boolean => {
+const related = (fibers: Finding, memory: Finding): boolean =>
+  fibers.site.file === undefined || shareFile(fibers, memory) || [memory.site, ...memory.chain].every(isLibrary)
+
+const shareFile = (fibers: Pick<Finding, "site" | "chain" | "waits">, memory: Finding): boolean => {
   const files = new Set([fibers.site, ...fibers.chain, ...fibers.waits].map(({ file }) => file))
-  const places: ReadonlyArray<Site> = [memory.site, ...memory.chain]
-  return fibers.site.file === undefined || places.some(({ file }) => file !== undefined && files.has(file))
-    || places.every(isLibrary)
+  return [memory.site, ...memory.chain].some(({ file }) => file !== undefined && files.has(file))
 }
 
 const isLibrary = ({ file }: Site): boolean => file === undefined || /[\\/]node_modules[\\/]/.test(file)

@@ -5,7 +5,7 @@
  */
 import { messageOf, observable } from "@fiberscope/core/FiberCensus"
 import * as Schema from "effect/Schema"
-import { mergeCauses } from "./Causes.ts"
+import { mergeCauses, ofFibersThatMayEnd } from "./Causes.ts"
 import { convicts, Finding } from "./Finding.ts"
 import type { Judgement, LeakRule, Suspicion } from "./LeakRule.ts"
 import type { Observation } from "./Observation.ts"
@@ -97,6 +97,11 @@ export const diagnose = (observation: Observation, options?: {
       problems.push(`rule ${rule.name}: ${messageOf(error)}`)
     }
   }
+  for (const finding of found.splice(0)) {
+    const doubt = ofFibersThatMayEnd(finding, observation)
+    if (doubt === undefined) found.push(finding)
+    else suspicions.push(doubt)
+  }
   const early = observation.durationMs < leakAfterMs
   const merged = mergeCauses(early ? found.filter((finding) => !convicts(finding)) : found, observation)
   const findings = options?.accept?.(merged) ?? merged
@@ -180,7 +185,7 @@ const verdictOf = (
     verdict: "ok",
     because: `nothing piled up in ${seconds} s${
       accepted > 0 ? `, but for ${accepted} accepted` : ""
-    }; a leak slower than ${size(memory)}/s would not have shown${beyond(observation, memory)}`
+    }; a leak slower than ${size(memory)}/s in one function would not have shown${beyond(observation, memory)}`
   }
 }
 

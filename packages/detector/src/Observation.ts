@@ -46,6 +46,8 @@ export interface FiberSiteRecord {
   waiting: Waiting["places"]
   /** How often somebody looked where they wait. */
   looks: number
+  /** Milliseconds after which a timer wakes them at the earliest; 0 where one of those that were looked at waits for something else. */
+  timer: number
   /** Those of them of which the line of the fork is known, by that line; they are among the others too. */
   readonly lines: Map<number, FiberSiteRecord>
 }
@@ -188,6 +190,7 @@ export const make = (options?: {
     abandoned: Lives.make(options),
     waiting: [],
     looks: 0,
+    timer: 0,
     lines: new Map()
   })
 
@@ -240,6 +243,8 @@ export const make = (options?: {
     // In a bundle only the source map tells what belongs to a library.
     record.waiting = places.filter(({ place }) => isProgramFrame(place))
     record.looks++
+    const { looked, timers = [] } = message
+    record.timer = timers.length > 0 && timers.length >= looked ? Math.min(...timers) : 0
   }
 
   const takeTick = (tick: Tick): void => {

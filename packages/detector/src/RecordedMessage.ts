@@ -171,7 +171,8 @@ const Waiting = Schema.Struct({
   t: Amount,
   site: SiteId,
   places: Schema.Array(Schema.Struct({ place: Place, count: Count })),
-  looked: Count
+  looked: Count,
+  timers: Schema.optionalKey(Schema.Array(Amount))
 })
 
 const Metrics = Schema.Struct({ type: Schema.Literal("metrics"), t: Amount, gauges: Named, series: Named })

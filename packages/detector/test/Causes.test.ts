@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { mergeCauses } from "../src/Causes.ts"
+import { mergeCauses, ofFibersThatMayEnd } from "../src/Causes.ts"
 import * as Observation from "../src/Observation.ts"
 import { finding } from "./support/finding.ts"
-import { observe } from "./support/simulate.ts"
+import { observe, place } from "./support/simulate.ts"
 
 const nothing = Observation.make()
 const fibers = finding("fiber-growth", { evidence: [{ label: "z", text: "4" }] })
@@ -74,6 +74,24 @@ describe("Causes", () => {
       text: "it rises by 3600 MB/h; at this rate the heap limit is reached in 33 minutes"
     })
     assert.strictEqual(mergeCauses([memory], level)[0]!.evidence.length, 1)
+  })
+
+  it("takes memory for that of fibers of its file while nobody knows how long those live", () => {
+    const observation = observe(30, { load: Array.from({ length: 150 }, (_, i) => [i * 200, Infinity] as const) })
+    const doubt = (more: Partial<typeof memory>) => ofFibersThatMayEnd({ ...memory, ...more }, observation)
+    const theirs = { chain: [{ name: "open", file: "/app/src/load.ts" }] }
+    assert.isUndefined(doubt(theirs))
+    observation.take({
+      type: "waiting",
+      t: 30_000,
+      site: 2,
+      looked: 1,
+      places: [{ place: place("w"), count: 1 }],
+      timers: [60_000]
+    })
+    assert.deepInclude(doubt(theirs), { what: "memory stays", wouldTake: "a run of 180 s" })
+    assert.isUndefined(doubt({ chain: [{ name: "open", file: "/app/src/other.ts" }] }))
+    assert.isUndefined(doubt({ ...theirs, kind: "resource-growth" }))
   })
 })
 

@@ -59,7 +59,7 @@ describe("Diagnosis", () => {
     })
     assert.match(
       Diagnosis.diagnose(looked).because,
-      /^nothing piled up in 30 s; a leak slower than \d+ KB\/s would not have shown, nor \d+ KB\/s in single large objects or \d+ KB\/s in buffers$/
+      /^nothing piled up in 30 s; a leak slower than \d+ KB\/s in one function would not have shown, nor \d+ KB\/s in single large objects or \d+ KB\/s in buffers$/
     )
     assert.match(Diagnosis.diagnose(quiet(30)).because, /or anything outside of the heap$/)
     const short = Diagnosis.diagnose(quiet(20))

@@ -175,6 +175,8 @@ export interface Waiting {
   readonly places: ReadonlyArray<{ readonly place: Place; readonly count: number }>
   /** Fibers that were looked at. */
   readonly looked: number
+  /** Milliseconds of the timers that will wake those that wait for one; absent in older recordings. */
+  readonly timers?: ReadonlyArray<number>
 }
 
 /** The process ends by itself. */

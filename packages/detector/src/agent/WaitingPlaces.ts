@@ -26,8 +26,9 @@ export const waitingPlaces = (
   most: number,
   isOwn: (url: string) => boolean,
   guard: Guard
-): Pick<Waiting, "places" | "looked"> => {
+): Pick<Waiting, "places" | "looked" | "timers"> => {
   const fibers = census.fibersAt(site, most)
+  const timers: Array<number> = []
   const counts = new Map<string, { place: Place; count: number }>()
   const locator = makeLocator(isOwn, guard)
   const count = (place: Place): void => {
@@ -41,6 +42,8 @@ export const waitingPlaces = (
     for (const fiber of fibers) {
       const place = placeOf(fiber, locator)
       if (place !== undefined) count(place)
+      const ms = timerOf(fiber, locator)
+      if (ms !== undefined) timers.push(ms)
     }
     // Closures take longer, and say the same of all fibers of a site.
     const [first] = fibers
@@ -52,7 +55,7 @@ export const waitingPlaces = (
   } finally {
     locator.close()
   }
-  return { places: [...counts.values()].sort((a, b) => b.count - a.count), looked }
+  return { places: [...counts.values()].sort((a, b) => b.count - a.count), looked, timers }
 }
 
 interface Locator {
@@ -60,6 +63,8 @@ interface Locator {
   readonly locate: (value: object) => Place | undefined
   /** The same for what the closures of a function hold, with so many looks at the most, of which it says how many it took. */
   readonly locateWithin: (value: object, looks: number) => { readonly place: Place | undefined; readonly looks: number }
+  /** The milliseconds of the timer that a function or its variables hold, if they hold one that fires once. */
+  readonly timerWithin: (value: object) => number | undefined
   readonly close: () => void
 }
 
@@ -82,11 +87,20 @@ const placeWithin = (fiber: RuntimeFiber, { locateWithin }: Locator): Place | un
   return undefined
 }
 
-/** The functions and generators that a fiber's stack holds, nearest to its top first, a few levels into effects yet to be run. */
-const candidates = function*(fiber: RuntimeFiber): IterableIterator<object> {
+/** The length of the timer that will wake a fiber: the finalizer of its wait, which is the top of its stack, clears that timer. */
+const timerOf = (fiber: RuntimeFiber, { timerWithin }: Locator): number | undefined => {
+  for (const candidate of candidates(fiber, 1)) {
+    const ms = typeof candidate === "function" ? timerWithin(candidate) : undefined
+    if (ms !== undefined) return ms
+  }
+  return undefined
+}
+
+/** The functions and generators in the top frames of a fiber's stack, nearest to its top first, a few levels into effects yet to be run. */
+const candidates = function*(fiber: RuntimeFiber, frames = fiber._stack.length): IterableIterator<object> {
   const seen = new Set<object>()
   let budget = maxObjects
-  for (let top = fiber._stack.length - 1; top >= 0; top--) {
+  for (let top = fiber._stack.length - 1; top >= Math.max(0, fiber._stack.length - frames); top--) {
     let level: Array<unknown> = [fiber._stack[top]]
     for (let depth = 0; depth < maxDepth && level.length > 0; depth++) {
       const next: Array<unknown> = []
@@ -122,15 +136,20 @@ interface ScriptParsed {
 interface RemoteObject {
   readonly type?: string
   readonly subtype?: string
+  readonly className?: string
   readonly description?: string
   readonly objectId?: string
 }
 
 interface Property {
   readonly name: string
-  readonly value?: RemoteObject & {
-    readonly value?: { readonly scriptId: string; readonly lineNumber: number; readonly columnNumber?: number }
-  }
+  readonly value?: RemoteObject & { readonly value?: unknown }
+}
+
+interface ScriptLocation {
+  readonly scriptId: string
+  readonly lineNumber: number
+  readonly columnNumber?: number
 }
 
 interface Properties {
@@ -176,7 +195,7 @@ const makeLocator = (isOwn: (url: string) => boolean, guard: Guard): Locator => 
   const placeIn = (internalProperties: ReadonlyArray<Property>, name: string): Place | undefined => {
     const found = internalProperties.find(({ name }) => name === "[[GeneratorLocation]]")
       ?? internalProperties.find(({ name }) => name === "[[FunctionLocation]]")
-    const at = found?.value?.value
+    const at = found?.value?.value as ScriptLocation | undefined
     const url = at === undefined ? undefined : urls.get(at.scriptId)
     if (at === undefined || url === undefined || !isProgram(url, isOwn)) return undefined
     return originalOf({ name, file: url, line: at.lineNumber + 1, column: (at.columnNumber ?? 0) + 1 })
@@ -186,28 +205,47 @@ const makeLocator = (isOwn: (url: string) => boolean, guard: Guard): Locator => 
     const { internalProperties = [] } = propertiesOf(remote(value))
     return placeIn(internalProperties, typeof value === "function" && typeof name === "string" ? name : "")
   }
-  const askWithin = (value: object, most: number): ReturnType<Locator["locateWithin"]> => {
+  /** What a function's variables hold, and what those hold, breadth first, with so many looks at the most. */
+  const inside = function*(value: object, most: number): IterableIterator<Properties> {
     let looks = 0
     let level: Array<string | undefined> = [remote(value)]
     for (let depth = 0; depth < maxClosureDepth && level.length > 0; depth++) {
       const next: Array<string | undefined> = []
       for (const objectId of level) {
-        if (looks >= most) return { place: undefined, looks }
-        looks++
-        const { internalProperties = [], result } = propertiesOf(objectId)
-        const place = placeIn(internalProperties, "")
-        if (place !== undefined) return { place, looks }
-        const scopes = internalProperties.find(({ name }) => name === "[[Scopes]]")?.value?.objectId
+        if (looks++ >= most) return
+        const own = propertiesOf(objectId)
+        const scopes = own.internalProperties?.find(({ name }) => name === "[[Scopes]]")?.value?.objectId
         // Of a function its variables, of an effect what it is made of.
-        const inside = scopes === undefined ? result : variablesOf(scopes)
-        for (const { value } of inside) {
+        const result = scopes === undefined ? own.result : variablesOf(scopes)
+        yield { ...own, result }
+        for (const { value } of result) {
           const isEffect = value?.type === "object" && value.subtype === undefined
           if (isEffect || value?.type === "function") next.push(value?.objectId)
         }
       }
       level = next
     }
+  }
+  const askWithin = (value: object, most: number): ReturnType<Locator["locateWithin"]> => {
+    let looks = 0
+    for (const { internalProperties = [] } of inside(value, most)) {
+      looks++
+      const place = placeIn(internalProperties, "")
+      if (place !== undefined) return { place, looks }
+    }
     return { place: undefined, looks }
+  }
+  const timerWithin = (value: object): number | undefined => {
+    for (const { result } of inside(value, looksEach)) {
+      const timer = result.find(({ value }) => value?.className === "Timeout")?.value
+      if (timer === undefined) continue
+      const { result: fields } = propertiesOf(timer.objectId)
+      const field = (name: string): unknown => fields.find((one) => one.name === name)?.value?.value
+      const ms = field("_idleTimeout")
+      // An interval, which keeps the process alive in Effect.never, wakes nobody.
+      return typeof ms === "number" && ms > 0 && field("_repeat") === null ? ms : undefined
+    }
+    return undefined
   }
   const variablesOf = (scopes: string): ReadonlyArray<Property> =>
     propertiesOf(scopes).result
@@ -224,6 +262,7 @@ const makeLocator = (isOwn: (url: string) => boolean, guard: Guard): Locator => 
       return place
     },
     locateWithin: askWithin,
+    timerWithin,
     close: () => {
       post("Runtime.releaseObjectGroup", { objectGroup: group })
       post("Debugger.disable")

@@ -37,6 +37,12 @@ const halfway = 0.5
 const latest = 0.6
 
 /**
+ * Milliseconds: fibers that wait for a timer of at most this length are work that takes long. It is the longest time that node itself
+ * gives a request by default, and a run in which such a timer fires twice takes ten minutes. Nobody waits for longer ones to see.
+ */
+const longestTimer = 300_000
+
+/**
  * How old a fiber of these sites must be to count as old: older than nearly all that ever ended here. Work that takes long is not a
  * leak.
  *
@@ -179,6 +185,8 @@ interface Judged {
   readonly group: ReadonlyArray<FiberSiteRecord>
   readonly verdict?: Turnover.Turnover
   readonly suspicion?: Suspicion
+  /** The run was too short to know how long they live. */
+  readonly unknownLife?: boolean
 }
 
 const judgeGroup = (group: ReadonlyArray<FiberSiteRecord>, window: Turnover.Window, traffic: Traffic): Judged => {
@@ -189,9 +197,17 @@ const judgeGroup = (group: ReadonlyArray<FiberSiteRecord>, window: Turnover.Wind
     verdict,
     suspicion: unclear(group, verdict, length)
   })
-  const age = ageOf(group, window)
+  const known = ageOf(group, window)
+  const timer = timerOf(group)
+  const age = Math.max(known, margin * timer)
   // No time is left to see those arrive that are so old.
   const late = age > latest * length
+  if (late && known < age) {
+    const soFar = Turnover.judge(livesOf(group), window, Math.min(known, latest * length), { ...traffic, suspicious })
+    return soFar._tag === "steady"
+      ? { group, verdict: soFar }
+      : { group, suspicion: asleep(group, timer), unknownLife: true }
+  }
   const verdict = late ? undefined : Turnover.judge(livesOf(group), window, age, { ...traffic, suspicious })
   if (verdict?._tag === "growing") return { group, verdict }
   // Who stands in a line that gets longer takes ever longer to end, and nobody is older than those that have ended.
@@ -203,8 +219,39 @@ const judgeGroup = (group: ReadonlyArray<FiberSiteRecord>, window: Turnover.Wind
   if (verdict !== undefined) return verdict._tag === "unclear" ? doubted(verdict) : { group, verdict }
   // But who has outlived nearly all that ended here may never end.
   const outlived = oldNow(group, window, Math.max(youngest, age / margin))
-  return outlived > Turnover.limits.arrivals ? { group, suspicion: tooLong(group, age) } : { group }
+  return outlived > Turnover.limits.arrivals ? { group, suspicion: tooLong(group, age), unknownLife: true } : { group }
 }
+
+/**
+ * The fibers of which the run was too short to know how long they live, and why: what belongs to them lives as long as they do.
+ *
+ * @since 0.1.0
+ * @category statistics
+ */
+export const ofUnknownLife = (observation: Observation): {
+  readonly count: number
+  readonly suspicion: Suspicion
+  /** Of each of their sites. */
+  readonly places: ReadonlyArray<Pick<Finding, "site" | "chain" | "waits">>
+} | undefined => {
+  const [most] = [...judgeAll(observation)].flat()
+    .flatMap(({ group, suspicion, unknownLife }) =>
+      unknownLife === true && suspicion !== undefined ? [{ group, count: living(group), suspicion }] : []
+    )
+    .sort((a, b) => b.count - a.count)
+  return most === undefined ? undefined : {
+    ...most,
+    places: most.group.map((site) => ({
+      site: nameOf(site),
+      chain: site.chain.map(siteOf),
+      waits: site.waiting.map(({ place }) => siteOf(place))
+    }))
+  }
+}
+
+/** Milliseconds after which timers wake the fibers of these sites, 0 where that is not known or takes longer than anybody waits. */
+const timerOf = (group: ReadonlyArray<FiberSiteRecord>): number =>
+  Math.max(...group.map(({ timer }) => (timer <= longestTimer ? timer : 0)))
 
 /** Whether fibers were forked by what leaking fibers run: their children (a timeout forks one) live because those do. */
 const causedBy = (children: ReadonlyArray<FiberSiteRecord>, parents: ReadonlyArray<FiberSiteRecord>): boolean =>
@@ -398,6 +445,13 @@ const tooLong = (sites: ReadonlyArray<FiberSiteRecord>, age: number): Suspicion 
     seconds(age / margin)
   } to end, and the run was not long enough to see older ones come and go`,
   wouldTake: `a run of ${seconds(age * 4)}`
+})
+
+const asleep = (sites: ReadonlyArray<FiberSiteRecord>, timer: number): Suspicion => ({
+  rule: name,
+  what: `${living(sites)} fibers of ${describeSite(nameOf(sites[0]!))} live, ever more of them`,
+  why: `each waits for a timer of ${seconds(timer)}, and the run was not long enough to see them end`,
+  wouldTake: `a run of ${seconds(3 * timer)}`
 })
 
 const nobody: Place = { name: "(no Effect.fn or span)" }

@@ -12,7 +12,7 @@ import type { LeakRule, Suspicion } from "../LeakRule.ts"
 import type { Observation } from "../Observation.ts"
 import { describeSite } from "../Site.ts"
 import type { Point } from "../TimeSeries.ts"
-import { suspectPlace } from "./FiberGrowth.ts"
+import { ofUnknownLife, suspectPlace } from "./FiberGrowth.ts"
 import { growingPlace } from "./MemorySites.ts"
 import { judgeNumber } from "./Numbers.ts"
 import type { NumberVerdict } from "./Numbers.ts"
@@ -41,8 +41,8 @@ export const ResourceGrowth: LeakRule = {
     const findings: Array<Finding> = []
     const suspicions: Array<Suspicion> = []
     const judge = (type: string, points: ReadonlyArray<Point>): NumberVerdict["_tag"] => {
-      const verdict = judgeNumber(observation, points)
       const count = points.at(-1)?.value ?? 0
+      const verdict = timersOfFibers(observation, type, count) ?? judgeNumber(observation, points)
       if (verdict._tag === "growing") findings.push(finding(observation, type, count, verdict))
       if (verdict._tag === "unclear") {
         suspicions.push({
@@ -63,6 +63,14 @@ export const ResourceGrowth: LeakRule = {
     if (files) judge(descriptorType, observation.resources.get(descriptorType) ?? [])
     return judgement(findings.sort((a, b) => b.count - a.count), suspicions)
   }
+}
+
+/** Timers live as long as the fibers that sleep on them; where most may be theirs, and how long those live is not known, neither is this. */
+const timersOfFibers = (observation: Observation, type: string, count: number): NumberVerdict | undefined => {
+  const fibers = type === "Timeout" ? ofUnknownLife(observation) : undefined
+  if (fibers === undefined || fibers.count < count / 2) return undefined
+  const { what, why } = fibers.suspicion
+  return { _tag: "unclear", why: `${what}, and ${why}`, perSecond: 0, z: 0, text: "" }
 }
 
 const whatIsOpen = (type: string, count: number): string =>

@@ -3,14 +3,15 @@ import { assert, describe, it } from "@effect/vitest"
 import { alone, node } from "../support/Fiberscope.ts"
 
 describe("waitingPlaces", { timeout: 30_000 }, () => {
-  it("are the yield* of a generator, else what the program gave to the library, else nothing; and no getter is called", async () => {
+  it("are the yield* of a generator, else what the program gave to the library, else nothing, with the timers that wake them; and no getter is called", async () => {
     const { stderr, stdout } = await alone(node("waits.mjs"))
     assert.strictEqual(stderr, "")
     assert.deepStrictEqual(JSON.parse(stdout.toString()), {
-      generator: [2, [2, true, 16, 3]],
-      retried: [1, [1, true, 19, 12]],
-      streamed: [1, [1, true, 27, 21]],
-      library: [2],
+      cancelled: [1, "7000 7000", [1, true, 36, 22]],
+      generator: [2, "3600000 3600000", [2, true, 16, 3]],
+      retried: [1, "3600000 3600000", [1, true, 19, 12]],
+      streamed: [1, "", [1, true, 27, 21]],
+      library: [2, ""],
       called: false
     })
   })

@@ -121,7 +121,7 @@ describe("whether a verdict is true", () => {
   it("is unsure of an `ok` whose limit is above the leak", () => {
     const slow: Program = { ...leaks, truth: { ...leaks.truth, bytesPerSecond: 5000 } }
     const ok = (limit: string) =>
-      report("ok", { because: `nothing piled up; a leak slower than ${limit} would not have shown` })
+      report("ok", { because: `nothing piled up; a leak slower than ${limit} in one function would not have shown` })
     assert.strictEqual(judge(slow, ok("9 KB/s")).is, "unsure")
     assert.strictEqual(judge(slow, ok("4 KB/s")).is, "untrue")
     assert.strictEqual(judge(slow, ok("5001 B/s")).is, "unsure")

@@ -33,7 +33,8 @@ const units: Readonly<Record<string, number>> = { B: 1, KB: 1024, MB: 1024 ** 2 
 
 /** The bytes a second below which a leak would not have shown, as a report with the verdict `ok` says. */
 export const limitOf = (because: string): number | undefined => {
-  const [, number, unit] = /a leak slower than (\d+) (B|KB|MB)\/s would not have shown/.exec(because) ?? []
+  const [, number, unit] = /a leak slower than (\d+) (B|KB|MB)\/s in one function would not have shown/.exec(because) ??
+    []
   return number === undefined ? undefined : Number(number) * units[unit!]!
 }
 

@@ -17,7 +17,7 @@ const process = {
   node: "v24.0.0",
   effect: ["4.1.0"],
   verdict: "ok",
-  because: "nothing piled up in 30 s; a leak slower than 25 KB/s would not have shown",
+  because: "nothing piled up in 30 s; a leak slower than 25 KB/s in one function would not have shown",
   durationMs: 30_000,
   fibers: { started: 12_345, ended: 12_200, abandoned: 0, live: 145 },
   readings: { count: 12, pausedMs: 345.6 },
@@ -118,7 +118,7 @@ describe("report/text", () => {
     expect(renderText(ok)).toMatchInlineSnapshot(`
       "
       fiberscope  OK
-        nothing piled up in 30 s; a leak slower than 25 KB/s would not have shown
+        nothing piled up in 30 s; a leak slower than 25 KB/s in one function would not have shown
 
         live fibers  ▁▄█▁▄█▁▄█▁▄█▁▄█▁▄█▁▄█▁▄█▁▄█▁▄█                    10 → 12
         heap floor   ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁                    19.1 MB → 19.1 MB
@@ -175,9 +175,10 @@ describe("report/text", () => {
         9 s are too short to call anything ok; it would take a run of 30 s
 
         undecided  pid 42  /app/src/server.ts: 12 345 fibers, 145 live; nothing piled
-        up in 30 s; a leak slower than 25 KB/s would not have shown
+        up in 30 s; a leak slower than 25 KB/s in one function would not have shown
         ok         pid 43, worker 2  /app/src/server.ts: 12 345 fibers, 145 live;
-        nothing piled up in 30 s; a leak slower than 25 KB/s would not have shown
+        nothing piled up in 30 s; a leak slower than 25 KB/s in one function would not
+        have shown
 
         note: the heap floor grew from 10.0 MB to 20.0 MB, more than 1.5 times.
         Whether it goes on.

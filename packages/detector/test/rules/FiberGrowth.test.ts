@@ -65,6 +65,28 @@ describe("FiberGrowth", () => {
     assert.isAtLeast(judged.filter((tag) => tag === "Warn").length, 47)
   })
 
+  it("waits for a timer to fire before it accuses fibers that wait for one, where a run can be long enough", () => {
+    const lives = Array.from({ length: 150 }, (_, i): Life => [i * 200, Infinity])
+    const judged = (timers: ReadonlyArray<number>, looked = timers.length) => {
+      const observation = observe(30, { idle: lives }, {
+        tick: (t) => ({ resources: { Timeout: Math.floor(t / 200) } })
+      })
+      observation.take({ type: "waiting", t: 30_000, site: 2, looked, places: [], timers })
+      return [FiberGrowth.check(observation), ResourceGrowth.check(observation)]
+    }
+    const because = judged([60_000, 60_000]).map((judgement) =>
+      judgement._tag === "Recheck" && judgement.suspicions.map(({ why }) => why).join()
+    )
+    assert.deepStrictEqual(because, [
+      "each waits for a timer of 60 s, and the run was not long enough to see them end",
+      "146 fibers of idle (src/idle.ts:7:3) live, ever more of them, and each waits for a timer of 60 s, and the run was not long "
+      + "enough to see them end"
+    ])
+    for (const [timers, looked] of [[[1000, 1000]], [[3_600_000]], [[60_000], 2], [[]]] as const) {
+      assert.deepStrictEqual(judged(timers, looked).map(({ _tag }) => _tag), ["Warn", "Warn"], `${timers} of ${looked}`)
+    }
+  })
+
   /** First come, first served, `perSecond` of them. */
   const served = (arrivals: ReadonlyArray<number>, perSecond: number): ReadonlyArray<Life> => {
     let free = 0
