@@ -1,4 +1,4 @@
-// Everything that can be judged without running the code: format, types, lint, unused code, links. `pnpm run check`
+// Everything that can be judged without running the code: format, types, lint, unused code, links, architecture. `pnpm run check`
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { compiler, root, script, step } from "./steps.mjs"
@@ -14,7 +14,8 @@ export const check = async () => [
     step("format", "dprint", ["check", "--list-different"]),
     step("lint", "oxlint", ["--deny-warnings"])
   ]),
-  await step("links", process.execPath, [join(root, "scripts/links.mjs")])
+  await step("links", process.execPath, [join(root, "scripts/links.mjs")]),
+  await step("architecture", process.execPath, [join(root, "scripts/rooms.mjs"), "--check"])
 ]
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

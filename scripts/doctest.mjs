@@ -7,7 +7,7 @@
 // `node scripts/doctest.mjs [part of a path ...]` takes only the files whose path contains one of these.
 import { fork } from "node:child_process"
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { dirname, join, relative } from "node:path"
 import { compiler, root, run, script } from "./steps.mjs"
 
 const timeout = 20_000
@@ -38,6 +38,13 @@ const blocksOf = (file) => {
   }))
 }
 
+/** The code of a block, with the modules beside its file named as they are from the folder in which it runs. */
+const fromHere = ({ file, lines }) =>
+  lines.join("\n").replaceAll(/(from ")(\.{1,2}\/[^"]+)(")/g, (_, before, path, after) => {
+    const target = relative(folder, join(root, dirname(file), path))
+    return `${before}${target}${after}`
+  })
+
 const wanted = process.argv.slice(2)
 const blocks = globSync(sources, { cwd: root })
   .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
@@ -50,7 +57,7 @@ for (const block of blocks) {
   const name = `${block.file.replace(/^packages\//, "").replace(/\.\w+$/, "").replaceAll(/[\\/]/g, "-")}-${block.line}`
   block.name = `${name}${block.test ? ".test" : ""}.ts`
   byName.set(block.name, block)
-  writeFileSync(join(folder, block.name), `${block.lines.join("\n")}\nexport {}\n`)
+  writeFileSync(join(folder, block.name), `${fromHere(block)}\nexport {}\n`)
   if (block.info !== "" && !/^no-run \S/.test(block.info)) {
     block.failures.push(`after \`\`\`ts comes nothing, or "no-run" with its reason; found "${block.info}"`)
   }
@@ -69,6 +76,8 @@ const compile = async () => {
     extends: "../../../../tsconfig.base.json",
     compilerOptions: {
       noEmit: true,
+      allowImportingTsExtensions: true,
+      rewriteRelativeImportExtensions: false,
       noUnusedLocals: false,
       tsBuildInfoFile: "./tsconfig.tsbuildinfo",
       // An example may print its result with console.log.

@@ -44,13 +44,11 @@ const install = async (name) => {
   return unpacked
 }
 
-/** What a user can import, written out: the manifest has a pattern, and attw and `import` want names. */
+/** What a user can import. */
 const modulesOf = (name) =>
-  globSync("**/*.js", { cwd: join(installed(name), "dist") })
-    .map((file) => file.slice(0, -".js".length))
-    .filter((module) => !/(^|\/)internal\//.test(module))
-    .map((module) => ({ "testing/index": "testing", "agent/register": "agent" })[module] ?? module)
-    .sort()
+  Object.keys(manifestOf(home(name)).publishConfig.exports)
+    .filter((path) => path !== "./package.json")
+    .map((path) => path.slice("./".length))
 
 const inspect = async (name) => {
   const attw = [
@@ -68,8 +66,8 @@ const inspect = async (name) => {
 
 /** Node does not strip types in `node_modules`, so this sees what the workspace never does: the compiled files. */
 const load = (name) => {
-  // Importing these two is using them: one observes the process, the other reads its arguments.
-  const modules = modulesOf(name).filter((module) => module !== "agent" && module !== "cli/main")
+  // To import these two is to use them: one observes the process, the other reads its arguments.
+  const modules = modulesOf(name).filter((module) => module !== "agent" && module !== "cli")
   const program = `
     import { ok, rejects } from "node:assert/strict"
     const modules = ${JSON.stringify(modules)}

@@ -2,7 +2,7 @@
  * `pnpm run bench:rules`: how often each rule speaks up about programs that do not leak, by simulation, and how often about some that do.
  *
  * Every scenario is a population of things with births and deaths, or a number, drawn anew for each run from a seed. The thresholds of
- * `Turnover.limits` and of the rules come from here. First the statistic behind most rules, alone and many times; then each rule as
+ * `limits` and of the rules come from here. First the statistic behind most rules, alone and many times; then each rule as
  * a whole, with all its objections, fed with what an agent would have said. Prints percentages with 95 % Wilson intervals: of runs in
  * which there was a finding (`growing`), and of runs in which the answer was to look longer (`unclear`).
  *
@@ -11,8 +11,7 @@
  */
 import { parseArgs } from "node:util"
 import type { LeakRule } from "../../packages/detector/src/LeakRule.ts"
-import * as Lives from "../../packages/detector/src/Lives.ts"
-import type { Observation } from "../../packages/detector/src/Observation.ts"
+import type { Observation } from "../../packages/detector/src/observation/Observation.ts"
 import { AbandonedFibers } from "../../packages/detector/src/rules/AbandonedFibers.ts"
 import { FiberGrowth } from "../../packages/detector/src/rules/FiberGrowth.ts"
 import { GaugeGrowth, MetricCardinality } from "../../packages/detector/src/rules/GaugeGrowth.ts"
@@ -21,7 +20,8 @@ import { LargeObjectGrowth } from "../../packages/detector/src/rules/LargeObject
 import { OffHeapGrowth } from "../../packages/detector/src/rules/OffHeapGrowth.ts"
 import { ResourceGrowth } from "../../packages/detector/src/rules/ResourceGrowth.ts"
 import { SurvivorGrowth } from "../../packages/detector/src/rules/SurvivorGrowth.ts"
-import * as Turnover from "../../packages/detector/src/Turnover.ts"
+import * as Lives from "../../packages/detector/src/statistics/Lifetimes.ts"
+import * as Turnover from "../../packages/detector/src/statistics/Turnover.ts"
 import { random } from "../../packages/detector/test/support/random.ts"
 import type { Random } from "../../packages/detector/test/support/random.ts"
 import { floors } from "./floors.ts"

@@ -1,6 +1,6 @@
 /** What an agent would have said of these populations and numbers, so that whole rules can be asked, and not their arithmetic only. */
 import type { Floor, Message } from "../../packages/detector/src/agent/Protocol.ts"
-import * as Observation from "../../packages/detector/src/Observation.ts"
+import * as Observation from "../../packages/detector/src/observation/Observation.ts"
 import type { Random } from "../../packages/detector/test/support/random.ts"
 import { observe, opening, place, readings, tick } from "../../packages/detector/test/support/simulate.ts"
 import type { Life } from "../../packages/detector/test/support/simulate.ts"

@@ -11,8 +11,6 @@
  * Each cycle builds the layer with a {@link "GracefulShutdown"} of its own, runs `work`, requests the shutdown, waits for its phases
  * and closes the layer. After each one, live fibers, listeners of the process, open handles, timers and the series and gauges of
  * `fiberscope_*` metrics must be what they were before; over all of them, the heap after garbage collection must not grow.
- *
- * @since 0.1.0
  */
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
@@ -22,12 +20,13 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { GracefulShutdownOptions, ShutdownReport } from "./GracefulShutdown.ts"
 import { GracefulShutdown, make } from "./GracefulShutdown.ts"
-import type { Floor, Growth } from "./internal/growth.ts"
-import { fewestFloors, growthOf } from "./internal/growth.ts"
-import { heapFloor, restOf, settled, watchRest } from "./internal/rest.ts"
+import type { Floor, Growth } from "./internal/application/growth.ts"
+import { fewestFloors, growthOf } from "./internal/application/growth.ts"
+import { heapFloor, restOf, settled, watchRest } from "./internal/application/processSnapshot.ts"
 
 /**
- * @since 0.1.0
+ * How often a service is booted and stopped, and what it does meanwhile.
+ *
  * @category models
  */
 export interface RunOptions<E, R> extends GracefulShutdownOptions {
@@ -44,7 +43,6 @@ export interface RunOptions<E, R> extends GracefulShutdownOptions {
 /**
  * What the cycles came to. `heap` is there when there were enough of them to judge it.
  *
- * @since 0.1.0
  * @category models
  */
 export interface ApplicationReport {
@@ -52,12 +50,11 @@ export interface ApplicationReport {
   readonly heap: Growth | undefined
 }
 
-export type { Growth } from "./internal/growth.ts"
+export type { Growth } from "./internal/application/growth.ts"
 
 /**
  * The service left something behind. Each line of `left` says what, how many, and where it comes from, as far as that is known.
  *
- * @since 0.1.0
  * @category errors
  */
 export class NotAtRest extends Data.TaggedError("NotAtRest")<{
@@ -73,7 +70,6 @@ export class NotAtRest extends Data.TaggedError("NotAtRest")<{
 /**
  * The service did not stop in order: a phase failed, did not end in time, or something held it open until then.
  *
- * @since 0.1.0
  * @category errors
  */
 export class NotStopped extends Data.TaggedError("NotStopped")<{
@@ -117,7 +113,6 @@ export class NotStopped extends Data.TaggedError("NotStopped")<{
  * Effect.runFork(program)
  * ```
  *
- * @since 0.1.0
  * @category running
  */
 export const run: {

@@ -14,8 +14,6 @@
  *
  * A flush that fails may have had its effect nevertheless: the connection broke after the commit. If an item must not arrive twice,
  * let `flush` be idempotent (`insert … on conflict do nothing`), and its writes one transaction.
- *
- * @since 0.1.0
  */
 import type * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
@@ -33,14 +31,15 @@ import * as Deadline from "./Deadline.ts"
 import type { FiberSite } from "./FiberSite.ts"
 import { renderSite } from "./FiberSite.ts"
 import { takePart } from "./GracefulShutdown.ts"
-import type { Entry } from "./internal/BatchRunner.ts"
-import { BatchRunner } from "./internal/BatchRunner.ts"
+import { sitesOf } from "./internal/fibers/sitesOf.ts"
 import { instrument } from "./internal/instruments.ts"
+import type { Entry } from "./internal/queues/BatchRunner.ts"
+import { BatchRunner } from "./internal/queues/BatchRunner.ts"
 import { rounded } from "./internal/rounded.ts"
-import { sitesOf } from "./internal/sitesOf.ts"
 
 /**
- * @since 0.1.0
+ * How batches are made, and what is done with each.
+ *
  * @category models
  */
 export interface BatchWorkerOptions<A, E = never, R = never> {
@@ -72,7 +71,6 @@ export interface BatchWorkerOptions<A, E = never, R = never> {
 /**
  * The worker accepts no more items.
  *
- * @since 0.1.0
  * @category errors
  */
 export class BatchWorkerClosed extends Data.TaggedError("BatchWorkerClosed")<{ readonly name: string }> {
@@ -84,7 +82,6 @@ export class BatchWorkerClosed extends Data.TaggedError("BatchWorkerClosed")<{ r
 /**
  * The batch of an item could not be flushed, and was handed to `onGiveUp`.
  *
- * @since 0.1.0
  * @category errors
  */
 export class BatchGaveUp extends Data.TaggedError("BatchGaveUp")<{
@@ -99,7 +96,6 @@ export class BatchGaveUp extends Data.TaggedError("BatchGaveUp")<{
 /**
  * A call of `flush` or `onGiveUp` that was still running when {@link BatchWorker} `drain` ended.
  *
- * @since 0.1.0
  * @category models
  */
 export interface StuckFlush {
@@ -113,7 +109,6 @@ export interface StuckFlush {
 /**
  * What became of the items that were not settled when `drain` began.
  *
- * @since 0.1.0
  * @category models
  */
 export interface DrainReport {
@@ -126,7 +121,6 @@ export interface DrainReport {
 /**
  * What became of the items that were ever accepted. `lost` of those that were given up found no taker: `onGiveUp` failed too.
  *
- * @since 0.1.0
  * @category models
  */
 export interface BatchWorkerCounts {
@@ -138,7 +132,8 @@ export interface BatchWorkerCounts {
 }
 
 /**
- * @since 0.1.0
+ * Takes items one by one, and flushes them in batches.
+ *
  * @category models
  */
 export interface BatchWorker<in A> {
@@ -178,7 +173,6 @@ export interface BatchWorker<in A> {
  * Effect.runFork(program)
  * ```
  *
- * @since 0.1.0
  * @category constructors
  */
 export const make = <A, E = never, R = never>(
@@ -354,7 +348,6 @@ type Configured = "name" | "maxSize" | "maxWait" | "capacity" | "concurrency" | 
 /**
  * The class of a batch worker that is a service: {@link Service} makes it.
  *
- * @since 0.1.0
  * @category services
  */
 export interface BatchWorkerClass<Self, Id extends string, A> extends Context.ServiceClass<Self, Id, BatchWorker<A>> {
@@ -391,7 +384,6 @@ export interface BatchWorkerClass<Self, Id extends string, A> extends Context.Se
  * Effect.runFork(Effect.provide(program, AuditLive))
  * ```
  *
- * @since 0.1.0
  * @category services
  */
 export const Service = <Self, A>() => <const Id extends string>(id: Id): BatchWorkerClass<Self, Id, A> => {

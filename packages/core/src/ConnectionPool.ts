@@ -11,8 +11,6 @@
  * whether the server is there. Who waits is in line, first come, first served, for a limited time and in a limited number. No more than
  * `max` connections are ever open, those that are being opened and closed included. A connection that was idle is validated before it
  * is lent, and never lent when that fails.
- *
- * @since 0.1.0
  */
 import type * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -27,62 +25,21 @@ import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as Deadline from "./Deadline.ts"
-import type { FiberSite } from "./FiberSite.ts"
 import { takePart } from "./GracefulShutdown.ts"
 import { isDue } from "./internal/isDue.ts"
 import { monotonic } from "./internal/monotonic.ts"
-import { PoolCore } from "./internal/PoolCore.ts"
-import type { Lease, Slot } from "./internal/poolParts.ts"
-import { healthOf, holdersOf, instrumentPool, renderHolders } from "./internal/poolReports.ts"
+import type { Holder, PoolHealth } from "./internal/pool/model.ts"
+import type { Lease, Slot } from "./internal/pool/parts.ts"
+import { PoolCore } from "./internal/pool/PoolCore.ts"
+import { healthOf, holdersOf, instrumentPool, renderHolders } from "./internal/pool/reports.ts"
 import { rounded } from "./internal/rounded.ts"
 import { addFinalizerNow } from "./internal/scopeFinalizer.ts"
 
-/**
- * Who holds a connection.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Holder {
-  /** That of the lease; without it, the function (`Effect.fn`) or span that took it. */
-  readonly label: string
-  /** The id of the fiber. It may have ended: that is what a forgotten lease is. */
-  readonly fiber: number
-  readonly site: FiberSite
-  /** In milliseconds of the Unix epoch. */
-  readonly since: number
-  readonly held: Duration.Duration
-  /** Whether it is held for longer than the `leakThreshold`. */
-  readonly overdue: boolean
-}
-
-/**
- * The state of a pool. `open` counts all connections: idle, leased, and those that are being opened, validated and closed.
- *
- * @since 0.1.0
- * @category models
- */
-export interface PoolHealth {
-  readonly max: number
-  readonly open: number
-  readonly idle: number
-  readonly leased: number
-  readonly opening: number
-  readonly validating: number
-  readonly closing: number
-  readonly waiting: number
-  /** How long the first in line has been waiting. */
-  readonly longestWait: Duration.Duration
-  /** Leases that are held for longer than the `leakThreshold`. */
-  readonly overdue: number
-  /** The last time that a connection could not be opened, or was found to be broken by its validation. */
-  readonly lastFailure: { readonly cause: Cause.Cause<unknown>; readonly age: Duration.Duration } | undefined
-}
+export type { Holder, PoolHealth } from "./internal/pool/model.ts"
 
 /**
  * What was left when a pool was drained: whose connections were closed under them, and how many did not close.
  *
- * @since 0.1.0
  * @category models
  */
 export interface DrainReport {
@@ -92,7 +49,8 @@ export interface DrainReport {
 }
 
 /**
- * @since 0.1.0
+ * Limits of one lease.
+ *
  * @category models
  */
 export interface LeaseOptions {
@@ -105,7 +63,6 @@ export interface LeaseOptions {
 /**
  * The numbers of a pool. The defaults are the experience of HikariCP and tarn.
  *
- * @since 0.1.0
  * @category models
  */
 export interface PoolSettings {
@@ -136,7 +93,8 @@ export interface PoolSettings {
 }
 
 /**
- * @since 0.1.0
+ * How connections are opened, checked and closed, and the limits of the pool.
+ *
  * @category models
  */
 export interface ConnectionPoolOptions<A, E = never, R = never> extends PoolSettings {
@@ -157,7 +115,6 @@ export interface ConnectionPoolOptions<A, E = never, R = never> extends PoolSett
 /**
  * Nothing became free in time. `holders` are those who had the connections then; `opening` were on their way.
  *
- * @since 0.1.0
  * @category errors
  */
 export class AcquireTimeout extends Data.TaggedError("AcquireTimeout")<{
@@ -177,7 +134,6 @@ export class AcquireTimeout extends Data.TaggedError("AcquireTimeout")<{
 /**
  * Too many wait already.
  *
- * @since 0.1.0
  * @category errors
  */
 export class PoolSaturated extends Data.TaggedError("PoolSaturated")<{
@@ -197,7 +153,6 @@ export class PoolSaturated extends Data.TaggedError("PoolSaturated")<{
 /**
  * The pool is being drained, or has been.
  *
- * @since 0.1.0
  * @category errors
  */
 export class PoolClosed extends Data.TaggedError("PoolClosed")<{ readonly pool: string }> {
@@ -209,13 +164,13 @@ export class PoolClosed extends Data.TaggedError("PoolClosed")<{ readonly pool: 
 /**
  * Why there is no connection. A failure to open one comes as it is.
  *
- * @since 0.1.0
  * @category errors
  */
 export type LeaseError = AcquireTimeout | PoolSaturated | PoolClosed
 
 /**
- * @since 0.1.0
+ * Lends connections, and takes them back when the scope of the lease ends.
+ *
  * @category models
  */
 export interface ConnectionPool<A, E = never> {
@@ -276,7 +231,6 @@ const leaseShare = 0.8
  * Effect.runFork(Effect.scoped(program))
  * ```
  *
- * @since 0.1.0
  * @category constructors
  */
 export const make = <A, E, R>(
@@ -436,7 +390,6 @@ export const make = <A, E, R>(
 /**
  * The class of a pool that is a service: {@link Service} makes it.
  *
- * @since 0.1.0
  * @category services
  */
 export interface ConnectionPoolClass<Self, Id extends string, A, E>
@@ -469,7 +422,6 @@ export interface ConnectionPoolClass<Self, Id extends string, A, E>
  * Effect.runFork(Effect.provide(program, Database.layer({ acquire: Effect.succeed({ id: 1 }) })))
  * ```
  *
- * @since 0.1.0
  * @category services
  */
 export const Service =

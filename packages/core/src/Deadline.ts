@@ -10,8 +10,6 @@
  *
  * The deadline travels in the context of fibers, so children inherit it. It is the earlier of the one around and the one that is set:
  * a retry or a nested call never gets more time than the request has. Time is the monotonic time of the `Clock`.
- *
- * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
@@ -27,16 +25,15 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { FiberSite } from "./FiberSite.ts"
 import { renderSite } from "./FiberSite.ts"
+import { sitesOf } from "./internal/fibers/sitesOf.ts"
 import { instrument } from "./internal/instruments.ts"
 import { reportFailure, sayNow } from "./internal/reportFailure.ts"
 import { rounded } from "./internal/rounded.ts"
-import { sitesOf } from "./internal/sitesOf.ts"
 
 /**
  * Something did not end in its time. `label` names the deadline that it met, which may be one around; `budget` is the time that one
  * gave, `elapsed` what went by until the waiting ended. `orphaned` says that the work itself still runs, see {@link abandon}.
  *
- * @since 0.1.0
  * @category errors
  */
 export class DeadlineExceeded extends Data.TaggedError("DeadlineExceeded")<{
@@ -56,7 +53,6 @@ export class DeadlineExceeded extends Data.TaggedError("DeadlineExceeded")<{
 /**
  * Work that was left behind because it did not heed its interruption, and has not ended since.
  *
- * @since 0.1.0
  * @category models
  */
 export interface Orphan {
@@ -69,7 +65,8 @@ export interface Orphan {
 }
 
 /**
- * @since 0.1.0
+ * Options of the layer.
+ *
  * @category models
  */
 export interface DeadlineOptions {
@@ -82,7 +79,6 @@ export interface DeadlineOptions {
 /**
  * Keeps what {@link abandon} left behind.
  *
- * @since 0.1.0
  * @category services
  */
 export class Deadline extends Context.Service<Deadline, {
@@ -95,16 +91,10 @@ export class Deadline extends Context.Service<Deadline, {
   /** What was left behind and still runs. */
   readonly orphans: Effect.Effect<ReadonlyArray<Orphan>>
 }>()("@fiberscope/core/Deadline") {
-  /**
-   * @since 0.1.0
-   */
   static layer(options?: DeadlineOptions): Layer.Layer<Deadline> {
     return Layer.effect(Deadline, make(options))
   }
 
-  /**
-   * @since 0.1.0
-   */
   static layerConfig(config: Config.Wrap<DeadlineOptions>): Layer.Layer<Deadline, Config.ConfigError> {
     return Layer.effect(Deadline, Effect.flatMap(Config.unwrap(config), make))
   }
@@ -190,7 +180,6 @@ const bounded = <A, E, R>(
  * Effect.runFork(program)
  * ```
  *
- * @since 0.1.0
  * @category combinators
  */
 export const within: {
@@ -214,7 +203,6 @@ export const within: {
 /**
  * {@link within} the time that is left until an instant, in milliseconds of the Unix epoch: for a deadline that came with a message.
  *
- * @since 0.1.0
  * @category combinators
  */
 export const at: {
@@ -231,7 +219,6 @@ export const at: {
 /**
  * The time that is left: infinite without a deadline, never less than zero.
  *
- * @since 0.1.0
  * @category getters
  */
 export const remaining: Effect.Effect<Duration.Duration> = Effect.withFiberSucceed((fiber) => {
@@ -261,7 +248,6 @@ export const remaining: Effect.Effect<Duration.Duration> = Effect.withFiberSucce
  * Effect.runFork(program)
  * ```
  *
- * @since 0.1.0
  * @category combinators
  */
 export const reserve: {
@@ -286,7 +272,6 @@ export const reserve: {
  * It changes what the effect is told, not who interrupts it: the fiber that runs it may still be interrupted by a deadline further
  * out. In a finalizer, where clean-up belongs, nobody is.
  *
- * @since 0.1.0
  * @category combinators
  */
 export const unbounded = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -296,7 +281,6 @@ export const unbounded = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<
  * A signal that aborts at the deadline, with {@link DeadlineExceeded} as its reason, or when the scope closes: for `fetch` and other
  * things that are no effects.
  *
- * @since 0.1.0
  * @category getters
  */
 export const signal: Effect.Effect<AbortSignal, never, Scope.Scope> = Effect.withFiber((fiber) => {
@@ -354,7 +338,6 @@ export const signal: Effect.Effect<AbortSignal, never, Scope.Scope> = Effect.wit
  * Effect.runFork(Effect.provide(program, Deadline.Deadline.layer()))
  * ```
  *
- * @since 0.1.0
  * @category combinators
  */
 export const abandon: {
@@ -382,7 +365,6 @@ interface Left {
 /**
  * Makes the registry of orphans in a scope.
  *
- * @since 0.1.0
  * @category constructors
  */
 export const make = (options?: DeadlineOptions): Effect.Effect<Deadline["Service"], never, Scope.Scope> =>

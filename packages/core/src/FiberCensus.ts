@@ -14,12 +14,10 @@
  *
  * A fiber that is garbage-collected without having ended is counted as *abandoned* after the next sweep that follows a major
  * garbage collection, not at once.
- *
- * @since 0.1.0
  */
 import type { FiberSite } from "./FiberSite.ts"
 import { FiberSites } from "./FiberSite.ts"
-import type { FiberCache, FiberPrototype, RuntimeFiber, StackFrame } from "./internal/FiberRuntime.ts"
+import type { FiberCache, FiberPrototype, RuntimeFiber, StackFrame } from "./internal/census/FiberRuntime.ts"
 import {
   framesOf,
   hasEnded,
@@ -28,15 +26,14 @@ import {
   isRunning,
   parentOf,
   watch
-} from "./internal/FiberRuntime.ts"
-import { FiberTable } from "./internal/FiberTable.ts"
-import type { GuardedTimer } from "./internal/Guard.ts"
-import { makeGuard } from "./internal/Guard.ts"
+} from "./internal/census/FiberRuntime.ts"
+import { FiberTable } from "./internal/census/FiberTable.ts"
+import type { GuardedTimer } from "./internal/census/Guard.ts"
+import { makeGuard } from "./internal/census/Guard.ts"
 
 /**
  * How many fibers there were and are. `started - ended - abandoned = live`.
  *
- * @since 0.1.0
  * @category models
  */
 export interface FiberCounts {
@@ -60,7 +57,6 @@ export interface FiberCounts {
  * `ageMs` counts from the first start. `parent` is the id of the fiber that would interrupt this one when it ends; detached fibers
  * and roots have none. `status` is `running` only for fibers on the JavaScript stack at the moment of the dump.
  *
- * @since 0.1.0
  * @category models
  */
 export interface FiberInfo {
@@ -78,7 +74,6 @@ export interface FiberInfo {
 /**
  * A fiber passed into another state: it outlived a sweep, a tenured one ended, or one was collected without ending.
  *
- * @since 0.1.0
  * @category models
  */
 export interface FiberEvent {
@@ -92,7 +87,6 @@ export interface FiberEvent {
 /**
  * A copy of Effect whose fibers are counted: `where` says how it was found, a module's URL or the word of the caller.
  *
- * @since 0.1.0
  * @category models
  */
 export interface EffectCopy {
@@ -103,7 +97,6 @@ export interface EffectCopy {
 /**
  * What becomes of a copy of Effect after {@link FiberCensus} `adopt`. Each function is called at most once for each call of `adopt`.
  *
- * @since 0.1.0
  * @category models
  */
 export interface Adoption {
@@ -116,7 +109,6 @@ export interface Adoption {
 /**
  * What a site's tenured fibers did since the last {@link FiberCensus.flow}, by the second of their birth.
  *
- * @since 0.1.0
  * @category models
  */
 export interface FiberFlow {
@@ -131,7 +123,6 @@ export interface FiberFlow {
 /**
  * The census of a process. {@link get} gives it.
  *
- * @since 0.1.0
  * @category models
  */
 export interface FiberCensus {
@@ -180,33 +171,30 @@ export interface FiberCensus {
   readonly bytes: () => number
 }
 
-export { observable, supported } from "./internal/effectVersions.ts"
-export type { RuntimeFiber, StackFrame } from "./internal/FiberRuntime.ts"
+export { observable, supported } from "./internal/census/effectVersions.ts"
+export type { RuntimeFiber, StackFrame } from "./internal/census/FiberRuntime.ts"
 export {
   /**
    * The global slot in which Effect's run loop keeps the running fiber.
    *
-   * @since 0.1.0
    * @category interop
    */
   currentFiberSlot,
   /**
    * Whether a value is a prototype of fibers that {@link FiberCensus} `adopt` understands.
    *
-   * @since 0.1.0
    * @category interop
    */
   isFiberPrototype,
   /**
    * The prototype behind a fiber, if it is one that {@link FiberCensus} `adopt` understands.
    *
-   * @since 0.1.0
    * @category interop
    */
   prototypeOf
-} from "./internal/FiberRuntime.ts"
-export { makeGuard, messageOf } from "./internal/Guard.ts"
-export type { AnyFunction, Guard, GuardedTimer } from "./internal/Guard.ts"
+} from "./internal/census/FiberRuntime.ts"
+export { makeGuard, messageOf } from "./internal/census/Guard.ts"
+export type { AnyFunction, Guard, GuardedTimer } from "./internal/census/Guard.ts"
 
 const sweepEveryMs = 1000
 const scanBudget = 4096 // slots: a few hundred microseconds
@@ -525,7 +513,6 @@ const globalKey = Symbol.for("@fiberscope/core/FiberCensus/2")
  * Effect.runFork(program)
  * ```
  *
- * @since 0.1.0
  * @category constructors
  */
 export const get = (): FiberCensus => {

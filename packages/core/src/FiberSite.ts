@@ -3,15 +3,12 @@
  *
  * A site is interned once and lives as long as the process, so their number is capped, and so is the length of what each keeps.
  * No import but a type: this module is loaded into observed programs.
- *
- * @since 0.1.0
  */
-import type { FiberCache, StackFrame } from "./internal/FiberRuntime.ts"
+import type { FiberCache, StackFrame } from "./internal/census/FiberRuntime.ts"
 
 /**
  * A place in the source of the program: `line` and `column` are 1-based and absent where only a name is known.
  *
- * @since 0.1.0
  * @category models
  */
 export interface Frame {
@@ -30,7 +27,6 @@ export interface Frame {
  * has lived for a while. Either may be absent: a program without `Effect.fn` and spans has no frames at all. `chain` lists the
  * frames around the fork, innermost first, at most eight.
  *
- * @since 0.1.0
  * @category models
  */
 export interface FiberSite {
@@ -45,7 +41,6 @@ export interface FiberSite {
 /**
  * The number of distinct sites that are kept apart; whatever comes later is counted under {@link otherSite}.
  *
- * @since 0.1.0
  * @category constants
  */
 export const maxSites = 4096
@@ -53,7 +48,6 @@ export const maxSites = 4096
 /**
  * The id of the site of fibers without any frame.
  *
- * @since 0.1.0
  * @category constants
  */
 export const unknownSite = 0
@@ -61,7 +55,6 @@ export const unknownSite = 0
 /**
  * The id of the site of all fibers beyond {@link maxSites}.
  *
- * @since 0.1.0
  * @category constants
  */
 export const otherSite = 1
@@ -117,7 +110,6 @@ interface KnownFrame {
  * Interns frames and sites. Two calls with frames of the same `Effect.fn` or of spans of the same name give the same site, and so do
  * spans whose names differ in numbers, as soon as there are many of them.
  *
- * @since 0.1.0
  * @category models
  */
 export class FiberSites {
@@ -256,7 +248,6 @@ const afterDefinition = (frame: StackFrame): StackFrame | undefined =>
 /**
  * Renders a frame as `name (file:line)`, with the path relative to `base` where it lies below it.
  *
- * @since 0.1.0
  * @category rendering
  */
 export const renderFrame = (frame: Frame, base = ""): string => {
@@ -268,7 +259,6 @@ export const renderFrame = (frame: Frame, base = ""): string => {
 /**
  * Renders a site in one line: `handler (src/server.ts:42)`, with what the fiber runs where that is another function.
  *
- * @since 0.1.0
  * @category rendering
  */
 export const renderSite = (site: FiberSite, base = ""): string => {

@@ -6,8 +6,6 @@
  * `/livez` answers 200 as long as the process can answer at all, also during a shutdown: a process that stops in order must not be
  * killed for it. `/readyz` answers 200 while the service is ready and 503 while it starts or stops, as {@link "GracefulShutdown"} says.
  * Both tell the state as JSON, are not cached, and are not logged.
- *
- * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 import * as HttpEffect from "effect/http/HttpEffect"
@@ -19,7 +17,8 @@ import type { ShutdownState } from "./GracefulShutdown.ts"
 import { GracefulShutdown } from "./GracefulShutdown.ts"
 
 /**
- * @since 0.1.0
+ * The paths of the probes.
+ *
  * @category models
  */
 export interface HealthOptions {
@@ -32,7 +31,6 @@ export interface HealthOptions {
 /**
  * Both routes, at paths of one's own.
  *
- * @since 0.1.0
  * @category layers
  */
 export const layer = (
@@ -71,7 +69,6 @@ export const layer = (
  * Effect.runFork(Effect.provide(program, GracefulShutdown.layer()))
  * ```
  *
- * @since 0.1.0
  * @category layers
  */
 export const routes: Layer.Layer<never, never, HttpRouter.HttpRouter | GracefulShutdown> = layer()
@@ -89,7 +86,6 @@ export const routes: Layer.Layer<never, never, HttpRouter.HttpRouter | GracefulS
  *
  * It begins with the request to stop, so that with a `preStopDelay` most connections are gone before the server closes.
  *
- * @since 0.1.0
  * @category layers
  */
 export const closeConnections: Layer.Layer<never, never, HttpRouter.HttpRouter | GracefulShutdown> = Layer.unwrap(

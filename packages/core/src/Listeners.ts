@@ -10,8 +10,6 @@
  *
  * It takes Node's `EventEmitter` and the web's `EventTarget`; what is both counts as the latter. When an `AbortSignal` was aborted
  * before, `"abort"` is delivered at once instead of never.
- *
- * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
@@ -24,18 +22,17 @@ import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { FiberSite } from "./FiberSite.ts"
-import { EventHandler } from "./internal/EventHandler.ts"
-import type { Emitter, Listener, Target } from "./internal/eventTargets.ts"
-import { isTarget, listen, nameOfTarget } from "./internal/eventTargets.ts"
 import { instrument } from "./internal/instruments.ts"
-import { ListenerTable } from "./internal/ListenerTable.ts"
+import { EventHandler } from "./internal/listeners/EventHandler.ts"
+import type { Emitter, Listener, Target } from "./internal/listeners/eventTargets.ts"
+import { isTarget, listen, nameOfTarget } from "./internal/listeners/eventTargets.ts"
+import { ListenerTable } from "./internal/listeners/ListenerTable.ts"
 
-export type { Emitter, Target } from "./internal/eventTargets.ts"
+export type { Emitter, Target } from "./internal/listeners/eventTargets.ts"
 
 /**
  * The emitter emitted `"error"` while somebody waited for another of its events.
  *
- * @since 0.1.0
  * @category errors
  */
 export class EmitterFailed extends Data.TaggedError("EmitterFailed")<{
@@ -54,7 +51,6 @@ export class EmitterFailed extends Data.TaggedError("EmitterFailed")<{
 /**
  * The listeners for one event of one target.
  *
- * @since 0.1.0
  * @category models
  */
 export interface ListenerCount {
@@ -69,7 +65,8 @@ export interface ListenerCount {
 }
 
 /**
- * @since 0.1.0
+ * Options of the layer.
+ *
  * @category models
  */
 export interface ListenersOptions {
@@ -80,7 +77,8 @@ export interface ListenersOptions {
 }
 
 /**
- * @since 0.1.0
+ * How many events wait for a slow consumer, and which are dropped beyond that.
+ *
  * @category models
  */
 export interface BufferOptions {
@@ -93,7 +91,8 @@ export interface BufferOptions {
 }
 
 /**
- * @since 0.1.0
+ * Options of `on`.
+ *
  * @category models
  */
 export interface OnOptions extends BufferOptions {
@@ -102,7 +101,8 @@ export interface OnOptions extends BufferOptions {
 }
 
 /**
- * @since 0.1.0
+ * Options of `once`.
+ *
  * @category models
  */
 export interface OnceOptions<A> {
@@ -114,7 +114,8 @@ export interface OnceOptions<A> {
 }
 
 /**
- * @since 0.1.0
+ * Options of `stream`.
+ *
  * @category models
  */
 export interface StreamOptions<A> extends BufferOptions, Pick<OnceOptions<A>, "map"> {
@@ -123,7 +124,8 @@ export interface StreamOptions<A> extends BufferOptions, Pick<OnceOptions<A>, "m
 }
 
 /**
- * @since 0.1.0
+ * Adds listeners to emitters and event targets, and removes them with their scope.
+ *
  * @category services
  */
 export class Listeners extends Context.Service<Listeners, {
@@ -146,17 +148,13 @@ export class Listeners extends Context.Service<Listeners, {
     options?: OnOptions
   ) => Effect.Effect<void, never, Exclude<R, Scope.Scope> | Scope.Scope>
 
-  /**
-   * Waits for an event. An emitter that emits `"error"` meanwhile fails it.
-   */
+  /** Waits for an event. An emitter that emits `"error"` meanwhile fails it. */
   readonly once: {
     <A = unknown>(target: Target, event: string, options?: OnceOptions<A>): Effect.Effect<A>
     <A = unknown>(target: Emitter, event: string | symbol, options?: OnceOptions<A>): Effect.Effect<A, EmitterFailed>
   }
 
-  /**
-   * The events as a stream. It listens from when it is run until it ends. An emitter that emits `"error"` meanwhile fails it.
-   */
+  /** The events as a stream. It listens from when it is run until it ends. An emitter that emits `"error"` meanwhile fails it. */
   readonly stream: {
     <A = unknown>(target: Target, event: string, options?: StreamOptions<A>): Stream.Stream<A>
     <A = unknown>(target: Emitter, event: string | symbol, options?: StreamOptions<A>): Stream.Stream<A, EmitterFailed>
@@ -165,16 +163,10 @@ export class Listeners extends Context.Service<Listeners, {
   /** Who listens to what, most listeners first. Walks them all: for people, not for metrics. */
   readonly counts: Effect.Effect<ReadonlyArray<ListenerCount>>
 }>()("@fiberscope/core/Listeners") {
-  /**
-   * @since 0.1.0
-   */
   static layer(options?: ListenersOptions): Layer.Layer<Listeners> {
     return Layer.effect(Listeners, make(options))
   }
 
-  /**
-   * @since 0.1.0
-   */
   static layerConfig(config: Config.Wrap<ListenersOptions>): Layer.Layer<Listeners, Config.ConfigError> {
     return Layer.effect(Listeners, Effect.flatMap(Config.unwrap(config), make))
   }
@@ -206,7 +198,6 @@ export class Listeners extends Context.Service<Listeners, {
  * Effect.runFork(Effect.provide(program, Listeners.layer()))
  * ```
  *
- * @since 0.1.0
  * @category constructors
  */
 export const make = (options?: ListenersOptions): Effect.Effect<Listeners["Service"], never, Scope.Scope> =>

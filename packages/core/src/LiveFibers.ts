@@ -16,8 +16,6 @@
  *
  * Compared with plain Effect: `Metric.fiberRuntimeMetrics`' gauge of active fibers counts abandoned fibers for ever and knows no
  * sites. When a number is all you need, and no fiber is ever dropped, it is enough.
- *
- * @since 0.1.0
  */
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -29,14 +27,13 @@ import * as Stream from "effect/Stream"
 import type { FiberCensus, FiberCounts, FiberEvent, FiberInfo } from "./FiberCensus.ts"
 import * as Census from "./FiberCensus.ts"
 import type { FiberSite } from "./FiberSite.ts"
-import { renderDump } from "./internal/renderDump.ts"
+import { renderDump } from "./internal/fibers/renderDump.ts"
 
 export type { FiberCounts, FiberEvent, FiberInfo } from "./FiberCensus.ts"
 
 /**
  * How many fibers of a site are alive.
  *
- * @since 0.1.0
  * @category models
  */
 export interface SiteCount {
@@ -49,7 +46,6 @@ export interface SiteCount {
 /**
  * The runtime of this process is of a shape this version of Fiberscope does not know.
  *
- * @since 0.1.0
  * @category errors
  */
 export class UnsupportedRuntime extends Data.TaggedError("UnsupportedRuntime") {
@@ -59,7 +55,8 @@ export class UnsupportedRuntime extends Data.TaggedError("UnsupportedRuntime") {
 }
 
 /**
- * @since 0.1.0
+ * Counts, lists and prints the fibers that live.
+ *
  * @category services
  */
 export class LiveFibers extends Context.Service<LiveFibers, {
@@ -77,24 +74,19 @@ export class LiveFibers extends Context.Service<LiveFibers, {
   /** Fibers as they are tenured, end after that, or are found abandoned. A slow reader loses the oldest events. */
   readonly changes: Stream.Stream<FiberEvent>
 }>()("@fiberscope/core/LiveFibers") {
-  /**
-   * Watches the fibers of the copy of Effect that builds the layer, for as long as the layer lives.
-   *
-   * @since 0.1.0
-   */
+  /** Watches the fibers of the copy of Effect that builds the layer, for as long as the layer lives. */
   static layer(options?: LiveFibersOptions): Layer.Layer<LiveFibers> {
     return Layer.effect(LiveFibers, make(options))
   }
 }
 
 /**
- * @since 0.1.0
+ * Options of the layer.
+ *
  * @category models
  */
 export interface LiveFibersOptions {
-  /**
-   * Prints the dump on stderr when the process gets this signal. Off by default. Node keeps `SIGUSR1` for its debugger.
-   */
+  /** Prints the dump on stderr when the process gets this signal. Off by default. Node keeps `SIGUSR1` for its debugger. */
   readonly dumpOn?: NodeJS.Signals | undefined
   /** Events that {@link LiveFibers} `changes` keeps for a slow reader. Default 1024. */
   readonly buffer?: number | undefined
@@ -103,7 +95,6 @@ export interface LiveFibersOptions {
 /**
  * Makes the service in a scope. Dies with {@link UnsupportedRuntime} when this version of Effect is not understood.
  *
- * @since 0.1.0
  * @category constructors
  */
 export const make = (options?: LiveFibersOptions): Effect.Effect<LiveFibers["Service"], never, Scope.Scope> =>
@@ -157,7 +148,6 @@ export const make = (options?: LiveFibersOptions): Effect.Effect<LiveFibers["Ser
  * Effect.runFork(Effect.provide(program, LiveFibers.layer()))
  * ```
  *
- * @since 0.1.0
  * @category rendering
  */
 export const render: (dump: ReadonlyArray<FiberInfo>, options?: { readonly base?: string | undefined }) => string =

@@ -11,8 +11,6 @@
  * An item that is received stays owned by its receiver until the handler has ended. If the handler fails, or is interrupted, the item
  * goes back to the head of the queue. What happens when the mailbox is full is decided by `overflow`, and whatever is dropped is handed
  * to `onDrop`, once. So at any time `offered = delivered + dropped + owned + size`.
- *
- * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
@@ -26,15 +24,14 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { takePart } from "./GracefulShutdown.ts"
 import { instrument } from "./internal/instruments.ts"
-import type { Delivery } from "./internal/MailboxCore.ts"
-import { emptyDelivery, MailboxCore } from "./internal/MailboxCore.ts"
+import type { Delivery } from "./internal/queues/MailboxCore.ts"
+import { emptyDelivery, MailboxCore } from "./internal/queues/MailboxCore.ts"
 import { reportFailure, sayNow } from "./internal/reportFailure.ts"
 
 /**
  * Why an item was dropped: the mailbox was full, it became one item with the next, its handler failed `maxDeliveries` times, or the
  * mailbox was closed before it was delivered.
  *
- * @since 0.1.0
  * @category models
  */
 export type DropReason = "overflow" | "conflated" | "undeliverable" | "closed"
@@ -43,7 +40,6 @@ export type DropReason = "overflow" | "conflated" | "undeliverable" | "closed"
  * What `send` does when the mailbox is full: waits; drops the item; drops the oldest item in the queue; fails; makes one item of the
  * newest in the queue and the one that is sent; waits for some time, and fails then.
  *
- * @since 0.1.0
  * @category models
  */
 export type Overflow<A> =
@@ -55,7 +51,8 @@ export type Overflow<A> =
   | { readonly waitUpTo: Duration.Input }
 
 /**
- * @since 0.1.0
+ * The capacity of a mailbox, and the policy when it is full.
+ *
  * @category models
  */
 export interface MailboxOptions<A> {
@@ -76,7 +73,6 @@ export interface MailboxOptions<A> {
 /**
  * The mailbox accepts no more items, or has none left and never will.
  *
- * @since 0.1.0
  * @category errors
  */
 export class MailboxClosed extends Data.TaggedError("MailboxClosed")<{ readonly name: string }> {
@@ -88,7 +84,6 @@ export class MailboxClosed extends Data.TaggedError("MailboxClosed")<{ readonly 
 /**
  * The mailbox is full, and `overflow` says that this is an error.
  *
- * @since 0.1.0
  * @category errors
  */
 export class MailboxFull extends Data.TaggedError("MailboxFull")<{
@@ -103,7 +98,6 @@ export class MailboxFull extends Data.TaggedError("MailboxFull")<{
 /**
  * What became of the items that were ever offered.
  *
- * @since 0.1.0
  * @category models
  */
 export interface MailboxCounts {
@@ -119,7 +113,8 @@ export interface MailboxCounts {
 }
 
 /**
- * @since 0.1.0
+ * A bounded queue that counts each item it takes, drops or hands over.
+ *
  * @category models
  */
 export interface Mailbox<in out A> {
@@ -170,7 +165,6 @@ export interface Mailbox<in out A> {
  * Effect.runFork(program)
  * ```
  *
- * @since 0.1.0
  * @category constructors
  */
 export const make = <A>(options: MailboxOptions<A>): Effect.Effect<Mailbox<A>, never, Scope.Scope> =>
@@ -369,7 +363,6 @@ const logDrops = (name: string, context: Context.Context<never>) => {
 /**
  * The class of a mailbox that is a service: {@link Service} makes it.
  *
- * @since 0.1.0
  * @category services
  */
 export interface MailboxClass<Self, Id extends string, A> extends Context.ServiceClass<Self, Id, Mailbox<A>> {
@@ -402,7 +395,6 @@ export interface MailboxClass<Self, Id extends string, A> extends Context.Servic
  * Effect.runFork(Effect.provide(program, Jobs.layer({ capacity: 1000, overflow: { waitUpTo: "1 second" } })))
  * ```
  *
- * @since 0.1.0
  * @category services
  */
 export const Service = <Self, A>() => <const Id extends string>(id: Id): MailboxClass<Self, Id, A> => {

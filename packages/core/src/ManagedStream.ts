@@ -11,8 +11,6 @@
  * generator is then asked twice: its signal is aborted, which ends what it awaits, and `return()` is called, which runs its `finally`. It
  * has `returnTimeout` for that. What has not ended then is left behind, listed as stuck, and reported with its label, its phase and who
  * opened it. So the end of a scope takes no longer than that.
- *
- * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
@@ -32,33 +30,31 @@ import * as Deadline from "./Deadline.ts"
 import type { FiberSite } from "./FiberSite.ts"
 import { renderSite } from "./FiberSite.ts"
 import { takePart } from "./GracefulShutdown.ts"
-import { boundedPull } from "./internal/boundedPull.ts"
+import { siteOf } from "./internal/fibers/siteOf.ts"
 import { instrument } from "./internal/instruments.ts"
-import { readableChunks } from "./internal/readableChunks.ts"
 import { renderClosed } from "./internal/renderClosed.ts"
 import { reportFailure, sayNow } from "./internal/reportFailure.ts"
 import { rounded } from "./internal/rounded.ts"
 import { addFinalizerNow } from "./internal/scopeFinalizer.ts"
-import { siteOf } from "./internal/siteOf.ts"
-import type { Phase } from "./internal/StreamSource.ts"
-import { StreamSource } from "./internal/StreamSource.ts"
-import type { StreamEntry } from "./internal/StreamTable.ts"
-import { StreamTable } from "./internal/StreamTable.ts"
+import { boundedPull } from "./internal/streams/boundedPull.ts"
+import { readableChunks } from "./internal/streams/readableChunks.ts"
+import type { Phase } from "./internal/streams/StreamSource.ts"
+import { StreamSource } from "./internal/streams/StreamSource.ts"
+import type { StreamEntry } from "./internal/streams/StreamTable.ts"
+import { StreamTable } from "./internal/streams/StreamTable.ts"
 
 /**
  * Where a generator is that does not end: in an `await` before its next item, or in its `finally`. A readable stream that does not close
  * after its `destroy` counts as the latter.
  *
- * @since 0.1.0
  * @category models
  */
-export type { Phase } from "./internal/StreamSource.ts"
+export type { Phase } from "./internal/streams/StreamSource.ts"
 
 /**
  * A stream whose generator has not ended. `open`: nobody waits for an item; `pulling`: somebody does; `closing`: it was asked to end;
  * `stuck`: it has used up its time for that.
  *
- * @since 0.1.0
  * @category models
  */
 export interface LiveStream {
@@ -75,7 +71,6 @@ export interface LiveStream {
 /**
  * What became of a stream. `failed`: it has ended, and its clean-up threw. `stuck`: it has not ended, and `phase` says where it is.
  *
- * @since 0.1.0
  * @category models
  */
 export interface ClosedStream {
@@ -90,7 +85,8 @@ export interface ClosedStream {
 }
 
 /**
- * @since 0.1.0
+ * The streams that were closed, and those that did not close in time.
+ *
  * @category models
  */
 export interface CloseReport {
@@ -100,7 +96,8 @@ export interface CloseReport {
 }
 
 /**
- * @since 0.1.0
+ * Options of the layer.
+ *
  * @category models
  */
 export interface ManagedStreamOptions {
@@ -113,7 +110,8 @@ export interface ManagedStreamOptions {
 }
 
 /**
- * @since 0.1.0
+ * The errors of a source, and how long it may take to return.
+ *
  * @category models
  */
 export interface SourceOptions<E> {
@@ -124,7 +122,8 @@ export interface SourceOptions<E> {
 }
 
 /**
- * @since 0.1.0
+ * Limits of a stream: its duration and its number of items.
+ *
  * @category models
  */
 export interface BoundedOptions {
@@ -139,7 +138,6 @@ export interface BoundedOptions {
 /**
  * The generator, or the readable stream, threw.
  *
- * @since 0.1.0
  * @category errors
  */
 export class StreamFailed extends Data.TaggedError("StreamFailed")<{
@@ -154,7 +152,6 @@ export class StreamFailed extends Data.TaggedError("StreamFailed")<{
 /**
  * The stream was closed by the end of the service before it was over: what was read of it is not all.
  *
- * @since 0.1.0
  * @category errors
  */
 export class StreamClosed extends Data.TaggedError("StreamClosed")<{ readonly label: string }> {
@@ -166,7 +163,6 @@ export class StreamClosed extends Data.TaggedError("StreamClosed")<{ readonly la
 /**
  * A stream was asked to end and did not within its time. It fails nothing: it is logged and given to the error reporters.
  *
- * @since 0.1.0
  * @category errors
  */
 export class StreamNotFinalized extends Data.TaggedError("StreamNotFinalized")<{
@@ -187,7 +183,6 @@ export class StreamNotFinalized extends Data.TaggedError("StreamNotFinalized")<{
 /**
  * A stream was longer, or took longer, than {@link bounded} allows. What came before was delivered.
  *
- * @since 0.1.0
  * @category errors
  */
 export class StreamExceeded extends Data.TaggedError("StreamExceeded")<{
@@ -204,7 +199,8 @@ export class StreamExceeded extends Data.TaggedError("StreamExceeded")<{
 }
 
 /**
- * @since 0.1.0
+ * Opens streams that close their source at every end, and knows which are open.
+ *
  * @category services
  */
 export class ManagedStream extends Context.Service<ManagedStream, {
@@ -253,16 +249,10 @@ export class ManagedStream extends Context.Service<ManagedStream, {
    */
   readonly closeAll: (deadline?: Duration.Input) => Effect.Effect<CloseReport>
 }>()("@fiberscope/core/ManagedStream") {
-  /**
-   * @since 0.1.0
-   */
   static layer(options?: ManagedStreamOptions): Layer.Layer<ManagedStream> {
     return Layer.effect(ManagedStream, make(options))
   }
 
-  /**
-   * @since 0.1.0
-   */
   static layerConfig(config: Config.Wrap<ManagedStreamOptions>): Layer.Layer<ManagedStream, Config.ConfigError> {
     return Layer.effect(ManagedStream, Effect.flatMap(Config.unwrap(config), make))
   }
@@ -298,7 +288,6 @@ const order = 350
  * Effect.runFork(Effect.provide(program, ManagedStream.layer()))
  * ```
  *
- * @since 0.1.0
  * @category constructors
  */
 export const make = (
@@ -440,7 +429,6 @@ const closedStream = ({ label, source, status, taken, took }: StreamEntry): Clos
 /**
  * Renders a report: one line for each stream, with where it is stuck and who opened it.
  *
- * @since 0.1.0
  * @category rendering
  */
 export const render = ({ elapsed, streams }: CloseReport): string =>
@@ -483,7 +471,6 @@ export const render = ({ elapsed, streams }: CloseReport): string =>
  * Effect.runFork(program)
  * ```
  *
- * @since 0.1.0
  * @category combinators
  */
 export const bounded: {

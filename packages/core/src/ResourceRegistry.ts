@@ -11,8 +11,6 @@
  * A resource is released by the end of its scope, by {@link ResourceRegistry} `closeAll` or by the end of the registry's layer,
  * whichever comes first, and once. Its release runs in a fiber of its own. When that has used up its time it is interrupted, and left
  * behind when it does not heed that.
- *
- * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -30,18 +28,17 @@ import * as Deadline from "./Deadline.ts"
 import type { FiberSite } from "./FiberSite.ts"
 import { renderSite } from "./FiberSite.ts"
 import { takePart } from "./GracefulShutdown.ts"
-import { closingOrder } from "./internal/closingOrder.ts"
+import { siteOf } from "./internal/fibers/siteOf.ts"
 import { instrument } from "./internal/instruments.ts"
 import { isDue } from "./internal/isDue.ts"
 import { renderClosed } from "./internal/renderClosed.ts"
 import { reportFailure, sayNow } from "./internal/reportFailure.ts"
+import { closingOrder } from "./internal/resources/closingOrder.ts"
 import { rounded } from "./internal/rounded.ts"
-import { siteOf } from "./internal/siteOf.ts"
 
 /**
  * A resource that is there, or that is on its way in or out.
  *
- * @since 0.1.0
  * @category models
  */
 export interface OpenResource {
@@ -59,7 +56,6 @@ export interface OpenResource {
 /**
  * What became of a resource. `timedOut`: its release had to be interrupted. `stuck`: that did not help, or it was still being acquired.
  *
- * @since 0.1.0
  * @category models
  */
 export interface ClosedResource {
@@ -73,7 +69,8 @@ export interface ClosedResource {
 }
 
 /**
- * @since 0.1.0
+ * The resources that were released, and those that were not in time.
+ *
  * @category models
  */
 export interface CloseReport {
@@ -83,7 +80,8 @@ export interface CloseReport {
 }
 
 /**
- * @since 0.1.0
+ * The name of a resource, and how it is released.
+ *
  * @category models
  */
 export interface RegisterOptions {
@@ -96,7 +94,8 @@ export interface RegisterOptions {
 }
 
 /**
- * @since 0.1.0
+ * Options of the layer.
+ *
  * @category models
  */
 export interface ResourceRegistryOptions {
@@ -116,7 +115,6 @@ export interface ResourceRegistryOptions {
 /**
  * A resource was to be registered after the end had begun. It was not acquired, or it was released again.
  *
- * @since 0.1.0
  * @category errors
  */
 export class RegistryClosed extends Data.TaggedError("RegistryClosed")<{
@@ -129,7 +127,8 @@ export class RegistryClosed extends Data.TaggedError("RegistryClosed")<{
 }
 
 /**
- * @since 0.1.0
+ * Keeps resources by name, and releases each of them exactly once.
+ *
  * @category services
  */
 export class ResourceRegistry extends Context.Service<ResourceRegistry, {
@@ -162,16 +161,10 @@ export class ResourceRegistry extends Context.Service<ResourceRegistry, {
    */
   readonly closeAll: (deadline?: Duration.Input) => Effect.Effect<CloseReport>
 }>()("@fiberscope/core/ResourceRegistry") {
-  /**
-   * @since 0.1.0
-   */
   static layer(options?: ResourceRegistryOptions): Layer.Layer<ResourceRegistry> {
     return Layer.effect(ResourceRegistry, make(options))
   }
 
-  /**
-   * @since 0.1.0
-   */
   static layerConfig(config: Config.Wrap<ResourceRegistryOptions>): Layer.Layer<ResourceRegistry, Config.ConfigError> {
     return Layer.effect(ResourceRegistry, Effect.flatMap(Config.unwrap(config), make))
   }
@@ -222,7 +215,6 @@ const orderly = 0.8
  * Effect.runFork(program.pipe(Effect.scoped, Effect.provide(ResourceRegistry.layer())))
  * ```
  *
- * @since 0.1.0
  * @category constructors
  */
 export const make = (
@@ -433,7 +425,6 @@ const words = { released: "released", failed: "failed", timedOut: "interrupted",
 /**
  * Renders a report: one line for each resource, with the site of those that did not end by themselves.
  *
- * @since 0.1.0
  * @category rendering
  */
 export const render = ({ elapsed, resources }: CloseReport): string =>

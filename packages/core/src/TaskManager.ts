@@ -10,8 +10,6 @@
  *
  * A task runs when `spawn` returns. When `maxRunning` tasks run, `spawn` waits, and with it whoever produces the work; when
  * `maxPending` fibers wait already, it fails. A failure is logged, given to the error reporters, counted and kept, at once and once.
- *
- * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -30,16 +28,15 @@ import * as Deadline from "./Deadline.ts"
 import type { FiberSite } from "./FiberSite.ts"
 import { renderSite } from "./FiberSite.ts"
 import { takePart } from "./GracefulShutdown.ts"
+import { sitesOf } from "./internal/fibers/sitesOf.ts"
 import { instrument } from "./internal/instruments.ts"
 import { rounded } from "./internal/rounded.ts"
-import { sitesOf } from "./internal/sitesOf.ts"
-import type { Gate } from "./internal/TaskSupervisor.ts"
-import { TaskSupervisor } from "./internal/TaskSupervisor.ts"
+import type { Gate } from "./internal/tasks/TaskSupervisor.ts"
+import { TaskSupervisor } from "./internal/tasks/TaskSupervisor.ts"
 
 /**
  * A task that was started.
  *
- * @since 0.1.0
  * @category models
  */
 export interface Task<out A, out E = never> {
@@ -56,7 +53,6 @@ export interface Task<out A, out E = never> {
 /**
  * A task that runs.
  *
- * @since 0.1.0
  * @category models
  */
 export interface TaskInfo {
@@ -68,7 +64,6 @@ export interface TaskInfo {
 /**
  * How a task failed. `time` is in milliseconds of the Unix epoch.
  *
- * @since 0.1.0
  * @category models
  */
 export interface TaskFailure {
@@ -81,7 +76,6 @@ export interface TaskFailure {
 /**
  * A task that did not end by the deadline, though it was interrupted. `site` says where it was spawned and where it is.
  *
- * @since 0.1.0
  * @category models
  */
 export interface StuckTask extends TaskInfo {
@@ -92,7 +86,6 @@ export interface StuckTask extends TaskInfo {
 /**
  * What {@link TaskManager} `stop` did. `finished` ended by themselves within the grace, `interrupted` ended at their interruption.
  *
- * @since 0.1.0
  * @category models
  */
 export interface StopReport {
@@ -103,7 +96,8 @@ export interface StopReport {
 }
 
 /**
- * @since 0.1.0
+ * How long tasks may take to end.
+ *
  * @category models
  */
 export interface StopOptions {
@@ -114,7 +108,8 @@ export interface StopOptions {
 }
 
 /**
- * @since 0.1.0
+ * The limits of a task manager.
+ *
  * @category models
  */
 export interface TaskManagerOptions {
@@ -139,7 +134,6 @@ export interface TaskManagerOptions {
 /**
  * The manager was closed or stopped: spawn nothing more.
  *
- * @since 0.1.0
  * @category errors
  */
 export class TaskManagerClosed extends Data.TaggedError("TaskManagerClosed")<{
@@ -154,7 +148,6 @@ export class TaskManagerClosed extends Data.TaggedError("TaskManagerClosed")<{
 /**
  * Too many fibers wait for a place already. Shed the load, or raise `maxPending`.
  *
- * @since 0.1.0
  * @category errors
  */
 export class TaskRejected extends Data.TaggedError("TaskRejected")<{
@@ -172,7 +165,6 @@ export class TaskRejected extends Data.TaggedError("TaskRejected")<{
 /**
  * A task ended without a failure, and without having said that it is ready.
  *
- * @since 0.1.0
  * @category errors
  */
 export class TaskNotReady extends Data.TaggedError("TaskNotReady")<{ readonly label: string }> {
@@ -182,7 +174,8 @@ export class TaskNotReady extends Data.TaggedError("TaskNotReady")<{ readonly la
 }
 
 /**
- * @since 0.1.0
+ * Options of one task.
+ *
  * @category models
  */
 export interface SpawnOptions {
@@ -210,7 +203,6 @@ export interface SpawnOptions {
  * Effect.runFork(Effect.provide(program, TaskManager.layer({ name: "example", maxRunning: 10 })))
  * ```
  *
- * @since 0.1.0
  * @category services
  */
 export class TaskManager extends Context.Service<TaskManager, {
@@ -251,18 +243,11 @@ export class TaskManager extends Context.Service<TaskManager, {
   /** The last failures, oldest first. */
   readonly failures: Effect.Effect<ReadonlyArray<TaskFailure>>
 }>()("@fiberscope/core/TaskManager") {
-  /**
-   * @since 0.1.0
-   */
   static layer(options: TaskManagerOptions): Layer.Layer<TaskManager> {
     return Layer.effect(TaskManager, make(options))
   }
 
-  /**
-   * The schedule of `restart` is no matter of configuration: it is given beside it.
-   *
-   * @since 0.1.0
-   */
+  /** The schedule of `restart` is no matter of configuration: it is given beside it. */
   static layerConfig(
     config: Config.Wrap<Omit<TaskManagerOptions, "restart">>,
     options?: Pick<TaskManagerOptions, "restart">
@@ -277,7 +262,6 @@ export class TaskManager extends Context.Service<TaskManager, {
 /**
  * Makes a manager whose tasks end with the scope.
  *
- * @since 0.1.0
  * @category constructors
  */
 export const make = (options: TaskManagerOptions): Effect.Effect<TaskManager["Service"], never, Scope.Scope> =>

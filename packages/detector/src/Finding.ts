@@ -1,30 +1,10 @@
-/**
- * A finding: something that leaks, with where, how much, how sure, why we say so, and what to do about it.
- *
- * @since 0.1.0
- */
+/** A finding: something that leaks, with where, how much, how sure, why we say so, and what to do about it. */
 import * as Schema from "effect/Schema"
 import { createHash } from "node:crypto"
-import { keyText, longest } from "./Untrusted.ts"
+import { Site } from "./places/Site.ts"
+import { keyText, longest } from "./text/Untrusted.ts"
 
-/**
- * A place in the source of the program: `line` and `column` are 1-based, absent where only a name is known.
- *
- * @since 0.1.0
- * @category models
- */
-export const Site = Schema.Struct({
-  name: Schema.String,
-  file: Schema.optionalKey(Schema.String),
-  line: Schema.optionalKey(Schema.Int),
-  column: Schema.optionalKey(Schema.Int)
-})
-
-/**
- * @since 0.1.0
- * @category models
- */
-export type Site = typeof Site.Type
+export { Site } from "./places/Site.ts"
 
 /**
  * What leaks:
@@ -39,7 +19,6 @@ export type Site = typeof Site.Type
  * - `resource-growth`: timers, sockets or handles pile up;
  * - `lease-overdue`, `listener-pile-up`, `stuck-end`: a module of core says so of itself.
  *
- * @since 0.1.0
  * @category models
  */
 export const Kind = Schema.Literals([
@@ -59,7 +38,8 @@ export const Kind = Schema.Literals([
 ])
 
 /**
- * @since 0.1.0
+ * The kind of a leak.
+ *
  * @category models
  */
 export type Kind = typeof Kind.Type
@@ -67,13 +47,13 @@ export type Kind = typeof Kind.Type
 /**
  * One line of reasoning: `label` is a few words, `text` a sentence.
  *
- * @since 0.1.0
  * @category models
  */
 export const Evidence = Schema.Struct({ label: Schema.String, text: Schema.String })
 
 /**
- * @since 0.1.0
+ * One line of reasoning.
+ *
  * @category models
  */
 export type Evidence = typeof Evidence.Type
@@ -92,7 +72,6 @@ export type Evidence = typeof Evidence.Type
  * - `accepted`: somebody looked at it and accepts it until a day; then it makes no verdict;
  * - `fingerprint`: stable across runs and machines: kind and site without line numbers.
  *
- * @since 0.1.0
  * @category models
  */
 export const Finding = Schema.Struct({
@@ -118,7 +97,8 @@ export const Finding = Schema.Struct({
 })
 
 /**
- * @since 0.1.0
+ * Something that leaks.
+ *
  * @category models
  */
 export type Finding = typeof Finding.Type
@@ -126,7 +106,6 @@ export type Finding = typeof Finding.Type
 /**
  * Whether a finding makes the verdict `leak`.
  *
- * @since 0.1.0
  * @category predicates
  */
 export const convicts = (finding: Finding): boolean => finding.severity !== "info" && finding.accepted === undefined
@@ -134,7 +113,6 @@ export const convicts = (finding: Finding): boolean => finding.severity !== "inf
 /**
  * The page that explains a kind.
  *
- * @since 0.1.0
  * @category constructors
  */
 export const docsOf = (kind: Kind): string => `docs/rules.md#${kind}`
@@ -147,7 +125,6 @@ export const docsOf = (kind: Kind): string => `docs/rules.md#${kind}`
  * It can be copied from a report into `fiberscope.accepted.json` as it is. Control characters, quotes, backslashes and percent signs are
  * written as in a URL. A long name is cut, and a part of the hash of the whole stands for the rest.
  *
- * @since 0.1.0
  * @category constructors
  */
 export const fingerprint = (kind: Kind, site: Site): string => {
@@ -166,7 +143,6 @@ const mostOfFile = 40
 /**
  * The chance that a standard normal variable stays below `z`, capped at 0.999: nothing here is surer than that.
  *
- * @since 0.1.0
  * @category constructors
  */
 export const confidenceOf = (z: number): number => {

@@ -15,8 +15,6 @@
  *
  * Only one detector in a process samples allocations well: a second one collects garbage twice as often. Fibers that were started
  * before the layer was built are not seen.
- *
- * @since 0.1.0
  */
 import * as Census from "@fiberscope/core/FiberCensus"
 import * as Cause from "effect/Cause"
@@ -30,27 +28,28 @@ import * as PubSub from "effect/PubSub"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { mark } from "./Accepted.ts"
-import type { Accepted } from "./Accepted.ts"
 import { firstInterval, startAgent } from "./agent/Agent.ts"
 import type { Agent } from "./agent/Agent.ts"
 import { outletTo } from "./agent/Outlet.ts"
 import { protocolVersion } from "./agent/Protocol.ts"
 import type { AgentOptions, Message } from "./agent/Protocol.ts"
-import { defaultRules, diagnose } from "./Diagnosis.ts"
-import type { Diagnosis } from "./Diagnosis.ts"
+import { mark } from "./diagnosis/Accepted.ts"
+import type { Accepted } from "./diagnosis/Accepted.ts"
+import { defaultRules, diagnose } from "./diagnosis/Diagnosis.ts"
+import type { Diagnosis } from "./diagnosis/Diagnosis.ts"
+import { FindingLog } from "./diagnosis/FindingLog.ts"
+import type { FindingEvent } from "./diagnosis/FindingLog.ts"
 import type { Finding } from "./Finding.ts"
-import { FindingLog } from "./FindingLog.ts"
-import type { FindingEvent } from "./FindingLog.ts"
 import type { LeakRule } from "./LeakRule.ts"
-import * as Observation from "./Observation.ts"
-import { questions } from "./rules/FiberGrowth.ts"
-import { oneSentence } from "./Untrusted.ts"
+import * as Observation from "./observation/Observation.ts"
+import { questions } from "./rules/evidence/inspections.ts"
+import { oneSentence } from "./text/Untrusted.ts"
 
-export type { FindingEvent } from "./FindingLog.ts"
+export type { FindingEvent } from "./diagnosis/FindingLog.ts"
 
 /**
- * @since 0.1.0
+ * Watches its own process, and tells of leaks.
+ *
  * @category services
  */
 export class LeakDetector extends Context.Service<LeakDetector, {
@@ -82,8 +81,6 @@ export class LeakDetector extends Context.Service<LeakDetector, {
    *
    * Effect.runFork(Effect.provide(program, Detector))
    * ```
-   *
-   * @since 0.1.0
    */
   static layer(options?: LeakDetectorOptions): Layer.Layer<LeakDetector> {
     return Layer.effect(LeakDetector, make(options))
@@ -91,7 +88,8 @@ export class LeakDetector extends Context.Service<LeakDetector, {
 }
 
 /**
- * @since 0.1.0
+ * Options of the layer.
+ *
  * @category models
  */
 export interface LeakDetectorOptions {
@@ -121,7 +119,6 @@ export interface LeakDetectorOptions {
 /**
  * Makes the detector in a scope.
  *
- * @since 0.1.0
  * @category constructors
  */
 export const make = (options?: LeakDetectorOptions): Effect.Effect<LeakDetector["Service"], never, Scope.Scope> =>

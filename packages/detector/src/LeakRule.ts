@@ -1,15 +1,10 @@
-/**
- * The contract of a rule: it looks at what was observed of one process and answers `Ok`, `Warn` or `Recheck`.
- *
- * @since 0.1.0
- */
+/** The contract of a rule: it looks at what was observed of one process and answers `Ok`, `Warn` or `Recheck`. */
 import type { Finding } from "./Finding.ts"
-import type { Observation } from "./Observation.ts"
+import type { Observation } from "./observation/Observation.ts"
 
 /**
  * Nothing to say.
  *
- * @since 0.1.0
  * @category models
  */
 export interface Ok {
@@ -19,7 +14,6 @@ export interface Ok {
 /**
  * Something leaks, worst first.
  *
- * @since 0.1.0
  * @category models
  */
 export interface Warn {
@@ -30,7 +24,6 @@ export interface Warn {
 /**
  * Something looks like a leak and cannot be told yet: why, where, and what it would take.
  *
- * @since 0.1.0
  * @category models
  */
 export interface Recheck {
@@ -39,7 +32,8 @@ export interface Recheck {
 }
 
 /**
- * @since 0.1.0
+ * Something that may leak: `what` it is, `why` this run cannot tell, and what it `wouldTake` to tell.
+ *
  * @category models
  */
 export interface Suspicion {
@@ -50,7 +44,8 @@ export interface Suspicion {
 }
 
 /**
- * @since 0.1.0
+ * The answer of a rule.
+ *
  * @category models
  */
 export type Judgement = Ok | Warn | Recheck
@@ -70,7 +65,6 @@ export type Judgement = Ok | Warn | Recheck
  * console.log(quiet.name)
  * ```
  *
- * @since 0.1.0
  * @category models
  */
 export interface LeakRule {
@@ -79,7 +73,8 @@ export interface LeakRule {
 }
 
 /**
- * @since 0.1.0
+ * The answer of a rule that has found nothing.
+ *
  * @category constructors
  */
 export const ok: Judgement = { _tag: "Ok" }
@@ -87,7 +82,6 @@ export const ok: Judgement = { _tag: "Ok" }
 /**
  * `Warn` when there are findings, else `Recheck` when there are suspicions, else `Ok`.
  *
- * @since 0.1.0
  * @category constructors
  */
 export const judgement = (findings: ReadonlyArray<Finding>, suspicions: ReadonlyArray<Suspicion>): Judgement =>

@@ -14,8 +14,6 @@
  * **Gotchas**
  *
  * Only what is allocated after the layer was built is sampled.
- *
- * @since 0.1.0
  */
 import * as Census from "@fiberscope/core/FiberCensus"
 import { renderSite } from "@fiberscope/core/FiberSite"
@@ -31,15 +29,14 @@ import { sampleAllocations } from "./agent/AllocationSamples.ts"
 import { heapUsed } from "./agent/GarbageCollections.ts"
 import { isOwn } from "./agent/Own.ts"
 import type { Place } from "./agent/Protocol.ts"
-import { isProgramFrame } from "./AllocationSites.ts"
-import { describeSite, libraryName, siteOf } from "./Site.ts"
-import { number, size } from "./Units.ts"
-import { oneLine } from "./Untrusted.ts"
+import { isProgramFrame } from "./places/frames.ts"
+import { describeSite, libraryName, siteOf } from "./places/Site.ts"
+import { number, size } from "./text/Units.ts"
+import { oneLine } from "./text/Untrusted.ts"
 
 /**
  * The readings of a moment, in bytes; `vms`, the size of the address space, is known on Linux only.
  *
- * @since 0.1.0
  * @category models
  */
 export interface Readings {
@@ -54,7 +51,6 @@ export interface Readings {
 /**
  * How much there is of one site: `count` fibers, or `bytes` of `count` sampled objects.
  *
- * @since 0.1.0
  * @category models
  */
 export interface Amount {
@@ -63,7 +59,8 @@ export interface Amount {
 }
 
 /**
- * @since 0.1.0
+ * The fibers, allocations and classes that lived at one moment.
+ *
  * @category models
  */
 export interface Snapshot {
@@ -82,7 +79,6 @@ export interface Snapshot {
 /**
  * One line of a comparison.
  *
- * @since 0.1.0
  * @category models
  */
 export interface Growth {
@@ -95,7 +91,6 @@ export interface Growth {
 /**
  * What changed from one snapshot to another: the sites that grew or shrank most, first.
  *
- * @since 0.1.0
  * @category models
  */
 export interface Comparison {
@@ -109,7 +104,6 @@ export interface Comparison {
 /**
  * There is no snapshot with this label; `known` are the labels there are.
  *
- * @since 0.1.0
  * @category errors
  */
 export class SnapshotNotFound extends Data.TaggedError("SnapshotNotFound")<{
@@ -122,7 +116,8 @@ export class SnapshotNotFound extends Data.TaggedError("SnapshotNotFound")<{
 }
 
 /**
- * @since 0.1.0
+ * Takes and compares snapshots.
+ *
  * @category services
  */
 export class Snapshots extends Context.Service<Snapshots, {
@@ -150,8 +145,6 @@ export class Snapshots extends Context.Service<Snapshots, {
    *
    * Effect.runFork(Effect.provide(program, Snapshots.layer()))
    * ```
-   *
-   * @since 0.1.0
    */
   static layer(options?: SnapshotsOptions): Layer.Layer<Snapshots> {
     return Layer.effect(Snapshots, make(options))
@@ -159,7 +152,8 @@ export class Snapshots extends Context.Service<Snapshots, {
 }
 
 /**
- * @since 0.1.0
+ * Options of the layer.
+ *
  * @category models
  */
 export interface SnapshotsOptions {
@@ -177,7 +171,6 @@ export interface SnapshotsOptions {
 /**
  * Makes the service in a scope.
  *
- * @since 0.1.0
  * @category constructors
  */
 export const make = (options?: SnapshotsOptions): Effect.Effect<Snapshots["Service"], never, Scope.Scope> =>
@@ -230,7 +223,6 @@ export const make = (options?: SnapshotsOptions): Effect.Effect<Snapshots["Servi
 /**
  * Compares two snapshots: every site whose number of fibers or bytes changed, most growth first.
  *
- * @since 0.1.0
  * @category combinators
  */
 export const compare = (from: Snapshot, to: Snapshot): Comparison => ({
@@ -244,7 +236,6 @@ export const compare = (from: Snapshot, to: Snapshot): Comparison => ({
 /**
  * Renders a comparison as a table: the readings, and the `top` sites (10 unless told) of each kind.
  *
- * @since 0.1.0
  * @category rendering
  */
 export const render = (

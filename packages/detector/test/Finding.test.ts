@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { confidenceOf, convicts, fingerprint } from "../src/Finding.ts"
 import type { Site } from "../src/Finding.ts"
-import { describeSite, libraryName, siteOf } from "../src/Site.ts"
+import { describeSite, libraryName, siteOf } from "../src/places/Site.ts"
 import { finding } from "./support/finding.ts"
 
 describe("Finding", () => {

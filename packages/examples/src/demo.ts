@@ -3,7 +3,7 @@
  * table what it saw.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { styleFor } from "@fiberscope/detector/report/Style"
+import { styleFor } from "@fiberscope/detector/Style"
 import { Clock, Console, Effect, Ref, Schedule } from "effect"
 import { relative } from "node:path"
 import process from "node:process"

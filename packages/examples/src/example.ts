@@ -2,7 +2,7 @@
  * `npm run example`: lists the examples; with the name of one, runs its leaky and its fixed version side by side under the detector.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { styleFor } from "@fiberscope/detector/report/Style"
+import { styleFor } from "@fiberscope/detector/Style"
 import { Clock, Console, Duration, Effect, Fiber, Option, Schedule } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { relative } from "node:path"

@@ -4,17 +4,17 @@
 import type { Message } from "@fiberscope/detector/agent/Protocol"
 import * as Observation from "@fiberscope/detector/Observation"
 import { Report } from "@fiberscope/detector/Report"
-import { sparkline } from "@fiberscope/detector/report/Sparkline"
-import type { Style } from "@fiberscope/detector/report/Style"
 import type { SignalName } from "@fiberscope/detector/Signal"
 import { describeSite } from "@fiberscope/detector/Site"
+import { sparkline } from "@fiberscope/detector/Sparkline"
+import type { Style } from "@fiberscope/detector/Style"
 import { number, size } from "@fiberscope/detector/Units"
 import { Effect, FileSystem, Option, Path, Schedule, Schema } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import process from "node:process"
 import { fileURLToPath } from "node:url"
 
-const cli = fileURLToPath(import.meta.resolve("@fiberscope/detector/cli/main"))
+const cli = fileURLToPath(import.meta.resolve("@fiberscope/detector/cli"))
 const decodeReport = Schema.decodeUnknownEffect(Schema.fromJsonString(Report))
 
 /** The path of a program of this package. */

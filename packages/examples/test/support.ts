@@ -51,7 +51,7 @@ export const run = async (
   return { code, signal, stdout, stderr }
 }
 
-const main = fileURLToPath(import.meta.resolve("@fiberscope/detector/cli/main"))
+const main = fileURLToPath(import.meta.resolve("@fiberscope/detector/cli"))
 const decode = Schema.decodeUnknownSync(Schema.fromJsonString(Report))
 
 /** Runs a program of this package under `fiberscope run`, for so many seconds. */

@@ -37,8 +37,6 @@
  *     assert.include(render(report), "connection#1 was acquired and never released")
  *   }))
  * ```
- *
- * @since 0.1.0
  */
 import type * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -73,7 +71,6 @@ export { NotReplayable } from "./Point.ts"
 /**
  * How a program is explored. Every field has a default.
  *
- * @since 0.1.0
  * @category models
  */
 export interface ExploreOptions {
@@ -116,7 +113,6 @@ export interface ExploreOptions {
 /**
  * The program does not survive interruption. The message holds the simplest failure and its token; the report holds all of them.
  *
- * @since 0.1.0
  * @category errors
  */
 export class NotInterruptSafe extends Data.TaggedError("NotInterruptSafe")<{ readonly report: Report }> {
@@ -136,7 +132,6 @@ export class NotInterruptSafe extends Data.TaggedError("NotInterruptSafe")<{ rea
 /**
  * The program took another way in a second run that was to be the same: points cannot be told apart in it.
  *
- * @since 0.1.0
  * @category errors
  */
 export class NotDeterministic extends Data.TaggedError("NotDeterministic")<{ readonly token: string }> {
@@ -156,7 +151,6 @@ type Make<E, R> = (ledger: Ledger) => Effect.Effect<unknown, E, R>
  *
  * Use it where the failures themselves are looked at; {@link verify} fails the test for you.
  *
- * @since 0.1.0
  * @category exploring
  */
 export const explore = <E, R>(
@@ -193,7 +187,6 @@ export const explore = <E, R>(
  * )
  * ```
  *
- * @since 0.1.0
  * @category exploring
  */
 export const verify = <E, R>(
@@ -225,7 +218,6 @@ export const verify = <E, R>(
  * Pass the options of the exploration too: they are not part of the token. When the program has changed so that it takes another way
  * to the point, replaying fails with `NotReplayable`.
  *
- * @since 0.1.0
  * @category exploring
  */
 export const replay = <E, R>(
@@ -283,7 +275,6 @@ export const replay = <E, R>(
  *   ))
  * ```
  *
- * @since 0.1.0
  * @category exploring
  */
 export const subject = <A, E, R>(

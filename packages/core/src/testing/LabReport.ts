@@ -1,20 +1,15 @@
-/**
- * What the lab found, as data and as text.
- *
- * @since 0.1.0
- */
+/** What the lab found, as data and as text. */
 import type * as Exit from "effect/Exit"
-import type { Place } from "./internal/places.ts"
+import type { Place } from "../internal/fibers/places.ts"
 import type { LedgerEvent } from "./Ledger.ts"
 import type { Plan, Point } from "./Point.ts"
 import { renderPoint } from "./Point.ts"
 
-export type { Place } from "./internal/places.ts"
+export type { Place } from "../internal/fibers/places.ts"
 
 /**
  * One operation of Effect's run loop: `name` is what Effect calls it, `fiber` is `root`, `subject 1`, `fiber 1`, ....
  *
- * @since 0.1.0
  * @category models
  */
 export interface Operation {
@@ -26,7 +21,6 @@ export interface Operation {
 /**
  * An interruption that was carried out: of `victim`, while `fiber` was about to run the operation `op`.
  *
- * @since 0.1.0
  * @category models
  */
 export interface Interruption {
@@ -45,7 +39,6 @@ export interface Interruption {
 /**
  * One run of a program, in full.
  *
- * @since 0.1.0
  * @category models
  */
 export interface Run {
@@ -66,7 +59,6 @@ export interface Run {
 /**
  * A run that broke something.
  *
- * @since 0.1.0
  * @category models
  */
 export interface Failure {
@@ -83,7 +75,6 @@ export interface Failure {
  * `points` counts the runs by the kind of their last interruption. `sampled` is there when the budget did not suffice for all of
  * the `planned` runs. `unreached` counts runs of a program with promises that took another way before they came to their point.
  *
- * @since 0.1.0
  * @category models
  */
 export interface Report {
@@ -102,7 +93,6 @@ export interface Report {
 /**
  * Renders a report: one line when nothing was found, else the simplest failure.
  *
- * @since 0.1.0
  * @category rendering
  */
 export const render = (report: Report): string => {
@@ -125,7 +115,6 @@ export const render = (report: Report): string => {
 /**
  * Renders a run: where it was interrupted, the operations around that, what does not balance, the ledger and the token.
  *
- * @since 0.1.0
  * @category rendering
  */
 export const renderRun = (run: Run, among: ReadonlyArray<Failure> = []): string => {

@@ -23,8 +23,6 @@
  *
  * for (const { check, name } of laws) it.effect(`a pool ${name}`, () => check)
  * ```
- *
- * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -38,7 +36,6 @@ import type { InjectedFailure, Lease, Ledger } from "./Ledger.ts"
 /**
  * Something that must hold: `name` goes on from the name of what it is about, `check` fails when it does not.
  *
- * @since 0.1.0
  * @category models
  */
 export interface Law {
@@ -61,7 +58,6 @@ const law = (name: string, program: Program, options: ExploreOptions | undefined
 /**
  * The laws of anything that is open for as long as a scope: `make` opens it, with resources of the ledger.
  *
- * @since 0.1.0
  * @category laws
  */
 export const resource = <E>(
@@ -83,7 +79,6 @@ export const resource = <E>(
 /**
  * What the laws of a pool are about: `use` hands an item to one user at a time.
  *
- * @since 0.1.0
  * @category models
  */
 export interface PoolUnderTest {
@@ -93,7 +88,6 @@ export interface PoolUnderTest {
 /**
  * The laws of a pool: `make` makes one of `size` items, each of which `acquire` opens for as long as its scope.
  *
- * @since 0.1.0
  * @category laws
  */
 export const pool = <E>(
@@ -161,7 +155,6 @@ export const pool = <E>(
  * What the laws of a queue are about. `receive` waits for an item and hands it to `f`; `clear` takes out what is left, and does not
  * wait.
  *
- * @since 0.1.0
  * @category models
  */
 export interface QueueUnderTest {
@@ -196,7 +189,6 @@ export interface QueueUnderTest {
  * for (const { check, name } of laws) it.effect(`a queue ${name}`, () => check)
  * ```
  *
- * @since 0.1.0
  * @category laws
  */
 export const queue = <E>(

@@ -18,8 +18,6 @@
  * Effect.runSync(program)
  * console.log(ledger.problems()) // []
  * ```
- *
- * @since 0.1.0
  */
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
@@ -30,7 +28,6 @@ import type { Fault } from "./Point.ts"
 /**
  * One acquisition. `id` tells it from others of the same name: `connection#2`.
  *
- * @since 0.1.0
  * @category models
  */
 export class Lease {
@@ -48,7 +45,6 @@ export class Lease {
 /**
  * A line of the ledger: what happened, at which operation of the run, and at which millisecond of its clock.
  *
- * @since 0.1.0
  * @category models
  */
 export interface LedgerEvent {
@@ -60,7 +56,6 @@ export interface LedgerEvent {
 /**
  * The failure that the lab injects: `failingAcquire` fails with it, `dyingRelease` dies of it.
  *
- * @since 0.1.0
  * @category errors
  */
 export class InjectedFailure extends Data.TaggedError("InjectedFailure")<{
@@ -77,7 +72,6 @@ export class InjectedFailure extends Data.TaggedError("InjectedFailure")<{
 /**
  * Where a ledger stands in its run, and what the lab wants to go wrong. Outside of a lab neither is known.
  *
- * @since 0.1.0
  * @category models
  */
 export interface LedgerRun {
@@ -107,7 +101,6 @@ const outside: LedgerRun = { ops: 0, now: 0, fault: undefined }
  * Write the line where the thing happens: `ledger.acquire` in the same `Effect.sync` that opens the connection. A line that is written
  * an operation later says less than it could, because the interruption can fall between the two.
  *
- * @since 0.1.0
  * @category models
  */
 export class Ledger {

@@ -38,8 +38,6 @@
  *     assert.strictEqual(error.leaks[0]?.kind, "fiber")
  *   }))
  * ```
- *
- * @since 0.1.0
  */
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -67,7 +65,6 @@ export type { Leak, LeakKind } from "./internal/leaks/Watch.ts"
 /**
  * What is not a leak, and why. The reason is for whoever wonders later.
  *
- * @since 0.1.0
  * @category models
  */
 export interface IgnoreRule {
@@ -76,7 +73,8 @@ export interface IgnoreRule {
 }
 
 /**
- * @since 0.1.0
+ * How long the test may take to come to rest, what is ignored, and how often it is repeated.
+ *
  * @category models
  */
 export interface NoLeaksOptions {
@@ -91,7 +89,6 @@ export interface NoLeaksOptions {
 /**
  * A test has left something behind.
  *
- * @since 0.1.0
  * @category errors
  */
 export class LeaksFound extends Data.TaggedError("LeaksFound")<{ readonly leaks: ReadonlyArray<Leak> }> {
@@ -122,7 +119,6 @@ const caller = (): Where => {
 /**
  * What is never reported.
  *
- * @since 0.1.0
  * @category constants
  */
 export const defaultIgnore: ReadonlyArray<IgnoreRule> = [
@@ -144,7 +140,6 @@ export const defaultIgnore: ReadonlyArray<IgnoreRule> = [
  *
  * A test that fails by itself fails as it would without: what it left behind may be the consequence.
  *
- * @since 0.1.0
  * @category testing
  */
 export const noLeaks: {
@@ -178,7 +173,6 @@ export const noLeaks: {
  *   }))
  * ```
  *
- * @since 0.1.0
  * @category testing
  */
 export const noLeaksPromise = <A>(test: () => A | Promise<A>, options?: NoLeaksOptions): Promise<A> =>
@@ -202,7 +196,6 @@ export const noLeaksPromise = <A>(test: () => A | Promise<A>, options?: NoLeaksO
  * it("leaves nothing behind", () => {})
  * ```
  *
- * @since 0.1.0
  * @category testing
  */
 export { beginSuite as watchSuite }
@@ -222,7 +215,6 @@ export { beginSuite as watchSuite }
  * it.effect("sleeps, and leaves nothing behind", () => Effect.yieldNow)
  * ```
  *
- * @since 0.1.0
  * @category testing
  */
 export const withNoLeaks = <It extends object>(it: It, options?: NoLeaksOptions): It =>
@@ -236,7 +228,6 @@ export const withNoLeaks = <It extends object>(it: It, options?: NoLeaksOptions)
 /**
  * Renders leaks: alike ones in one line with their number.
  *
- * @since 0.1.0
  * @category rendering
  */
 export const renderLeaks = (leaks: ReadonlyArray<Leak>): string => {

@@ -1,8 +1,4 @@
-/**
- * Where the lab interrupts a program, and the token that says it in one line.
- *
- * @since 0.1.0
- */
+/** Where the lab interrupts a program, and the token that says it in one line. */
 import * as Data from "effect/Data"
 
 /**
@@ -18,7 +14,6 @@ import * as Data from "effect/Data"
  *
  * `victim` says which of several subjects is interrupted, from 0; absent for the first one, and for a program without subjects.
  *
- * @since 0.1.0
  * @category models
  */
 export type Point =
@@ -30,7 +25,6 @@ export type Point =
  * The order in which tasks of different fibers run. `Fifo` is the order of Effect's own scheduler. `Seed` picks, at random, the
  * fiber whose turn it is; tasks of one fiber keep their order. `Choices` repeats such picks: 0 is what `Fifo` would do.
  *
- * @since 0.1.0
  * @category models
  */
 export type TaskOrder =
@@ -42,7 +36,6 @@ export type TaskOrder =
  * A failure that the lab injects through the ledger: the `at`-th acquisition fails, the `at`-th release dies after it has released,
  * or the `at`-th release takes a second of virtual time.
  *
- * @since 0.1.0
  * @category models
  */
 export interface Fault {
@@ -51,7 +44,8 @@ export interface Fault {
 }
 
 /**
- * @since 0.1.0
+ * The failures that the lab injects.
+ *
  * @category models
  */
 export type FaultKind = "failingAcquire" | "dyingRelease" | "slowRelease"
@@ -59,7 +53,6 @@ export type FaultKind = "failingAcquire" | "dyingRelease" | "slowRelease"
 /**
  * All that makes a run what it is, but for the program: no point for an undisturbed run, two for a pair of interruptions.
  *
- * @since 0.1.0
  * @category models
  */
 export interface Plan {
@@ -74,7 +67,6 @@ export interface Plan {
 /**
  * A token that cannot be replayed: it is not one, or the program is not the one it was made for.
  *
- * @since 0.1.0
  * @category errors
  */
 export class NotReplayable extends Data.TaggedError("NotReplayable")<{
@@ -92,7 +84,6 @@ const faultNames = { failingAcquire: "failing-acquire", dyingRelease: "dying-rel
 /**
  * Renders a point as it is read aloud: `op 6`, `task 2`, `idle 1`, `op 6 of subject 2`.
  *
- * @since 0.1.0
  * @category rendering
  */
 export const renderPoint = (point: Point): string => {
@@ -135,7 +126,6 @@ const decodePoint = (key: string, value: string): Point | undefined => {
 /**
  * Writes a plan, and the trace of the program up to its first point, as a token. {@link decodeToken} reads it.
  *
- * @since 0.1.0
  * @category tokens
  */
 export const encodeToken = (plan: Plan, trace: number | undefined): string =>
@@ -153,7 +143,6 @@ export const encodeToken = (plan: Plan, trace: number | undefined): string =>
 /**
  * Reads a token. `trace` is the mark of the program that {@link encodeToken} was given.
  *
- * @since 0.1.0
  * @category tokens
  */
 export const decodeToken = (

@@ -26,8 +26,6 @@
  * Scripts nest operations, under masks too: where one may wait for another (a pool, a semaphore), give it a time limit that a mask does
  * not hold up, as in `Effect.timeoutOption(Effect.interruptible(operation), "1 second")`. Without it a script that nests deeply enough
  * waits for itself, and the lab rightly says that the program never ended.
- *
- * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -36,7 +34,6 @@ import type * as Scope from "effect/Scope"
 /**
  * One step of a script. `use` calls operation `n` of the program under test around a body; times are in milliseconds.
  *
- * @since 0.1.0
  * @category models
  */
 export type Step =
@@ -50,7 +47,6 @@ export type Step =
 /**
  * Steps, one after the other.
  *
- * @since 0.1.0
  * @category models
  */
 export type Script = ReadonlyArray<Step>
@@ -61,7 +57,6 @@ const Body = Schema.suspend((): Schema.Codec<Script> => Script)
 /**
  * The schema of scripts, from which `it.effect.prop` derives random ones and shrinks them.
  *
- * @since 0.1.0
  * @category schemas
  */
 export const Script: Schema.Codec<Script> = Schema.Array(Schema.Union([
@@ -81,7 +76,6 @@ export const Script: Schema.Codec<Script> = Schema.Array(Schema.Union([
 /**
  * A `fail` step of a script.
  *
- * @since 0.1.0
  * @category models
  */
 export type Failed = "the script fails"
@@ -89,7 +83,6 @@ export type Failed = "the script fails"
 /**
  * What is under test: an operation around a body, which may fail.
  *
- * @since 0.1.0
  * @category models
  */
 export type Operation<E, R> = (
@@ -104,7 +97,6 @@ export type Operation<E, R> = (
  * `attempt` goes on after a failure, `mask` makes its body uninterruptible, `fork` starts a child, `race` takes the first, `both` waits
  * for two. A scope is open around each body that is given to an operation. `use` takes the operation `n` modulo their number.
  *
- * @since 0.1.0
  * @category constructors
  */
 export const toEffect = <E = never, R = never>(

@@ -1,8 +1,4 @@
-/**
- * Proofs for tests: that interruption loses nothing, and that a test leaves nothing behind.
- *
- * @since 0.1.0
- */
+/** Proofs for tests: that interruption loses nothing, and that a test leaves nothing behind. */
 export * as InterruptLab from "./InterruptLab.ts"
 export * from "./LabReport.ts"
 export * as Laws from "./Laws.ts"

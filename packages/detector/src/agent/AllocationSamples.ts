@@ -35,7 +35,7 @@ export interface Reading {
 }
 
 /** The sampled objects of one stack that are alive. */
-export interface LivingStack {
+interface LivingStack {
   readonly frames: ReadonlyArray<Place>
   readonly count: number
   readonly bytes: number

@@ -31,10 +31,10 @@ const bytesOf = Buffer.from
 export const room = 256 * 1024
 
 /** A reader that was stopped for so long does not come back soon. */
-export const patienceMs = 120_000
+const patienceMs = 120_000
 
 /** The end of the program may be later by so much where the reader is slow. */
-export const lastWordsMs = 250
+const lastWordsMs = 250
 
 /** A line that was given to the socket, and the position of its end in all that was given. */
 interface Given {

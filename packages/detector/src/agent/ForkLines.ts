@@ -11,7 +11,7 @@ import { callSite } from "./CallSite.ts"
 import { originalOf } from "./Originals.ts"
 
 /** What the lines have cost so far. */
-export interface ForkLinesCost {
+interface ForkLinesCost {
   readonly stacks: number
   readonly ms: number
 }

@@ -8,7 +8,7 @@ import v8 from "node:v8"
 import vm from "node:vm"
 import type { Floor } from "./Protocol.ts"
 
-export interface Collections {
+interface Collections {
   readonly floors: ReadonlyArray<Floor>
   readonly pauseMs: number
   readonly count: number

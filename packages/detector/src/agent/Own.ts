@@ -6,10 +6,10 @@ const coreFolder = new URL(".", import.meta.resolve("@fiberscope/core/FiberCensu
 export const coreModules = [
   "FiberCensus",
   "FiberSite",
-  "internal/FiberRuntime",
-  "internal/FiberTable",
-  "internal/Guard",
-  "internal/effectVersions"
+  "internal/census/FiberRuntime",
+  "internal/census/FiberTable",
+  "internal/census/Guard",
+  "internal/census/effectVersions"
 ]
 
 const own: ReadonlySet<string> = new Set(

@@ -5,8 +5,6 @@
  * milliseconds on the monotonic clock of the process, counted from the moment the agent was loaded; sizes are bytes. Every report
  * can be made again from a recording, and a test can replay one. Types only: the schema that reads a recording back stands in
  * `Recording.ts`.
- *
- * @since 0.1.0
  */
 
 /** The type of resource under which descriptors of files are counted that node knows no handle of. */

@@ -7,7 +7,7 @@
  */
 
 /** What the program has done since it began. */
-export interface Usage {
+interface Usage {
   /** Milliseconds. */
   readonly t: number
   /** Milliseconds of processor time, those of V8's threads included. */

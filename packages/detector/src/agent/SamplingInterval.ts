@@ -8,7 +8,7 @@
  */
 
 /** What the program did since it was asked last. */
-export interface Usage {
+interface Usage {
   /** Milliseconds. */
   readonly t: number
   /** Bytes allocated. */

@@ -1,6 +1,4 @@
-/**
- * Where agents connect: a socket in a folder of its own, readable by its owner only, and one observation for each connection.
- */
+/** Where agents connect: a socket in a folder of its own, readable by its owner only, and one observation for each connection. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -9,17 +7,17 @@ import net from "node:net"
 import { join } from "node:path"
 import type { Mark } from "../agent/Mark.ts"
 import type { Request } from "../agent/Protocol.ts"
-import * as Observation from "../Observation.ts"
-import { decodeMessage } from "../RecordedMessage.ts"
-import type { Writer } from "../Recording.ts"
-import * as Sources from "../Sources.ts"
+import * as Observation from "../observation/Observation.ts"
+import { decodeMessage } from "../observation/RecordedMessage.ts"
+import type { Writer } from "../observation/Recording.ts"
+import * as Sources from "../places/Sources.ts"
 import * as SocketFolder from "./SocketFolder.ts"
 
 /** The socket for the agents cannot be made. */
 export class AgentServerError extends Data.TaggedError("AgentServerError")<{ readonly message: string }> {}
 
 /** An observed process (or worker thread). */
-export interface ObservedProcess {
+interface ObservedProcess {
   readonly observation: Observation.Observation
   readonly ask: (request: Request) => void
   readonly connected: () => boolean

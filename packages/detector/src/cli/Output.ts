@@ -1,6 +1,4 @@
-/**
- * What the command line writes: the report on stderr, in the format that was asked for, and files.
- */
+/** What the command line writes: the report on stderr, in the format that was asked for, and files. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -9,13 +7,13 @@ import { closeSync, existsSync, openSync, readFileSync, writeFileSync, writeSync
 import { isAbsolute, relative } from "node:path"
 import process from "node:process"
 import { fileURLToPath } from "node:url"
-import type { Report } from "../Report.ts"
 import { renderGithub } from "../report/github.ts"
 import { renderJson } from "../report/json.ts"
 import { renderMarkdown } from "../report/markdown.ts"
+import type { Report } from "../report/Report.ts"
 import { styleFor } from "../report/Style.ts"
 import { renderText } from "../report/text.ts"
-import { oneSentence } from "../Untrusted.ts"
+import { oneSentence } from "../text/Untrusted.ts"
 
 /** A file that was asked for cannot be written or read. */
 export class OutputError extends Data.TaggedError("OutputError")<{ readonly message: string }> {}

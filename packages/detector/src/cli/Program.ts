@@ -1,6 +1,4 @@
-/**
- * The observed program as a process: started with the agent, told of signals, and stopped when its time is over.
- */
+/** The observed program as a process: started with the agent, told of signals, and stopped when its time is over. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"

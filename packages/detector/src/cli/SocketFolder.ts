@@ -1,6 +1,4 @@
-/**
- * The folder of the agents' socket: made for a run, removed with it, and removed by the next run when this one was killed.
- */
+/** The folder of the agents' socket: made for a run, removed with it, and removed by the next run when this one was killed. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"

@@ -1,8 +1,6 @@
-/**
- * The true reason why no fiber was seen: the agent was never loaded, or there was no effect where it was.
- */
+/** The true reason why no fiber was seen: the agent was never loaded, or there was no effect where it was. */
 import type { Mark } from "../agent/Mark.ts"
-import type { ProgramEnd } from "../Report.ts"
+import type { ProgramEnd } from "../observation/ProgramEnd.ts"
 
 /** A process of the program that runs JavaScript, as the system shows it. */
 export interface Runtime {

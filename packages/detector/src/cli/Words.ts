@@ -9,7 +9,7 @@ import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { oneSentence } from "../Untrusted.ts"
+import { oneSentence } from "../text/Untrusted.ts"
 import { say } from "./Output.ts"
 
 const exitCodes = `
@@ -46,7 +46,7 @@ export const layer = (args: ReadonlyArray<string>): Layer.Layer<never> =>
   )
 
 /** One line for each error, with what was probably meant, and where to read more. */
-export const renderErrors = (
+const renderErrors = (
   errors: ReadonlyArray<NonShowHelpErrors>,
   commandPath: ReadonlyArray<string>,
   args: ReadonlyArray<string>

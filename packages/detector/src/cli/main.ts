@@ -1,7 +1,5 @@
 #!/usr/bin/env node
-/**
- * The `fiberscope` command.
- */
+/** The `fiberscope` command. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { messageOf } from "@fiberscope/core/FiberCensus"
 import * as Argument from "effect/cli/Argument"
@@ -12,8 +10,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import process from "node:process"
-import type { AcceptedError } from "../Accepted.ts"
-import type { RecordingError } from "../Recording.ts"
+import type { AcceptedError } from "../diagnosis/Accepted.ts"
+import type { RecordingError } from "../observation/Recording.ts"
 import type { AgentFilesError } from "./AgentFiles.ts"
 import type { AgentServerError } from "./AgentServer.ts"
 import { complain } from "./Output.ts"

@@ -1,12 +1,10 @@
-/**
- * `fiberscope report`: makes the report of a run again, from its recording.
- */
+/** `fiberscope report`: makes the report of a run again, from its recording. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Diagnosis from "../Diagnosis.ts"
-import * as Recording from "../Recording.ts"
-import * as Report from "../Report.ts"
-import * as Sources from "../Sources.ts"
+import * as Diagnosis from "../diagnosis/Diagnosis.ts"
+import * as Recording from "../observation/Recording.ts"
+import * as Sources from "../places/Sources.ts"
+import * as Report from "../report/Report.ts"
 import * as Output from "./Output.ts"
 import { readAccepted } from "./run.ts"
 import { version } from "./version.ts"

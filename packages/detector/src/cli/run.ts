@@ -1,6 +1,4 @@
-/**
- * `fiberscope run`: observes a program that was never changed, from its start to its end, and says what leaks.
- */
+/** `fiberscope run`: observes a program that was never changed, from its start to its end, and says what leaks. */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -10,13 +8,13 @@ import type * as Scope from "effect/Scope"
 import { existsSync } from "node:fs"
 import process from "node:process"
 import { fileURLToPath } from "node:url"
-import * as Accepted from "../Accepted.ts"
 import { environment } from "../agent/Protocol.ts"
 import type { AgentOptions } from "../agent/Protocol.ts"
-import * as Diagnosis from "../Diagnosis.ts"
-import * as Recording from "../Recording.ts"
-import * as Report from "../Report.ts"
-import { questions } from "../rules/FiberGrowth.ts"
+import * as Accepted from "../diagnosis/Accepted.ts"
+import * as Diagnosis from "../diagnosis/Diagnosis.ts"
+import * as Recording from "../observation/Recording.ts"
+import * as Report from "../report/Report.ts"
+import { questions } from "../rules/evidence/inspections.ts"
 import { agentUrl } from "./AgentFiles.ts"
 import type { AgentServer } from "./AgentServer.ts"
 import * as Agents from "./AgentServer.ts"

@@ -1,18 +1,9 @@
-/**
- * The part of a report that is shown: the worst first, and how many more there are. `--json` writes all of it.
- *
- * @since 0.1.0
- */
+/** The part of a report that is shown: the worst first, and how many more there are. `--json` writes all of it. */
 import { convicts } from "../Finding.ts"
 import type { Finding } from "../Finding.ts"
-import type { ProcessReport, Report } from "../Report.ts"
+import type { ProcessReport, Report } from "./Report.ts"
 
-/**
- * The most that a rendering shows of each kind of thing. GitHub shows ten annotations of a kind in a step.
- *
- * @since 0.1.0
- * @category constants
- */
+/** The most that a rendering shows of each kind of thing. GitHub shows ten annotations of a kind in a step. */
 export const most = {
   /** Findings with everything that is known of them. */
   findings: 5,
@@ -27,12 +18,7 @@ export const most = {
   annotations: 8
 } as const
 
-/**
- * The first of many, and how many are left.
- *
- * @since 0.1.0
- * @category combinators
- */
+/** The first of many, and how many are left. */
 export const bounded = <A>(
   all: ReadonlyArray<A>,
   most: number
@@ -48,9 +34,6 @@ export const bounded = <A>(
  *
  * An error comes before a warning. Harm is memory a second: as measured, or by what each of those that are there now holds. It is an
  * estimate, so findings whose harm is of the same order of magnitude stay in the order of the rules.
- *
- * @since 0.1.0
- * @category combinators
  */
 export const worstFirst = (findings: ReadonlyArray<Finding>): ReadonlyArray<Finding> =>
   findings.filter(convicts).sort((a, b) => severities[a.severity] - severities[b.severity] || harm(b) - harm(a))
@@ -67,21 +50,11 @@ const harm = ({ bytes, count, growth: { perSecond, unit } }: Finding): number =>
 
 const verdicts: Readonly<Record<Report["verdict"], number>> = { leak: 0, undecided: 1, ok: 2 }
 
-/**
- * Processes, those with the worst verdict first, and of those with the same verdict the busiest.
- *
- * @since 0.1.0
- * @category combinators
- */
+/** Processes, those with the worst verdict first, and of those with the same verdict the busiest. */
 export const busiestFirst = (processes: ReadonlyArray<ProcessReport>): ReadonlyArray<ProcessReport> =>
   [...processes].sort((a, b) => verdicts[a.verdict] - verdicts[b.verdict] || b.fibers.started - a.fibers.started)
 
-/**
- * The number of processes with each verdict: `50 ok, 2 undecided`.
- *
- * @since 0.1.0
- * @category rendering
- */
+/** The number of processes with each verdict: `50 ok, 2 undecided`. */
 export const countVerdicts = (processes: ReadonlyArray<ProcessReport>): string =>
   (["leak", "undecided", "ok"] as const)
     .map((verdict) => [verdict, processes.filter((one) => one.verdict === verdict).length] as const)

@@ -1,8 +1,4 @@
-/**
- * Text in the columns of a terminal, which are not its characters: those of East Asia and emoji take two, marks take none.
- *
- * @since 0.1.0
- */
+/** Text in the columns of a terminal, which are not its characters: those of East Asia and emoji take two, marks take none. */
 
 // The blocks whose characters are wide whatever the font, as `East_Asian_Width` has them, and what is shown as an emoji by itself.
 const wide =
@@ -11,24 +7,14 @@ const none = /^\p{M}$/u
 
 const widthOf = (char: string): number => char < "\u0300" ? 1 : none.test(char) ? 0 : wide.test(char) ? 2 : 1
 
-/**
- * The columns that a text takes.
- *
- * @since 0.1.0
- * @category rendering
- */
+/** The columns that a text takes. */
 export const columnsOf = (text: string): number => {
   let columns = 0
   for (const char of text) columns += widthOf(char)
   return columns
 }
 
-/**
- * The longest beginning of a text that fits into so many columns. It never ends inside of a character.
- *
- * @since 0.1.0
- * @category rendering
- */
+/** The longest beginning of a text that fits into so many columns. It never ends inside of a character. */
 export const fitting = (text: string, columns: number): string => {
   let taken = 0
   let end = 0
@@ -40,21 +26,13 @@ export const fitting = (text: string, columns: number): string => {
   return text.slice(0, end)
 }
 
-/**
- * A text cut to so many columns, with an ellipsis where something is missing.
- *
- * @since 0.1.0
- * @category rendering
- */
+/** A text cut to so many columns, with an ellipsis where something is missing. */
 export const cut = (text: string, columns: number): string =>
   columnsOf(text) <= columns ? text : `${fitting(text, columns - 1)}…`
 
 /**
  * A text as lines of at most so many columns, broken at spaces. A line that begins with a word and several spaces has the others below
  * what follows those.
- *
- * @since 0.1.0
- * @category rendering
  */
 export const wrap = (text: string, columns: number): ReadonlyArray<string> => {
   const hanging = /^(\w+ {2,})(?=\S)/.exec(text)?.[1] ?? ""
@@ -86,9 +64,6 @@ export const wrap = (text: string, columns: number): ReadonlyArray<string> => {
 /**
  * The beginning of a text that is too long for a line. It has at least one character, also where none fits, and what is left does not
  * begin with `::`, which would be a command in a log of CI.
- *
- * @since 0.1.0
- * @category rendering
  */
 export const piece = (text: string, columns: number): string => {
   const part = fitting(text, columns) || [...text][0]!

@@ -1,17 +1,8 @@
-/**
- * The lines of source around a place.
- *
- * @since 0.1.0
- */
+/** The lines of source around a place. */
 import type { Site } from "../Finding.ts"
-import { oneLine } from "../Untrusted.ts"
+import { oneLine } from "../text/Untrusted.ts"
 
-/**
- * One line of an excerpt; `guilty` is the line of the site itself.
- *
- * @since 0.1.0
- * @category models
- */
+/** One line of an excerpt; `guilty` is the line of the site itself. */
 export interface ExcerptLine {
   readonly line: number
   readonly text: string
@@ -21,9 +12,6 @@ export interface ExcerptLine {
 /**
  * The line of a site with `around` lines before and after it, without the indentation they share; empty when the source is not there.
  * Each line is printable: a tab is two spaces, and other control characters are escapes.
- *
- * @since 0.1.0
- * @category rendering
  */
 export const excerpt = (
   site: Site,

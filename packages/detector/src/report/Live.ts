@@ -1,41 +1,27 @@
-/**
- * What is worth looking at while a program runs: its curves, its busiest fork sites, what is suspected, and how far the verdict is.
- *
- * @since 0.1.0
- */
-import type { Diagnosis } from "../Diagnosis.ts"
+/** What is worth looking at while a program runs: its curves, its busiest fork sites, what is suspected, and how far the verdict is. */
+import type { Diagnosis } from "../diagnosis/Diagnosis.ts"
 import { convicts } from "../Finding.ts"
-import { survivors } from "../Lives.ts"
-import type { FiberSiteRecord, Observation } from "../Observation.ts"
-import { leakAfterMs, okAfterMs } from "../Patience.ts"
-import { placeOfSite } from "../rules/FiberGrowth.ts"
-import { describeSite, siteOf } from "../Site.ts"
-import type { Window } from "../Turnover.ts"
-import { number, size } from "../Units.ts"
-import { oneLine } from "../Untrusted.ts"
+import type { FiberSiteRecord, Observation } from "../observation/Observation.ts"
+import { placeOfSite } from "../observation/placeOfSite.ts"
+import { describeSite, siteOf } from "../places/Site.ts"
+import { survivors } from "../statistics/Lifetimes.ts"
+import { leakAfterMs, okAfterMs } from "../statistics/minimumObservation.ts"
+import type { Window } from "../statistics/Window.ts"
+import { number, size } from "../text/Units.ts"
+import { oneLine } from "../text/Untrusted.ts"
 import * as Columns from "./Columns.ts"
 import { sparkline } from "./Sparkline.ts"
 import { plain } from "./Style.ts"
 import type { Style } from "./Style.ts"
 
-/**
- * The state of a run at a moment; `limitMs` is absent when it goes on until the program ends.
- *
- * @since 0.1.0
- * @category models
- */
+/** The state of a run at a moment; `limitMs` is absent when it goes on until the program ends. */
 export interface LiveState {
   readonly elapsedMs: number
   readonly limitMs: number | undefined
   readonly processes: ReadonlyArray<{ readonly observation: Observation; readonly diagnosis: Diagnosis }>
 }
 
-/**
- * Renders the state as at most `rows` lines of at most `columns` columns, the most important first.
- *
- * @since 0.1.0
- * @category rendering
- */
+/** Renders the state as at most `rows` lines of at most `columns` columns, the most important first. */
 export const renderLive = (
   { elapsedMs, limitMs, processes }: LiveState,
   options: { readonly columns: number; readonly rows: number; readonly style?: Style | undefined }

@@ -1,17 +1,10 @@
-/**
- * The entry of a report into a rendering: behind it no string has control characters.
- *
- * @since 0.1.0
- */
-import type { Report } from "../Report.ts"
-import { printable } from "../Untrusted.ts"
+/** The entry of a report into a rendering: behind it no string has control characters. */
+import { printable } from "../text/Untrusted.ts"
+import type { Report } from "./Report.ts"
 
 /**
  * Makes a rendering of a function, which gets a report whose strings are printable, on one line each. A test passes hostile strings
  * through every rendering of this folder.
- *
- * @since 0.1.0
- * @category constructors
  */
 export const renderer = <Options extends ReadonlyArray<unknown>>(
   render: (report: Report, ...options: Options) => string

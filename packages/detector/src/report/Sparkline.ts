@@ -1,8 +1,4 @@
-/**
- * A line of numbers as a line of blocks.
- *
- * @since 0.1.0
- */
+/** A line of numbers as a line of blocks. */
 
 const blocks = "▁▂▃▄▅▆▇█"
 
@@ -13,13 +9,12 @@ const blocks = "▁▂▃▄▅▆▇█"
  * **Example**
  *
  * ```ts
- * import { sparkline } from "@fiberscope/detector/report/Sparkline"
+ * import { sparkline } from "@fiberscope/detector/Sparkline"
  *
  * console.log(sparkline([1, 2, 3, 4, 5, 6, 7, 8], 8)) // ▁▂▃▄▅▆▇█
  * console.log(sparkline([5, 5, 5], 8)) // ▁▁▁
  * ```
  *
- * @since 0.1.0
  * @category rendering
  */
 export const sparkline = (values: ReadonlyArray<number>, width: number, from?: number, to?: number): string => {

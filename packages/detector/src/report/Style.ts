@@ -1,11 +1,8 @@
-/**
- * Colours, where the reader has them.
- *
- * @since 0.1.0
- */
+/** Colours, where the reader has them. */
 
 /**
- * @since 0.1.0
+ * How parts of a text are emphasized.
+ *
  * @category models
  */
 export interface Style {
@@ -20,13 +17,15 @@ const wrap = (code: number) => (text: string): string => `\u001b[${code}m${text}
 const same = (text: string): string => text
 
 /**
- * @since 0.1.0
+ * No colours.
+ *
  * @category constructors
  */
 export const plain: Style = { bad: same, good: same, unsure: same, strong: same, faint: same }
 
 /**
- * @since 0.1.0
+ * The sixteen colours of a terminal.
+ *
  * @category constructors
  */
 export const ansi: Style = { bad: wrap(31), good: wrap(32), unsure: wrap(33), strong: wrap(1), faint: wrap(2) }
@@ -34,7 +33,6 @@ export const ansi: Style = { bad: wrap(31), good: wrap(32), unsure: wrap(33), st
 /**
  * Colours for a terminal, unless `NO_COLOR` is set or the terminal is dumb; `FORCE_COLOR` overrides that it is a pipe.
  *
- * @since 0.1.0
  * @category constructors
  */
 export const styleFor = (

@@ -1,19 +1,12 @@
-/**
- * The report as workflow commands of GitHub Actions: annotations at the guilty lines.
- *
- * @since 0.1.0
- */
-import type { Report } from "../Report.ts"
-import { githubData, githubProperty } from "../Untrusted.ts"
+/** The report as workflow commands of GitHub Actions: annotations at the guilty lines. */
+import { githubData, githubProperty } from "../text/Untrusted.ts"
 import { bounded, most, worstFirst } from "./Bounded.ts"
 import { renderer } from "./Renderer.ts"
+import type { Report } from "./Report.ts"
 
 /**
  * Renders each finding as an `::error` at its file and line (relative to `base`), suspicions as `::warning`, and the verdict as a
  * `::notice`. GitHub shows ten of a kind in a step, so there are at most nine: the last one says how many more there are.
- *
- * @since 0.1.0
- * @category rendering
  */
 export const renderGithub = renderer((report: Report, base: string = ""): string => {
   const findings = bounded(worstFirst(report.findings), most.annotations)

@@ -1,18 +1,9 @@
-/**
- * The report as JSON, with the strings as they are: control characters in them are escapes of JSON.
- *
- * @since 0.1.0
- */
+/** The report as JSON, with the strings as they are: control characters in them are escapes of JSON. */
 import * as Schema from "effect/Schema"
-import { Report } from "../Report.ts"
-import { json } from "../Untrusted.ts"
+import { json } from "../text/Untrusted.ts"
+import { Report } from "./Report.ts"
 
 const encode = Schema.encodeSync(Report)
 
-/**
- * Renders a report as JSON.
- *
- * @since 0.1.0
- * @category rendering
- */
+/** Renders a report as JSON. */
 export const renderJson = (report: Report): string => json(encode(report)) + "\n"

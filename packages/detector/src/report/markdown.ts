@@ -1,26 +1,17 @@
-/**
- * The report as Markdown, for the summary of a CI job or a comment on a change.
- *
- * @since 0.1.0
- */
+/** The report as Markdown, for the summary of a CI job or a comment on a change. */
 import type { Finding } from "../Finding.ts"
-import type { Report } from "../Report.ts"
-import { describeSite } from "../Site.ts"
-import { number, size } from "../Units.ts"
-import { markdown, markdownCode, oneLine } from "../Untrusted.ts"
+import { describeSite } from "../places/Site.ts"
+import { number, size } from "../text/Units.ts"
+import { markdown, markdownCode, oneLine } from "../text/Untrusted.ts"
 import { bounded, most, worstFirst } from "./Bounded.ts"
 import { renderer } from "./Renderer.ts"
+import type { Report } from "./Report.ts"
 import { sparkline } from "./Sparkline.ts"
 
 /** GitHub refuses a comment of more than 65 536 characters; a tool may put a few of its own around this. */
 const mostCharacters = 60_000
 
-/**
- * Renders a report as Markdown. Lists are bounded, and all of it fits into a comment on GitHub: what is not shown is counted.
- *
- * @since 0.1.0
- * @category rendering
- */
+/** Renders a report as Markdown. Lists are bounded, and all of it fits into a comment on GitHub: what is not shown is counted. */
 export const renderMarkdown = renderer((report: Report): string => {
   const lines = [`## Fiberscope: ${report.verdict}`, "", text(report.because), ""]
   const row = (name: string, label: string, render: (value: number) => string) => {

@@ -1,21 +1,12 @@
-/**
- * The part of a report about a test run: bounded, the files that left most behind first.
- *
- * @since 0.1.0
- */
-import type { Report } from "../Report.ts"
-import { describeSite } from "../Site.ts"
-import { number } from "../Units.ts"
+/** The part of a report about a test run: bounded, the files that left most behind first. */
+import { describeSite } from "../places/Site.ts"
+import { number } from "../text/Units.ts"
+import type { Report } from "./Report.ts"
 
 const mostFiles = 10
 const mostSites = 3
 
-/**
- * Lines of text about the files of a test run; none outside of tests. `locate` shortens the path of a file.
- *
- * @since 0.1.0
- * @category rendering
- */
+/** Lines of text about the files of a test run; none outside of tests. `locate` shortens the path of a file. */
 export const testLines = (
   { tests = [] }: Report,
   locate: (file: string) => string = (file) => file

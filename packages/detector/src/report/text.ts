@@ -1,17 +1,13 @@
-/**
- * The report as text: the verdict first, then findings with evidence and advice, then how sure and what the run could not show.
- *
- * @since 0.1.0
- */
+/** The report as text: the verdict first, then findings with evidence and advice, then how sure and what the run could not show. */
 import type { Finding } from "../Finding.ts"
-import type { ProcessReport, Report } from "../Report.ts"
-import { describeSite } from "../Site.ts"
-import { number, size } from "../Units.ts"
-import { longest, oneLine } from "../Untrusted.ts"
+import { describeSite } from "../places/Site.ts"
+import { number, size } from "../text/Units.ts"
+import { longest, oneLine } from "../text/Untrusted.ts"
 import { bounded, busiestFirst, countVerdicts, most, worstFirst } from "./Bounded.ts"
 import { columnsOf, cut, fitting, piece, wrap } from "./Columns.ts"
 import { excerpt } from "./Excerpt.ts"
 import { renderer } from "./Renderer.ts"
+import type { ProcessReport, Report } from "./Report.ts"
 import { sparkline } from "./Sparkline.ts"
 import { plain } from "./Style.ts"
 import type { Style } from "./Style.ts"
@@ -19,10 +15,6 @@ import { testLines } from "./tests.ts"
 
 const mark: Readonly<Record<Report["verdict"], keyof Style>> = { leak: "bad", ok: "good", undecided: "unsure" }
 
-/**
- * @since 0.1.0
- * @category models
- */
 export interface TextOptions {
   readonly style?: Style | undefined
   /** Columns; 100 unless told, 24 at least. */
@@ -33,12 +25,7 @@ export interface TextOptions {
   readonly locate?: ((file: string) => string) | undefined
 }
 
-/**
- * Renders a report as lines of at most `width` columns. Lists are bounded: what is not shown is counted.
- *
- * @since 0.1.0
- * @category rendering
- */
+/** Renders a report as lines of at most `width` columns. Lists are bounded: what is not shown is counted. */
 export const renderText = renderer((report: Report, options?: TextOptions): string => {
   const style = options?.style ?? plain
   const width = Math.max(24, options?.width ?? 100)

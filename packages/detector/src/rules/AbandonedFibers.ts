@@ -1,22 +1,15 @@
-/**
- * Fibers that are collected without ending, again and again: their finalizers never run.
- *
- * @since 0.1.0
- */
+/** Fibers that are collected without ending, again and again: their finalizers never run. */
 import { confidenceOf, docsOf, fingerprint } from "../Finding.ts"
 import type { Finding } from "../Finding.ts"
 import { judgement } from "../LeakRule.ts"
 import type { LeakRule, Suspicion } from "../LeakRule.ts"
-import { describeSite, siteOf } from "../Site.ts"
-import * as Turnover from "../Turnover.ts"
-import { lineOf, placeOfSite } from "./FiberGrowth.ts"
+import { lineOf, placeOfSite } from "../observation/placeOfSite.ts"
+import { describeSite, siteOf } from "../places/Site.ts"
+import * as Turnover from "../statistics/Turnover.ts"
+import { lengthOf } from "../statistics/Window.ts"
 
 const name = "AbandonedFibers"
 
-/**
- * @since 0.1.0
- * @category rules
- */
 export const AbandonedFibers: LeakRule = {
   name,
   check: (observation) => {
@@ -61,7 +54,7 @@ export const AbandonedFibers: LeakRule = {
           rule: name,
           what: `${count} fibers of ${describeSite(place)} were collected without ending`,
           why: turnover.why,
-          wouldTake: `a run of ${Math.ceil(2 * Turnover.lengthOf(window) / 1000)} s`
+          wouldTake: `a run of ${Math.ceil(2 * lengthOf(window) / 1000)} s`
         })
       }
     }

@@ -1,14 +1,12 @@
 /**
  * What the modules of core say of themselves: overdue leases, crowds of listeners, ends that hang. No statistic, but what somebody
  * who knows has counted. Read in process only.
- *
- * @since 0.1.0
  */
 import { docsOf, fingerprint } from "../Finding.ts"
 import type { Finding, Kind } from "../Finding.ts"
 import { judgement } from "../LeakRule.ts"
 import type { LeakRule } from "../LeakRule.ts"
-import type { Observation } from "../Observation.ts"
+import type { Observation } from "../observation/Observation.ts"
 
 interface Words {
   readonly name: string
@@ -62,12 +60,7 @@ const finding = ({ hello }: Observation, words: Words, name: string, count: numb
   }
 }
 
-/**
- * Leases of a `ConnectionPool` that are held for longer than its `leakThreshold`.
- *
- * @since 0.1.0
- * @category rules
- */
+/** Leases of a `ConnectionPool` that are held for longer than its `leakThreshold`. */
 export const LeaseOverdue: LeakRule = reports({
   name: "LeaseOverdue",
   kind: "lease-overdue",
@@ -77,12 +70,7 @@ export const LeaseOverdue: LeakRule = reports({
   fix: "ConnectionPool.holders names who holds them and since when. Lease in a scope that ends with the work."
 })
 
-/**
- * Events of one target with more listeners than `Listeners` was told are meant.
- *
- * @since 0.1.0
- * @category rules
- */
+/** Events of one target with more listeners than `Listeners` was told are meant. */
 export const ListenerPileUp: LeakRule = reports({
   name: "ListenerPileUp",
   kind: "listener-pile-up",
@@ -94,12 +82,7 @@ export const ListenerPileUp: LeakRule = reports({
     "The warning of Listeners names who added them: give them a shorter scope, or say how many are meant with warnAbove."
 })
 
-/**
- * Tasks, streams and resources whose end hangs, and what was left behind at a deadline.
- *
- * @since 0.1.0
- * @category rules
- */
+/** Tasks, streams and resources whose end hangs, and what was left behind at a deadline. */
 export const StuckShutdown: LeakRule = reports({
   name: "StuckShutdown",
   kind: "stuck-end",

@@ -1,15 +1,11 @@
-/**
- * Gauges of the program that rise and rise: the depth of a queue, leases, listeners. Read in process only.
- *
- * @since 0.1.0
- */
+/** Gauges of the program that rise and rise: the depth of a queue, leases, listeners. Read in process only. */
 import { confidenceOf, docsOf, fingerprint } from "../Finding.ts"
 import type { Finding, Kind } from "../Finding.ts"
 import { judgement } from "../LeakRule.ts"
 import type { LeakRule, Suspicion } from "../LeakRule.ts"
-import type { Observation } from "../Observation.ts"
-import type { Point } from "../TimeSeries.ts"
-import { judgeNumber } from "./Numbers.ts"
+import type { Observation } from "../observation/Observation.ts"
+import type { Point } from "../statistics/TimeSeries.ts"
+import { judgeNumber } from "./evidence/Numbers.ts"
 
 interface Words {
   readonly kind: Kind
@@ -61,12 +57,7 @@ const judge = (observation: Observation, series: ReadonlyMap<string, ReadonlyArr
   return judgement(findings.sort((a, b) => b.count - a.count), suspicions)
 }
 
-/**
- * Gauges whose name `watches`; those of Fiberscope's own modules unless told.
- *
- * @since 0.1.0
- * @category rules
- */
+/** Gauges whose name `watches`; those of Fiberscope's own modules unless told. */
 export const GaugeGrowth = (
   watches: (name: string) => boolean = (name) => name.startsWith("fiberscope_")
 ): LeakRule => ({
@@ -86,12 +77,7 @@ export const GaugeGrowth = (
     )
 })
 
-/**
- * Metrics whose sets of attributes grow with traffic: each set is kept for ever.
- *
- * @since 0.1.0
- * @category rules
- */
+/** Metrics whose sets of attributes grow with traffic: each set is kept for ever. */
 export const MetricCardinality: LeakRule = {
   name: "MetricCardinality",
   check: (observation) =>

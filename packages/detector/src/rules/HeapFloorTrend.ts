@@ -1,18 +1,15 @@
-/**
- * The heap floor rises, and nothing else explains it: a reason to look longer, never a finding.
- *
- * @since 0.1.0
- */
+/** The heap floor rises, and nothing else explains it: a reason to look longer, never a finding. */
 import { judgement, ok } from "../LeakRule.ts"
 import type { LeakRule } from "../LeakRule.ts"
-import * as Lows from "../Lows.ts"
-import type { Observation } from "../Observation.ts"
-import { okAfterMs } from "../Patience.ts"
-import { lengthOf, limits } from "../Turnover.ts"
-import { size } from "../Units.ts"
-import { floorTrend } from "./HeapFloor.ts"
-import { codeBytes, leastGrowth, memoryWindow } from "./MemorySites.ts"
-import { doubtOfDoubling } from "./Traffic.ts"
+import type { Observation } from "../observation/Observation.ts"
+import { limits } from "../statistics/limits.ts"
+import * as Lows from "../statistics/Minima.ts"
+import { okAfterMs } from "../statistics/minimumObservation.ts"
+import { lengthOf } from "../statistics/Window.ts"
+import { size } from "../text/Units.ts"
+import { floorTrend } from "./evidence/HeapFloor.ts"
+import { codeBytes, leastGrowth, memoryWindow } from "./evidence/MemorySites.ts"
+import { doubtOfDoubling } from "./evidence/Traffic.ts"
 
 const name = "HeapFloorTrend"
 
@@ -24,9 +21,6 @@ const isSampled = ({ hello }: Observation): boolean => hello !== undefined && he
 /**
  * Bytes a second of old growth that allocation samples would have shown in this run; `Infinity` without samples, and with too few
  * readings of them.
- *
- * @since 0.1.0
- * @category statistics
  */
 export const detectable = (observation: Observation): number => {
   const { allocations } = observation
@@ -43,19 +37,10 @@ export const detectable = (observation: Observation): number => {
 /** Readings of the floor without which nobody can say that it does not rise. */
 const fewestFloors = 12
 
-/**
- * Bytes a second below which growth of which nothing is known but that the heap floor rises is not spoken of: code that V8 keeps.
- *
- * @since 0.1.0
- * @category statistics
- */
+/** Bytes a second below which growth of which nothing is known but that the heap floor rises is not spoken of: code that V8 keeps. */
 export const unseen = (observation: Observation): number =>
   Math.max(detectable(observation), codeBytes / (lengthOf(memoryWindow(observation)) / 2 / 1000))
 
-/**
- * @since 0.1.0
- * @category rules
- */
 export const HeapFloorTrend: LeakRule = {
   name,
   check: (observation) => {

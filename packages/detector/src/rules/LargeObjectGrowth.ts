@@ -1,20 +1,16 @@
-/**
- * Single objects that get larger and larger: a set of numbers, an array that is copied at each change, a text that is appended to.
- *
- * @since 0.1.0
- */
-import type { AllocationSite } from "../AllocationSites.ts"
+/** Single objects that get larger and larger: a set of numbers, an array that is copied at each change, a text that is appended to. */
 import { confidenceOf, docsOf, fingerprint } from "../Finding.ts"
 import type { Finding } from "../Finding.ts"
 import { judgement, ok } from "../LeakRule.ts"
 import type { LeakRule } from "../LeakRule.ts"
-import * as Lows from "../Lows.ts"
-import type { Observation } from "../Observation.ts"
-import { describeSite, siteOf } from "../Site.ts"
-import { lateOf, lengthOf } from "../Turnover.ts"
-import { size } from "../Units.ts"
-import { allocatorOf, codeBytes, fewestReadings, floorObjection, memoryWindow } from "./MemorySites.ts"
-import { doubtOf, doubtOfDoubling, trafficRises } from "./Traffic.ts"
+import type { AllocationSite } from "../observation/AllocationSites.ts"
+import type { Observation } from "../observation/Observation.ts"
+import { describeSite, siteOf } from "../places/Site.ts"
+import * as Lows from "../statistics/Minima.ts"
+import { lateOf, lengthOf } from "../statistics/Window.ts"
+import { size } from "../text/Units.ts"
+import { allocatorOf, codeBytes, fewestReadings, floorObjection, memoryWindow } from "./evidence/MemorySites.ts"
+import { doubtOf, doubtOfDoubling, trafficRises } from "./evidence/Traffic.ts"
 
 const name = "LargeObjectGrowth"
 
@@ -25,9 +21,6 @@ const name = "LargeObjectGrowth"
  * object escapes the samples, so their sum is known at each reading, for the whole program and for each site, and its {@link Lows} are
  * judged, as those of buffers are. What grows by doubling takes ever longer from one step to the next and has no lows that rise; but
  * each time twice as much time has passed, it has become twice as large. That alone makes no finding.
- *
- * @since 0.1.0
- * @category rules
  */
 export const LargeObjectGrowth: LeakRule = {
   name,

@@ -1,23 +1,14 @@
-/**
- * The event loop keeps callbacks waiting: a note that explains many a pile of fibers, not a leak.
- *
- * @since 0.1.0
- */
+/** The event loop keeps callbacks waiting: a note that explains many a pile of fibers, not a leak. */
 import { docsOf, fingerprint } from "../Finding.ts"
 import { judgement, ok } from "../LeakRule.ts"
 import type { LeakRule } from "../LeakRule.ts"
-import { median } from "../Trend.ts"
-import { lengthOf } from "../Turnover.ts"
+import { median } from "../statistics/Trend.ts"
+import { lengthOf } from "../statistics/Window.ts"
 
 /** Milliseconds of delay (p99 of an interval) that people notice. */
 const noticed = 100
 
-/**
- * Notes when in the late half of the window half of the intervals had a p99 delay above 100 ms.
- *
- * @since 0.1.0
- * @category rules
- */
+/** Notes when in the late half of the window half of the intervals had a p99 delay above 100 ms. */
 export const LoopStarvation: LeakRule = {
   name: "LoopStarvation",
   check: (observation) => {

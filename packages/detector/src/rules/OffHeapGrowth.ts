@@ -1,21 +1,17 @@
-/**
- * Memory outside of the JavaScript heap, buffers mostly, that stays after every collection.
- *
- * @since 0.1.0
- */
+/** Memory outside of the JavaScript heap, buffers mostly, that stays after every collection. */
 import type { Place } from "../agent/Protocol.ts"
 import { confidenceOf, docsOf, fingerprint } from "../Finding.ts"
 import type { Finding } from "../Finding.ts"
 import { judgement, ok } from "../LeakRule.ts"
 import type { LeakRule, Suspicion } from "../LeakRule.ts"
-import * as Lows from "../Lows.ts"
-import type { Observation } from "../Observation.ts"
-import { describeSite } from "../Site.ts"
-import type { Point } from "../TimeSeries.ts"
-import { lateOf, lengthOf } from "../Turnover.ts"
-import { size } from "../Units.ts"
-import { growingPlace } from "./MemorySites.ts"
-import { doubtOf, doubtOfDoubling, trafficRises } from "./Traffic.ts"
+import type { Observation } from "../observation/Observation.ts"
+import { describeSite } from "../places/Site.ts"
+import * as Lows from "../statistics/Minima.ts"
+import type { Point } from "../statistics/TimeSeries.ts"
+import { lateOf, lengthOf } from "../statistics/Window.ts"
+import { size } from "../text/Units.ts"
+import { growingPlace } from "./evidence/MemorySites.ts"
+import { doubtOf, doubtOfDoubling, trafficRises } from "./evidence/Traffic.ts"
 
 const name = "OffHeapGrowth"
 
@@ -33,12 +29,7 @@ const lowsOf = (observation: Observation): ReadonlyArray<ReadonlyArray<Point>> =
   return (["external", "arrayBuffers"] as const).map((sum) => Lows.between(observation.series(sum), moments, end))
 }
 
-/**
- * Bytes a second outside of the heap that would have been found in this run; `Infinity` where collections were too few.
- *
- * @since 0.1.0
- * @category statistics
- */
+/** Bytes a second outside of the heap that would have been found in this run; `Infinity` where collections were too few. */
 export const detectableOffHeap = (observation: Observation): number => {
   const late = lateOf(observation.window)
   const lows = lowsOf(observation).map((all) => all.filter(({ t }) => t >= late.start))
@@ -53,9 +44,6 @@ export const detectableOffHeap = (observation: Observation): number => {
  * lives is taken to be the lowest from one major collection to the next. In the late two thirds of the window these {@link Lows} rise,
  * by a megabyte at least, and not because there is more traffic. Node counts the bytes of a `Blob` among its array buffers, and not among
  * what is external; so both sums are looked at.
- *
- * @since 0.1.0
- * @category rules
  */
 export const OffHeapGrowth: LeakRule = {
   name,

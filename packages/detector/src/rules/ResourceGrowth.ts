@@ -1,21 +1,17 @@
-/**
- * Timers, sockets, pipes and other handles that pile up, by type.
- *
- * @since 0.1.0
- */
+/** Timers, sockets, pipes and other handles that pile up, by type. */
 import { descriptorType } from "../agent/Protocol.ts"
 import type { Place } from "../agent/Protocol.ts"
 import { confidenceOf, docsOf, fingerprint } from "../Finding.ts"
 import type { Finding } from "../Finding.ts"
 import { judgement } from "../LeakRule.ts"
 import type { LeakRule, Suspicion } from "../LeakRule.ts"
-import type { Observation } from "../Observation.ts"
-import { describeSite } from "../Site.ts"
-import type { Point } from "../TimeSeries.ts"
-import { ofUnknownLife, suspectPlace } from "./FiberGrowth.ts"
-import { growingPlace } from "./MemorySites.ts"
-import { judgeNumber } from "./Numbers.ts"
-import type { NumberVerdict } from "./Numbers.ts"
+import type { Observation } from "../observation/Observation.ts"
+import { describeSite } from "../places/Site.ts"
+import type { Point } from "../statistics/TimeSeries.ts"
+import { ofUnknownLife, suspectPlace } from "./evidence/FiberSites.ts"
+import { growingPlace } from "./evidence/MemorySites.ts"
+import { judgeNumber } from "./evidence/Numbers.ts"
+import type { NumberVerdict } from "./evidence/Numbers.ts"
 
 const name = "ResourceGrowth"
 
@@ -31,10 +27,6 @@ const advice: Readonly<Record<string, string>> = {
     "Close sockets in the scope of the work that opened them (Effect.acquireRelease), and give idle ones a timeout."
 }
 
-/**
- * @since 0.1.0
- * @category rules
- */
 export const ResourceGrowth: LeakRule = {
   name,
   check: (observation) => {
@@ -69,7 +61,7 @@ export const ResourceGrowth: LeakRule = {
 const timersOfFibers = (observation: Observation, type: string, count: number): NumberVerdict | undefined => {
   const fibers = type === "Timeout" ? ofUnknownLife(observation) : undefined
   if (fibers === undefined || fibers.count < count / 2) return undefined
-  const { what, why } = fibers.suspicion
+  const { what, why } = fibers.doubt
   return { _tag: "unclear", why: `${what}, and ${why}`, perSecond: 0, z: 0, text: "" }
 }
 

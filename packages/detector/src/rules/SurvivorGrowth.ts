@@ -1,19 +1,16 @@
-/**
- * Memory that stays: below some function ever more objects survive, and hardly any of the old ones dies.
- *
- * @since 0.1.0
- */
+/** Memory that stays: below some function ever more objects survive, and hardly any of the old ones dies. */
 import { confidenceOf, docsOf, fingerprint } from "../Finding.ts"
 import type { Evidence, Finding, Site } from "../Finding.ts"
 import { judgement, ok } from "../LeakRule.ts"
 import type { LeakRule, Suspicion } from "../LeakRule.ts"
-import { survivors } from "../Lives.ts"
-import type { Observation } from "../Observation.ts"
-import { okAfterMs } from "../Patience.ts"
-import { describeSite, libraryName, siteOf } from "../Site.ts"
-import * as Turnover from "../Turnover.ts"
-import { size } from "../Units.ts"
-import { floorTrend } from "./HeapFloor.ts"
+import type { Observation } from "../observation/Observation.ts"
+import { describeSite, libraryName, siteOf } from "../places/Site.ts"
+import { survivors } from "../statistics/Lifetimes.ts"
+import { okAfterMs } from "../statistics/minimumObservation.ts"
+import * as Turnover from "../statistics/Turnover.ts"
+import { lengthOf, net } from "../statistics/Window.ts"
+import { size } from "../text/Units.ts"
+import { floorTrend } from "./evidence/HeapFloor.ts"
 import {
   allocatorOf,
   codeBytes,
@@ -28,15 +25,11 @@ import {
   memoryWindow,
   mostThatGo,
   others
-} from "./MemorySites.ts"
-import type { Judged, Named } from "./MemorySites.ts"
+} from "./evidence/MemorySites.ts"
+import type { Judged, Named } from "./evidence/MemorySites.ts"
 
 const name = "SurvivorGrowth"
 
-/**
- * @since 0.1.0
- * @category rules
- */
 export const SurvivorGrowth: LeakRule = {
   name,
   check: (observation) => {
@@ -49,7 +42,7 @@ export const SurvivorGrowth: LeakRule = {
     if (culprit !== undefined) {
       return judgement([finding(observation, culprit, others(observation, judged, culprit))], [])
     }
-    const length = Turnover.lengthOf(memoryWindow(observation))
+    const length = lengthOf(memoryWindow(observation))
     if (suspects[0] !== undefined) return judgement([], [suspicion(suspects[0], length, doubts[0]!)])
     const unclear = judged.find(({ site, turnover }) => turnover._tag === "unclear" && site.scope !== "library")
     return unclear === undefined ? ok : judgement([], [suspicion(unclear, length, unclear.turnover.why)])
@@ -64,7 +57,7 @@ const fallingBehind = (observation: Observation, judged: ReadonlyArray<Judged>):
   const suspect = judged.find(({ site, turnover }) => turnover.behind && site.scope === "program")
   if (suspect === undefined || observation.durationMs < twiceOk) return []
   const { perSecond, rising } = floorTrend(observation)
-  const late = Turnover.lengthOf(memoryWindow(observation)) / 2 / 1000
+  const late = lengthOf(memoryWindow(observation)) / 2 / 1000
   const bytes = bytesPerSecond(suspect)
   const agrees = perSecond >= halfway * bytes && perSecond <= bytes / halfway
   return rising && agrees && perSecond * late >= codeBytes ? [suspect] : []
@@ -96,7 +89,7 @@ const objection = (observation: Observation, culprit: Judged): string | undefine
       return "many of the old ones go as well, and the heap grows more and more slowly: it may come to rest"
     }
   }
-  if (wholeNet(observation, culprit.turnover.age) < halfway * Turnover.net(culprit.turnover.late)) {
+  if (wholeNet(observation, culprit.turnover.age) < halfway * net(culprit.turnover.late)) {
     return "as much goes elsewhere: V8 may have compiled it anew, under another name"
   }
   return floorObjection(observation, bytes)

@@ -1,15 +1,13 @@
 /**
  * The two thresholds of the classic tutorials: a number of live tasks, and a growth of the heap. Numbers, not proof: their findings
  * have severity `info` and do not make a verdict.
- *
- * @since 0.1.0
  */
 import { docsOf, fingerprint } from "../Finding.ts"
 import type { Finding, Kind } from "../Finding.ts"
 import { judgement, ok } from "../LeakRule.ts"
 import type { LeakRule } from "../LeakRule.ts"
-import type { Observation } from "../Observation.ts"
-import { size } from "../Units.ts"
+import type { Observation } from "../observation/Observation.ts"
+import { size } from "../text/Units.ts"
 
 const note = (
   observation: Observation,
@@ -43,7 +41,6 @@ const note = (
  * Notes when more than `threshold` fibers live. 100 is the number of the tutorial; a busy service has more at any time, so it is
  * off unless asked for.
  *
- * @since 0.1.0
  * @category rules
  */
 export const LiveFiberThreshold = (threshold = 100): LeakRule => ({
@@ -65,7 +62,6 @@ export const LiveFiberThreshold = (threshold = 100): LeakRule => ({
 /**
  * Notes when the heap floor is more than `ratio` times the first one.
  *
- * @since 0.1.0
  * @category rules
  */
 export const HeapGrowthRatio = (ratio = 1.5): LeakRule => ({

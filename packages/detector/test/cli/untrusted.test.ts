@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import process from "node:process"
-import * as Recording from "../../src/Recording.ts"
+import * as Recording from "../../src/observation/Recording.ts"
 import { columnsOf } from "../../src/report/Columns.ts"
 import { cli, fiberscope, fixture, node } from "../support/Fiberscope.ts"
 import type { Ended } from "../support/Fiberscope.ts"

@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
-import * as Report from "../../src/Report.ts"
+import * as Report from "../../src/report/Report.ts"
 
 const program = fileURLToPath(new URL("program.mjs", import.meta.url))
 const cli = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url))

@@ -1,5 +1,5 @@
 /** A program as the suite knows it: its packages, how it is started and driven, and what is true of it. */
-import type { Verdict } from "../../src/Diagnosis.ts"
+import type { Verdict } from "../../src/diagnosis/Diagnosis.ts"
 
 /** The signal that ends a program, or `itself` for one that ends when its work is done. */
 export type End = "SIGINT" | "SIGTERM" | "itself"

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { Report } from "../../src/Report.ts"
+import type { Report } from "../../src/report/Report.ts"
 import { differences, differentAnswers, differentLines, near, normalise } from "./compare.ts"
 import type { Behaviour } from "./compare.ts"
 import { edited } from "./install.ts"

@@ -1,7 +1,7 @@
 /** Whether a report saw a program, and whether its verdict is true: pure functions over the report. */
 import { convicts } from "../../src/Finding.ts"
-import type { Report } from "../../src/Report.ts"
-import { describeSite } from "../../src/Site.ts"
+import { describeSite } from "../../src/places/Site.ts"
+import type { Report } from "../../src/report/Report.ts"
 import type { Program } from "./Program.ts"
 
 export interface Seen {

@@ -1,5 +1,5 @@
 import { assert, describe, expect, it } from "@effect/vitest"
-import type { Report } from "../../src/Report.ts"
+import type { Report } from "../../src/report/Report.ts"
 import { ansi, plain, styleFor } from "../../src/report/Style.ts"
 import { renderText } from "../../src/report/text.ts"
 import { finding } from "../support/finding.ts"

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Metric } from "effect"
 import { LeakDetector } from "../../src/LeakDetector.ts"
-import * as Observation from "../../src/Observation.ts"
+import * as Observation from "../../src/observation/Observation.ts"
 import { GaugeGrowth, MetricCardinality } from "../../src/rules/GaugeGrowth.ts"
 
 const observe = (value: (second: number) => number, what: "gauges" | "series") => {

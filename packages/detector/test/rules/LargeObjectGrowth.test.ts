@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Message } from "../../src/agent/Protocol.ts"
-import * as Lows from "../../src/Lows.ts"
-import type { Observation } from "../../src/Observation.ts"
+import type { Observation } from "../../src/observation/Observation.ts"
 import { LargeObjectGrowth } from "../../src/rules/LargeObjectGrowth.ts"
+import * as Lows from "../../src/statistics/Minima.ts"
 import { observe, place } from "../support/simulate.ts"
 
 const mb = 1024 * 1024

@@ -11,7 +11,7 @@ import process from "node:process"
 import { setTimeout as wait } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import type { Message } from "../../src/agent/Protocol.ts"
-import * as Report from "../../src/Report.ts"
+import * as Report from "../../src/report/Report.ts"
 
 const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url))
 

@@ -48,7 +48,7 @@ export const instrumentAgent = (
   for (const [name, path] of files) {
     const source = stripTypeScriptTypes(readFileSync(path, "utf8"))
     // The guard itself is what is trusted.
-    const text = name === "core/internal/Guard" ? source : prelude + instrument(source, name, functions)
+    const text = name === "core/internal/census/Guard" ? source : prelude + instrument(source, name, functions)
     const file = join(folder, `${name}.js`)
     mkdirSync(dirname(file), { recursive: true })
     writeFileSync(

@@ -1,6 +1,6 @@
 /** Recordings that were never made: what an agent would have said of a program whose fibers we know from birth to death. */
 import type { Message, Place, Samples, Tick } from "../../src/agent/Protocol.ts"
-import * as Observation from "../../src/Observation.ts"
+import * as Observation from "../../src/observation/Observation.ts"
 
 /** Milliseconds; what lives on dies at Infinity. */
 export type Life = readonly [born: number, died: number]

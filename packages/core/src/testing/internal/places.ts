@@ -1,9 +1,9 @@
 /** Places in the source of a program as tests need them: those of calls, and on errors. */
-import type { Place } from "../../internal/places.ts"
-import { isProgram, placeOf } from "../../internal/places.ts"
+import type { Place } from "../../internal/fibers/places.ts"
+import { isProgram, placeOf } from "../../internal/fibers/places.ts"
 
-export { generatorState, isProgram, original, placeOf } from "../../internal/places.ts"
-export type { Place } from "../../internal/places.ts"
+export { generatorState, isProgram, original, placeOf } from "../../internal/fibers/places.ts"
+export type { Place } from "../../internal/fibers/places.ts"
 
 /** Pays for the first question, which makes V8 announce every script there is. */
 export const prepare = (): void => void placeOf((function*() {})())

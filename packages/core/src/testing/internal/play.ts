@@ -1,16 +1,11 @@
 /** Plays the runs that an exploration asks for, in slices between which the event loop gets its turn. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import { supported } from "../../internal/effectVersions.ts"
+import { supported } from "../../internal/census/effectVersions.ts"
 import type { Explored, Step } from "./exploration.ts"
 import type { Lab, Outcome } from "./Lab.ts"
 
-/**
- * The lab no longer sees what it must see of this runtime, so nothing it says would mean anything.
- *
- * @since 0.1.0
- * @category errors
- */
+/** The lab no longer sees what it must see of this runtime, so nothing it says would mean anything. */
 export class LabIsBlind extends Data.TaggedError("LabIsBlind")<{ readonly reason: string }> {
   override get message(): string {
     return `InterruptLab cannot see the operations of this version of effect: ${this.reason}. `
@@ -18,12 +13,7 @@ export class LabIsBlind extends Data.TaggedError("LabIsBlind")<{ readonly reason
   }
 }
 
-/**
- * How far an exploration is.
- *
- * @since 0.1.0
- * @category models
- */
+/** How far an exploration is. */
 export interface Progress {
   readonly runs: number
   readonly planned: number

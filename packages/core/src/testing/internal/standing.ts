@@ -1,7 +1,7 @@
 /** Where a fiber stands, in the source of the program: for those who have no `Effect.fn` or span around them too. */
 import { relative } from "node:path"
 import type { RuntimeFiber } from "../../FiberCensus.ts"
-import { waitingPlace } from "../../internal/waitingPlaces.ts"
+import { waitingPlace } from "../../internal/fibers/waitingPlaces.ts"
 import type { Place } from "./places.ts"
 import { callPlace, original } from "./places.ts"
 

@@ -3,8 +3,8 @@
  * same time by the asynchronous context, which fibers carry.
  */
 import { AsyncLocalStorage } from "node:async_hooks"
-import type { RuntimeFiber } from "../../../internal/FiberRuntime.ts"
-import { currentFiberSlot } from "../../../internal/FiberRuntime.ts"
+import type { RuntimeFiber } from "../../../internal/census/FiberRuntime.ts"
+import { currentFiberSlot } from "../../../internal/census/FiberRuntime.ts"
 import type { Place } from "../places.ts"
 import { callingFrom, standingAt } from "../standing.ts"
 

@@ -1,6 +1,6 @@
 /** Timers and handles, such as sockets and watchers, that a test has opened and not closed. */
 import { createHook } from "node:async_hooks"
-import type { RuntimeFiber } from "../../../internal/FiberRuntime.ts"
+import type { RuntimeFiber } from "../../../internal/census/FiberRuntime.ts"
 import type { Place } from "../places.ts"
 import { callPlace, original } from "../places.ts"
 import { renderPlace } from "../standing.ts"

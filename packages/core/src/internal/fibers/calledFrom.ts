@@ -1,0 +1,22 @@
+/** The frame that an `Effect.fn` would leave, for what is called outside of one: a combinator on a layer has a caller, and no fiber yet. */
+import type { StackFrame } from "effect/References"
+
+const most = 16
+
+/** Taken where it is called; the stack is rendered when somebody asks for it. */
+export const calledFrom = (name: string): (parent: StackFrame | undefined) => StackFrame => {
+  const { stackTraceLimit } = Error
+  if (stackTraceLimit === 0) return (parent) => ({ name, stack: () => undefined, parent })
+  Error.stackTraceLimit = most
+  const taken = new Error(name)
+  Error.stackTraceLimit = stackTraceLimit
+  let line: string | undefined
+  const stack = () =>
+    line ??= taken.stack?.split("\n").find((text) => /:\d+:\d+\)?$/.test(text) && isCaller(text))?.trim()
+  return (parent) => ({ name, stack, parent })
+}
+
+/** Not a library, such as the `pipe` in between, and not ours. */
+const isCaller = (text: string): boolean => !/[\\/]node_modules[\\/]/.test(text) && !text.includes(ours)
+
+const ours = decodeURIComponent(new URL("../..", import.meta.url).pathname)

@@ -1,0 +1,40 @@
+/** What a place in a running program is called in its sources: a path instead of a URL, through source maps, with a name. */
+import type { Place } from "../agent/Protocol.ts"
+import { effectVersion } from "./EffectVersion.ts"
+import { makeNamer } from "./EnclosingName.ts"
+import { pathOf } from "./Site.ts"
+import * as SourceFiles from "./SourceFiles.ts"
+import * as SourceMaps from "./SourceMaps.ts"
+
+/** The sources of a program: how places are called in them, and their texts, as far as they may be read. */
+export interface Sources extends SourceFiles.SourceFiles {
+  readonly resolve: (place: Place) => Place
+  /** The version of the effect in a bundle, if its paths say it. */
+  readonly effectVersion: (bundle: string) => string | undefined
+}
+
+const mostPlaces = 200_000
+
+/** Makes the sources of a program that runs, or of one that was recorded. Each file that is mentioned is read once, if it may be read. */
+export const make = (trust: "running" | "recorded"): Sources => {
+  const files = SourceFiles.make(trust)
+  const maps = SourceMaps.make(files.read)
+  const named = makeNamer(files.read)
+  const known = new Map<string, Place>()
+  return {
+    ...files,
+    effectVersion: (bundle) => {
+      const file = pathOf(bundle)
+      return effectVersion(files.read(file) ?? "", maps.sourcesOf(file), files.read)
+    },
+    resolve: (place) => {
+      const key = `${place.name} ${place.file}:${place.line}:${place.column}`
+      let resolved = known.get(key)
+      if (resolved === undefined) {
+        resolved = named(maps.original(place.file === undefined ? place : { ...place, file: pathOf(place.file) }))
+        if (known.size < mostPlaces) known.set(key, resolved)
+      }
+      return resolved
+    }
+  }
+}

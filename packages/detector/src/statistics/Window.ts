@@ -1,0 +1,41 @@
+/** The part of a recording that is judged, and what arrives and departs in it. */
+
+/** The part of a recording that is judged, in milliseconds. */
+export interface Window {
+  readonly start: number
+  readonly end: number
+}
+
+/** Milliseconds from the start of a window to its end. */
+export const lengthOf = ({ end, start }: Window): number => end - start
+
+/** The late two thirds of a window, in which sums and floors are looked at: the first is start-up. */
+export const lateOf = ({ end, start }: Window): Window => ({ start: start + (end - start) / 3, end })
+
+/** Old things that arrived and departed in a part of the window. */
+export interface Flow {
+  readonly arrivals: number
+  readonly departures: number
+}
+
+/** Arrivals without departures. */
+export const net = ({ arrivals, departures }: Flow): number => arrivals - departures
+
+/** Standard deviations between arrivals and departures. */
+export const zOf = (flow: Flow): number => net(flow) / Math.sqrt(Math.max(1, flow.arrivals + flow.departures))
+
+/** What is known of a program beside its lives. */
+export interface Options {
+  /** The program had no more to do at the end than before. Then growth with departures is growth as well. */
+  readonly steadyTraffic?: boolean | undefined
+  /** Arrivals below which nothing is called growing. Default 10. */
+  readonly fewest?: number | undefined
+  /** Arrivals that are worth another look when none departs. Default six tenths of the fewest. */
+  readonly suspicious?: number | undefined
+  /** How much the program did between two moments, in any unit. Less work leaks less: that is no slowing down. */
+  readonly work?: ((from: number, to: number) => number) | undefined
+  /** Milliseconds to which births are known, at the best. Default: as well as they are told. */
+  readonly resolution?: number | undefined
+  /** Milliseconds: what goes younger than this tells nothing of how long things wait. Default: that is not looked at. */
+  readonly youngest?: number | undefined
+}
