@@ -1,7 +1,7 @@
 /** Numbers of which only the sum is known, once a second: open sockets, bytes of buffers, series of a metric. */
+import { run } from "../../packages/detector/test/support/populations.ts"
+import type { Behaviour } from "../../packages/detector/test/support/populations.ts"
 import type { Random } from "../../packages/detector/test/support/random.ts"
-import { run } from "./populations.ts"
-import type { Behaviour } from "./populations.ts"
 
 export interface Gauge {
   readonly name: string

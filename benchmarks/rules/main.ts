@@ -20,8 +20,9 @@ import { LargeObjectGrowth } from "../../packages/detector/src/rules/LargeObject
 import { OffHeapGrowth } from "../../packages/detector/src/rules/OffHeapGrowth.ts"
 import { ResourceGrowth } from "../../packages/detector/src/rules/ResourceGrowth.ts"
 import { SurvivorGrowth } from "../../packages/detector/src/rules/SurvivorGrowth.ts"
-import * as Lives from "../../packages/detector/src/statistics/Lifetimes.ts"
+import * as Lifetimes from "../../packages/detector/src/statistics/Lifetimes.ts"
 import * as Turnover from "../../packages/detector/src/statistics/Turnover.ts"
+import { populations, run } from "../../packages/detector/test/support/populations.ts"
 import { random } from "../../packages/detector/test/support/random.ts"
 import type { Random } from "../../packages/detector/test/support/random.ts"
 import { floors } from "./floors.ts"
@@ -36,7 +37,6 @@ import {
   asMetric,
   asSockets
 } from "./observations.ts"
-import { populations, run } from "./populations.ts"
 
 const { values } = parseArgs({
   options: {
@@ -88,10 +88,10 @@ const statistic = (seconds: number, scale: number): void => {
     populations.map((population) => ({
       name: population.name,
       ask: (chance) => {
-        const lives = Lives.make()
+        const lives = Lifetimes.make()
         for (const { born, died } of run(population, chance, seconds, scale).members) {
-          lives.bear(born * 1000, 1)
-          if (died < seconds) lives.die(born * 1000, died * 1000, 1)
+          lives.recordBirth(born * 1000, 1)
+          if (died < seconds) lives.recordDeath(born * 1000, died * 1000, 1)
         }
         const window = { start: 0, end: seconds * 1000 }
         return Turnover.judge(lives.all(), window, age, { steadyTraffic: true, youngest: 3000 })._tag

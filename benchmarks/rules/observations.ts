@@ -1,10 +1,10 @@
 /** What an agent would have said of these populations and numbers, so that whole rules can be asked, and not their arithmetic only. */
 import type { Floor, Message } from "../../packages/detector/src/agent/Protocol.ts"
 import * as Observation from "../../packages/detector/src/observation/Observation.ts"
+import type { Member, Run } from "../../packages/detector/test/support/populations.ts"
 import type { Random } from "../../packages/detector/test/support/random.ts"
 import { observe, opening, place, readings, tick } from "../../packages/detector/test/support/simulate.ts"
 import type { Life } from "../../packages/detector/test/support/simulate.ts"
-import type { Member, Run } from "./populations.ts"
 
 /** Seconds between two readings, and bytes that a sampled object stands for: a late half of 30 s with 5 a second is above 128 KB. */
 const readingEvery = 2

@@ -1,4 +1,4 @@
-/** A finding: something that leaks, with where, how much, how sure, why we say so, and what to do about it. */
+/** A finding: something that leaks, with its place, its size, the evidence, and what to do about it. */
 import * as Schema from "effect/Schema"
 import { createHash } from "node:crypto"
 import { Site } from "./places/Site.ts"
@@ -7,42 +7,21 @@ import { keyText, longest } from "./text/Untrusted.ts"
 export { Site } from "./places/Site.ts"
 
 /**
- * What leaks:
+ * What leaks. A rule of one's own may add a kind.
  *
- * - `fiber-growth`: fibers of a fork site pile up; they neither end nor are they collected;
- * - `abandoned-fibers`: fibers are collected without having ended, so their finalizers never run;
- * - `memory-growth`: objects that a function allocates stay alive, ever more of them;
- * - `gauge-growth`, `metric-cardinality`: a gauge of the program rises, or a metric has ever more sets of attributes;
- * - `loop-starvation`: the event loop keeps callbacks waiting (severity `info`);
+ * - `fiber-growth`: fibers of a fork site accumulate; they neither end nor are collected;
+ * - `abandoned-fibers`: fibers are collected before they end, so their finalizers never run;
+ * - `memory-growth`: objects that a function allocates are retained, and their number grows;
+ * - `gauge-growth`, `metric-cardinality`: a gauge of the program rises, or a metric gains sets of attributes;
+ * - `loop-starvation`: the event loop delays callbacks (severity `info`);
  * - `live-fibers`, `heap-growth`: a threshold was passed (severity `info`: a number, not a proof);
- * - `off-heap-growth`: memory outside of the JavaScript heap stays, buffers mostly;
- * - `resource-growth`: timers, sockets or handles pile up;
- * - `lease-overdue`, `listener-pile-up`, `stuck-end`: a module of core says so of itself.
+ * - `off-heap-growth`: memory outside of the JavaScript heap is retained, mostly buffers;
+ * - `resource-growth`: timers, sockets or handles accumulate;
+ * - `lease-overdue`, `listener-pile-up`, `stuck-end`: a module of core reports this about itself.
  *
  * @category models
  */
-export const Kind = Schema.Literals([
-  "fiber-growth",
-  "abandoned-fibers",
-  "memory-growth",
-  "off-heap-growth",
-  "resource-growth",
-  "gauge-growth",
-  "metric-cardinality",
-  "lease-overdue",
-  "listener-pile-up",
-  "stuck-end",
-  "live-fibers",
-  "heap-growth",
-  "loop-starvation"
-])
-
-/**
- * The kind of a leak.
- *
- * @category models
- */
-export type Kind = typeof Kind.Type
+export type Kind = string
 
 /**
  * One line of reasoning: `label` is a few words, `text` a sentence.
@@ -64,7 +43,8 @@ export type Evidence = typeof Evidence.Type
  * - `count`: how many are there now (fibers, abandoned fibers, resources; for memory an estimate of sampled objects);
  * - `bytes`: memory that they hold, estimated; 0 where unknown;
  * - `growth`: how many more each second, in `unit`;
- * - `confidence`: 1 minus the chance that a bounded program shows this, as far as the statistic goes; 0.999 at most;
+ * - `decided`: the row of the table in docs/rules.md that decided, and by how many standard deviations after dispersion; absent where
+ *   the rule is not statistical;
  * - `severity`: `error` takes the process down in the end, `warning` costs, `info` is worth knowing;
  * - `survivors`: of those that are there now, how many were born in each twentieth of the window, oldest first: flat for a leak, one
  *   hump for a cache; empty where births are not known;
@@ -75,10 +55,10 @@ export type Evidence = typeof Evidence.Type
  * @category models
  */
 export const Finding = Schema.Struct({
-  kind: Kind,
+  kind: Schema.String,
   rule: Schema.String,
   severity: Schema.Literals(["info", "warning", "error"]),
-  confidence: Schema.Finite,
+  decided: Schema.optionalKey(Schema.Struct({ row: Schema.String, z: Schema.Finite })),
   summary: Schema.String,
   site: Site,
   chain: Schema.Array(Site),
@@ -108,7 +88,7 @@ export type Finding = typeof Finding.Type
  *
  * @category predicates
  */
-export const convicts = (finding: Finding): boolean => finding.severity !== "info" && finding.accepted === undefined
+export const isLeak = (finding: Finding): boolean => finding.severity !== "info" && finding.accepted === undefined
 
 /**
  * The page that explains a kind.
@@ -141,15 +121,54 @@ export const fingerprint = (kind: Kind, site: Site): string => {
 const mostOfFile = 40
 
 /**
- * The chance that a standard normal variable stays below `z`, capped at 0.999: nothing here is surer than that.
+ * Makes a finding. The kind, the rule, the summary, the site and the advice are needed; everything else has a default.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import * as Finding from "@fiberscope/detector/Finding"
+ *
+ * const { fingerprint, severity } = Finding.make({
+ *   kind: "open-files",
+ *   rule: "OpenFiles",
+ *   summary: "300 files are open",
+ *   site: { name: "readReport" },
+ *   fix: "Close each file in the scope that opened it."
+ * })
+ * console.log(severity, fingerprint) // error open-files:readReport
+ * ```
  *
  * @category constructors
  */
-export const confidenceOf = (z: number): number => {
-  // Zelen & Severo's approximation (Abramowitz & Stegun 26.2.17), error below 1e-7.
-  const x = Math.abs(z)
-  const t = 1 / (1 + 0.2316419 * x)
-  const tail = 0.3989422804 * Math.exp(-x * x / 2) * t
-    * (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))))
-  return Math.min(0.999, Math.round((z >= 0 ? 1 - tail : tail) * 1000) / 1000)
-}
+export const make = (
+  given: Pick<Finding, "kind" | "rule" | "summary" | "site" | "fix"> & Partial<Finding>
+): Finding => ({
+  severity: "error",
+  chain: [],
+  waits: [],
+  count: 0,
+  bytes: 0,
+  growth: { perSecond: 0, unit: "units" },
+  survivors: [],
+  evidence: [],
+  cannotShow: "",
+  docs: docsOf(given.kind),
+  fingerprint: fingerprint(given.kind, given.site),
+  pid: 0,
+  ...given
+})
+
+/**
+ * Standard deviations, rounded for a report.
+ *
+ * @category constructors
+ */
+export const decidedBy = (
+  { row, z }: { readonly row: string; readonly z: number }
+): { readonly row: string; readonly z: number } => ({
+  row,
+  z: Math.round(10 * Math.min(z, mostDeviations)) / 10
+})
+
+/** Beyond this a number of standard deviations says nothing more, and may be infinite. */
+const mostDeviations = 99

@@ -1,9 +1,9 @@
-/** The contract of a rule: it looks at what was observed of one process and answers `Ok`, `Warn` or `Recheck`. */
-import type { Finding } from "./Finding.ts"
+/** The contract of a rule: it looks at the observation of one process and answers `Ok`, `Warn` or `Recheck`. */
+import type { Finding, Kind } from "./Finding.ts"
 import type { Observation } from "./observation/Observation.ts"
 
 /**
- * Nothing to say.
+ * The rule found nothing.
  *
  * @category models
  */
@@ -22,7 +22,7 @@ export interface Warn {
 }
 
 /**
- * Something looks like a leak and cannot be told yet: why, where, and what it would take.
+ * Something looks like a leak, and this run is not enough to decide.
  *
  * @category models
  */
@@ -51,42 +51,104 @@ export interface Suspicion {
 export type Judgement = Ok | Warn | Recheck
 
 /**
- * A rule. `check` is called again and again as the observation grows; it must be a function of the observation alone.
+ * The slowest leak that a rule would have found in this run, in bytes a second: `Infinity` where it would have found none. Where that is
+ * `essential`, nothing can be called ok then, and `why` says what is missing.
  *
- * **Example**
+ * @category models
+ */
+export interface Detectable {
+  readonly perSecond: number
+  /** The objects in which such a leak would be, as `in one function`. */
+  readonly where: string
+  readonly essential?: { readonly why: string } | undefined
+}
+
+/**
+ * Kinds of findings that explain the findings of a rule, the best first. Memory of leaking fibers, for example, is evidence for the fibers
+ * and not a second leak.
  *
- * ```ts
- * import type { LeakRule } from "@fiberscope/detector/LeakRule"
- * import { ok } from "@fiberscope/detector/LeakRule"
- *
- * // A rule that never finds anything.
- * const quiet: LeakRule = { name: "Quiet", check: () => ok }
- *
- * console.log(quiet.name)
- * ```
+ * @category models
+ */
+export interface Explanation {
+  readonly kinds: ReadonlyArray<Kind>
+  /** `same-file`: only where both have a file in common. */
+  readonly where: "same-file" | "anywhere"
+}
+
+/**
+ * A rule. `check` is called again and again as the observation grows; its result must depend on the observation alone.
  *
  * @category models
  */
 export interface LeakRule {
   readonly name: string
   readonly check: (observation: Observation) => Judgement
+  readonly explainedBy?: Explanation | undefined
+  readonly detectable?: ((observation: Observation) => Detectable) | undefined
 }
 
 /**
- * The answer of a rule that has found nothing.
+ * Makes a rule from the findings and suspicions that it returns.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import * as Finding from "@fiberscope/detector/Finding"
+ * import * as LeakRule from "@fiberscope/detector/LeakRule"
+ *
+ * const ManyFibers = LeakRule.make({
+ *   name: "ManyFibers",
+ *   find: ({ lastTick }) =>
+ *     (lastTick?.fibers.live ?? 0) <= 1000 ? {} : {
+ *       findings: [Finding.make({
+ *         kind: "many-fibers",
+ *         rule: "ManyFibers",
+ *         severity: "info",
+ *         summary: "more than 1000 fibers live",
+ *         site: { name: "(the process)" },
+ *         fix: "Bound the concurrency."
+ *       })]
+ *     }
+ * })
+ *
+ * console.log(ManyFibers.name)
+ * ```
  *
  * @category constructors
  */
-export const ok: Judgement = { _tag: "Ok" }
+export const make = (options: {
+  readonly name: string
+  readonly find: (observation: Observation) => {
+    readonly findings?: ReadonlyArray<Finding> | undefined
+    readonly suspicions?: ReadonlyArray<Omit<Suspicion, "rule">> | undefined
+  }
+  readonly explainedBy?: Explanation | undefined
+  readonly detectable?: ((observation: Observation) => Detectable) | undefined
+}): LeakRule => ({
+  name: options.name,
+  explainedBy: options.explainedBy,
+  detectable: options.detectable,
+  check: (observation) => {
+    const { findings = [], suspicions = [] } = options.find(observation)
+    const pid = observation.hello?.pid ?? 0
+    return judgement(
+      findings.map((finding) => ({ ...finding, pid })),
+      suspicions.map((suspicion) => ({ rule: options.name, ...suspicion }))
+    )
+  }
+})
 
-/**
- * `Warn` when there are findings, else `Recheck` when there are suspicions, else `Ok`.
- *
- * @category constructors
- */
-export const judgement = (findings: ReadonlyArray<Finding>, suspicions: ReadonlyArray<Suspicion>): Judgement =>
+/** The findings, the worst first, if there are any; else the suspicions. */
+const judgement = (findings: ReadonlyArray<Finding>, suspicions: ReadonlyArray<Suspicion>): Judgement =>
   findings.length > 0
-    ? { _tag: "Warn", findings }
+    ? { _tag: "Warn", findings: [...findings].sort((a, b) => b.count - a.count) }
     : suspicions.length > 0
     ? { _tag: "Recheck", suspicions }
-    : ok
+    : { _tag: "Ok" }
+
+/**
+ * A longer run of this window, as an answer to what it would take.
+ *
+ * @category constructors
+ */
+export const runOf = (ms: number): string => `a run of ${Math.ceil(ms / 1000)} s`

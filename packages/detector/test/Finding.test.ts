@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { confidenceOf, convicts, fingerprint } from "../src/Finding.ts"
+import { decidedBy, fingerprint, isLeak, make } from "../src/Finding.ts"
 import type { Site } from "../src/Finding.ts"
 import { describeSite, libraryName, siteOf } from "../src/places/Site.ts"
 import { finding } from "./support/finding.ts"
@@ -27,17 +27,28 @@ describe("Finding", () => {
     assert.strictEqual(prints.at(-1), "fiber-growth:handler")
   })
 
-  it("is as sure as the normal distribution is, and never quite sure", () => {
-    // Tables: Φ(0) = 0.5, Φ(1) = 0.841, Φ(1.645) = 0.950, Φ(2.326) = 0.990.
-    assert.deepStrictEqual([0, 1, 1.645, 2.326, 3, 50].map(confidenceOf), [0.5, 0.841, 0.95, 0.99, 0.999, 0.999])
-    assert.deepStrictEqual([-1, -50].map(confidenceOf), [0.159, 0])
+  it("names the row that decided, with a finite number of standard deviations", () => {
+    assert.deepStrictEqual(decidedBy({ row: "growing", z: 4.26 }), { row: "growing", z: 4.3 })
+    assert.deepStrictEqual(decidedBy({ row: "minima", z: Infinity }), { row: "minima", z: 99 })
   })
 
-  it("convicts unless it is a note or was accepted", () => {
-    assert.isTrue(convicts(finding("memory-growth")))
-    assert.isTrue(convicts(finding("memory-growth", { severity: "warning" })))
-    assert.isFalse(convicts(finding("memory-growth", { severity: "info" })))
-    assert.isFalse(convicts(finding("memory-growth", { accepted: { reason: "known", until: "2999-01-01" } })))
+  it("has defaults for everything but its kind, rule, summary, site and advice", () => {
+    const made = make({ kind: "own-kind", rule: "Own", summary: "it grows", site: { name: "f" }, fix: "Stop." })
+    assert.deepInclude(made, {
+      severity: "error",
+      count: 0,
+      evidence: [],
+      fingerprint: "own-kind:f",
+      docs: "docs/rules.md#own-kind"
+    })
+    assert.isFalse("decided" in made)
+  })
+
+  it("is a leak unless it is a note or was accepted", () => {
+    assert.isTrue(isLeak(finding("memory-growth")))
+    assert.isTrue(isLeak(finding("memory-growth", { severity: "warning" })))
+    assert.isFalse(isLeak(finding("memory-growth", { severity: "info" })))
+    assert.isFalse(isLeak(finding("memory-growth", { accepted: { reason: "known", until: "2999-01-01" } })))
   })
 })
 

@@ -5,7 +5,6 @@ import type { Message, Tick } from "../src/agent/Protocol.ts"
 import type { FindingEvent } from "../src/LeakDetector.ts"
 import { LeakDetector } from "../src/LeakDetector.ts"
 import type { LeakRule } from "../src/LeakRule.ts"
-import { ok } from "../src/LeakRule.ts"
 import { FiberGrowth } from "../src/rules/FiberGrowth.ts"
 import { controls } from "./support/hostile.ts"
 
@@ -95,7 +94,7 @@ describe("LeakDetector", () => {
           throw new Error("on purpose")
         }
       }
-      const watching: LeakRule = { name: "Watching", check: () => ok }
+      const watching: LeakRule = { name: "Watching", check: () => ({ _tag: "Ok" }) }
       yield* Effect.gen(function*() {
         yield* TestClock.adjust("2 minutes")
         assert.strictEqual(checks, 1)

@@ -2,7 +2,7 @@
  * The detector finds every leaky example, names the guilty function, and accuses no fixed one. All it knows is the process.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { convicts } from "@fiberscope/detector/Finding"
+import { isLeak } from "@fiberscope/detector/Finding"
 import type { Kind } from "@fiberscope/detector/Finding"
 import type { Report } from "@fiberscope/detector/Report"
 import { observe } from "./support.ts"
@@ -31,7 +31,7 @@ const leaks: ReadonlyArray<Leak> = [
 ]
 
 const isFound = ({ kinds, site }: Leak, report: Report): boolean =>
-  report.findings.some((finding) => convicts(finding) && kinds.includes(finding.kind) && finding.site.name === site)
+  report.findings.some((finding) => isLeak(finding) && kinds.includes(finding.kind) && finding.site.name === site)
 
 const said = ({ because, findings }: Report): string =>
   [because, ...findings.map(({ kind, site, summary }) => `${kind} at ${site.name}: ${summary}`)].join("\n")
@@ -42,7 +42,7 @@ const accusesNothing = async (name: string): Promise<void> => {
   const report = first.processes.every(({ durationMs }) => durationMs >= enough)
     ? first
     : await observe(name, 2 * seconds)
-  assert.deepStrictEqual(report.findings.filter(convicts), [])
+  assert.deepStrictEqual(report.findings.filter(isLeak), [])
   assert.include(["ok", "undecided"], report.verdict, report.because)
 }
 
@@ -53,7 +53,7 @@ const accuses = async (leak: Leak): Promise<void> => {
   const report = first.verdict === "undecided" ? await observe(name, 2 * seconds) : first
   assert.strictEqual(report.verdict, "leak", said(report))
   assert.isTrue(isFound(leak, report), said(report))
-  for (const { site } of report.findings.filter(convicts)) {
+  for (const { site } of report.findings.filter(isLeak)) {
     assert.isTrue(site.file === undefined || site.file.endsWith(`${name}.ts`), said(report))
   }
 }

@@ -1,28 +1,28 @@
-/** From an observation to a verdict: all rules are asked, one cause becomes one finding, and what cannot be told is said. */
+/** From an observation to a verdict: all rules are asked, one cause becomes one finding, and an inconclusive run is reported as such. */
 import { messageOf, observable } from "@fiberscope/core/FiberCensus"
 import * as Schema from "effect/Schema"
-import { convicts, Finding } from "../Finding.ts"
-import type { Judgement, LeakRule, Suspicion } from "../LeakRule.ts"
+import { Finding, isLeak } from "../Finding.ts"
+import type { Detectable, Judgement, LeakRule, Suspicion } from "../LeakRule.ts"
 import type { Observation } from "../observation/Observation.ts"
 import { AbandonedFibers } from "../rules/AbandonedFibers.ts"
 import { LeaseOverdue, ListenerPileUp, StuckShutdown } from "../rules/CoreReports.ts"
 import { FiberGrowth } from "../rules/FiberGrowth.ts"
 import { GaugeGrowth, MetricCardinality } from "../rules/GaugeGrowth.ts"
-import { detectable, HeapFloorTrend, unseen } from "../rules/HeapFloorTrend.ts"
+import { HeapFloorTrend } from "../rules/HeapFloorTrend.ts"
 import { LargeObjectGrowth } from "../rules/LargeObjectGrowth.ts"
 import { LoopStarvation } from "../rules/LoopStarvation.ts"
-import { detectableOffHeap, OffHeapGrowth } from "../rules/OffHeapGrowth.ts"
+import { OffHeapGrowth } from "../rules/OffHeapGrowth.ts"
 import { ResourceGrowth } from "../rules/ResourceGrowth.ts"
 import { SurvivorGrowth } from "../rules/SurvivorGrowth.ts"
 import { HeapGrowthRatio } from "../rules/Thresholds.ts"
-import { leakAfterMs, okAfterMs } from "../statistics/minimumObservation.ts"
+import { limits } from "../statistics/limits.ts"
 import { size } from "../text/Units.ts"
 import { printable } from "../text/Untrusted.ts"
-import { mergeCauses, ofFibersThatMayEnd } from "./mergeFindings.ts"
+import { mergeFindings, ofFibersThatMayEnd } from "./mergeFindings.ts"
 
 /**
- * `leak`: something leaks, and here is what. `ok`: nothing above the stated limit does. `undecided`: this run cannot tell, and here
- * is what it would take.
+ * `leak`: something leaks, and the findings name it. `ok`: nothing above the stated limit leaks. `undecided`: this run is not enough to
+ * decide, and the suspicions name what it would take.
  *
  * @category models
  */
@@ -39,7 +39,7 @@ export interface Diagnosis {
   readonly because: string
   readonly findings: ReadonlyArray<Finding>
   readonly suspicions: ReadonlyArray<Suspicion>
-  /** Rules that failed, and what they said. */
+  /** Rules that failed; `problems` has their messages. */
   readonly failed: ReadonlyArray<LeakRule>
   readonly problems: ReadonlyArray<string>
 }
@@ -80,10 +80,11 @@ export const diagnose = (observation: Observation, options?: {
   const suspicions: Array<Suspicion> = []
   const failed: Array<LeakRule> = []
   const problems: Array<string> = []
-  for (const rule of options?.rules ?? defaultRules) {
+  const rules = options?.rules ?? defaultRules
+  for (const rule of rules) {
     try {
       const judgement = rule.check(observation)
-      if (!isJudgement(judgement)) throw new TypeError("answered something that is no judgement")
+      if (!isJudgement(judgement)) throw new TypeError("returned something that is not a judgement")
       if (judgement._tag === "Warn") found.push(...judgement.findings)
       if (judgement._tag === "Recheck") suspicions.push(...judgement.suspicions)
     } catch (error) {
@@ -96,11 +97,11 @@ export const diagnose = (observation: Observation, options?: {
     if (doubt === undefined) found.push(finding)
     else suspicions.push(doubt)
   }
-  const early = observation.durationMs < leakAfterMs
-  const merged = mergeCauses(early ? found.filter((finding) => !convicts(finding)) : found, observation)
+  const early = observation.durationMs < limits.leakAfter
+  const merged = mergeFindings(early ? found.filter((finding) => !isLeak(finding)) : found, observation, rules)
   const findings = options?.accept?.(merged) ?? merged
   if (early) {
-    for (const finding of found.filter(convicts)) {
+    for (const finding of found.filter(isLeak)) {
       suspicions.push({
         rule: finding.rule,
         what: finding.summary,
@@ -109,17 +110,18 @@ export const diagnose = (observation: Observation, options?: {
       })
     }
   }
-  // A leak that was found explains the floor, also one that is accepted.
-  const explained = findings.some((finding) => convicts(finding) || finding.accepted !== undefined)
-  const open = explained ? suspicions.filter(({ rule }) => rule !== HeapFloorTrend.name) : suspicions
-  // Here text of the program leaves the rules, for reports, logs and listeners.
-  const said = { ...verdictOf(observation, findings, open, problems), findings, suspicions: open, problems }
+  // A rule that any leak explains has nothing to add to one, also where that is accepted.
+  const explained = findings.some((finding) => isLeak(finding) || finding.accepted !== undefined)
+  const byAny = new Set(rules.filter(({ explainedBy }) => explainedBy?.kinds.includes("*")).map(({ name }) => name))
+  const open = explained ? suspicions.filter(({ rule }) => !byAny.has(rule)) : suspicions
+  // Text of the program leaves the rules here, for reports, logs and listeners.
+  const said = { ...verdictOf(observation, findings, open, problems, rules), findings, suspicions: open, problems }
   return { ...printable(said), failed }
 }
 
 const isFinding = Schema.is(Finding)
 
-/** Rules may be anybody's, and one finding that is none would spoil the whole report. */
+/** A rule of the program's own may return anything, and one malformed finding would spoil the whole report. */
 const isJudgement = (answer: Judgement | undefined): answer is Judgement =>
   answer?._tag === "Ok"
   || (answer?._tag === "Warn" && answer.findings.every((finding) => isFinding(finding)))
@@ -128,19 +130,20 @@ const isJudgement = (answer: Judgement | undefined): answer is Judgement =>
       [rule, what, why, wouldTake].every((text) => typeof text === "string")
     ))
 
-/** Without these parts of the agent nothing can be called ok. */
+/** Parts of the agent without which nothing can be called ok. */
 const essential = ["fibers", "connection", "message", "samples", "reading", "tick", "interval"]
 
 const verdictOf = (
   observation: Observation,
   findings: ReadonlyArray<Finding>,
   suspicions: ReadonlyArray<Suspicion>,
-  problems: ReadonlyArray<string>
+  problems: ReadonlyArray<string>,
+  rules: ReadonlyArray<LeakRule>
 ): Pick<Diagnosis, "verdict" | "because"> => {
-  const guilty = findings.filter(convicts)
+  const leaks = findings.filter(isLeak)
   const undecided = (because: string) => ({ verdict: "undecided", because }) as const
-  if (guilty.length > 0) {
-    return { verdict: "leak", because: guilty.length === 1 ? guilty[0]!.summary : `${guilty.length} leaks` }
+  if (leaks.length > 0) {
+    return { verdict: "leak", because: leaks.length === 1 ? leaks[0]!.summary : `${leaks.length} leaks` }
   }
   if (observation.copies.length === 0) {
     return undecided(
@@ -160,36 +163,22 @@ const verdictOf = (
   }
   if (problems.length > 0) return undecided(`part of the analysis failed: ${problems[0]}`)
   const seconds = Math.round(observation.durationMs / 1000)
-  if (observation.durationMs < okAfterMs) {
+  if (observation.durationMs < limits.okAfter) {
     return undecided(`${seconds} s are too short to call anything ok; it would take a run of 30 s`)
   }
-  const memory = detectable(observation)
-  if (memory === Infinity) {
-    const readings = observation.allocations.readings.length
-    return undecided(
-      (observation.hello?.samplingBytes ?? 0) === 0
-        ? "fibers do not pile up, but memory was not sampled; it would take a run with allocation samples"
-        : `fibers do not pile up, but ${readings} readings of memory are too few; it would take a run of ${
-          2 * seconds
-        } s`
-    )
-  }
+  const detectable = rules.flatMap(({ detectable: of }) => of?.(observation) ?? [])
+  const blind = detectable.find(({ essential, perSecond }) => essential !== undefined && perSecond === Infinity)
+  if (blind?.essential !== undefined) return undecided(`fibers do not accumulate, but ${blind.essential.why}`)
   const accepted = findings.filter((finding) => finding.accepted !== undefined).length
-  return {
-    verdict: "ok",
-    because: `nothing piled up in ${seconds} s${
-      accepted > 0 ? `, but for ${accepted} accepted` : ""
-    }; a leak slower than ${size(memory)}/s in one function would not have shown${beyond(observation, memory)}`
-  }
+  const but = accepted > 0 ? `, except for ${accepted} accepted ${accepted === 1 ? "finding" : "findings"}` : ""
+  return { verdict: "ok", because: `no leak found in ${seconds} s${but} (${detection(detectable)})` }
 }
 
-/** What else would not have shown, where that is more: single objects that grow, and memory outside of the heap. */
-const beyond = (observation: Observation, memory: number): string => {
-  const large = unseen(observation)
-  const offHeap = detectableOffHeap(observation)
-  const parts = [
-    large > memory ? `${size(large)}/s in single large objects` : undefined,
-    offHeap === Infinity ? "anything outside of the heap" : `${size(offHeap)}/s in buffers`
-  ].filter((part) => part !== undefined)
-  return `, nor ${parts.join(" or ")}`
+/** The slowest leaks that this run would have found, and the memory that was not judged. */
+const detection = (all: ReadonlyArray<Detectable>): string => {
+  const known = all.filter(({ perSecond }) => perSecond < Infinity)
+  const unknown = all.filter(({ perSecond }) => perSecond === Infinity)
+  const limit = known.map(({ perSecond, where }) => `${size(perSecond)}/s ${where}`).join(", ")
+  const rest = unknown.map(({ where }) => `memory ${where} was not judged`)
+  return [...known.length > 0 ? [`detection limit: ${limit}`] : [], ...rest].join("; ") || "memory was not judged"
 }

@@ -1,5 +1,5 @@
 /** Findings over time: one is told when it begins, when it has grown tenfold, and when it has ended. */
-import { convicts } from "../Finding.ts"
+import { isLeak } from "../Finding.ts"
 import type { Finding } from "../Finding.ts"
 
 /**
@@ -31,7 +31,7 @@ export class FindingLog {
   /** Takes in a judgement, and answers what there is to tell. */
   take(findings: ReadonlyArray<Finding>): ReadonlyArray<FindingEvent> {
     const events: Array<FindingEvent> = []
-    const now = new Map(findings.filter(convicts).map((finding) => [finding.fingerprint, finding]))
+    const now = new Map(findings.filter(isLeak).map((finding) => [finding.fingerprint, finding]))
     for (const [fingerprint, finding] of now) {
       let entry = this.#entries.get(fingerprint)
       if (entry === undefined) this.#entries.set(fingerprint, entry = { finding, streak: 0, told: undefined })

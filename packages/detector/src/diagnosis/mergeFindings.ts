@@ -1,67 +1,83 @@
-/** One cause, one finding: growth of memory in the functions of leaking fibers is evidence for those, not a second leak. */
-import { convicts, fingerprint } from "../Finding.ts"
+/** One cause, one finding: a finding that another one explains becomes evidence of that one. */
+import { fingerprint, isLeak } from "../Finding.ts"
 import type { Evidence, Finding, Site } from "../Finding.ts"
-import type { Suspicion } from "../LeakRule.ts"
+import type { Explanation, LeakRule, Suspicion } from "../LeakRule.ts"
 import type { Observation } from "../observation/Observation.ts"
 import { describeSite } from "../places/Site.ts"
 import { ofUnknownLife } from "../rules/evidence/FiberSites.ts"
 import { floorTrend } from "../rules/evidence/HeapFloor.ts"
+import { size } from "../text/Units.ts"
 
-/** Joins findings of one cause, and adds to each what the heap floor says about size and speed. */
-export const mergeCauses = (findings: ReadonlyArray<Finding>, observation: Observation): ReadonlyArray<Finding> => {
-  const memory = findings.find(({ kind }) => kind === "memory-growth")
-  const fibers = findings.filter(({ kind }) => kind === "fiber-growth" || kind === "abandoned-fibers")
-  const cause = memory === undefined ? undefined : fibers.find((finding) => related(finding, memory))
+/** Merges findings of one cause, and adds to each what the heap floor shows of size and speed. */
+export const mergeFindings = (
+  findings: ReadonlyArray<Finding>,
+  observation: Observation,
+  rules: ReadonlyArray<LeakRule>
+): ReadonlyArray<Finding> => {
+  const explanations = new Map(rules.map(({ explainedBy, name }) => [name, explainedBy]))
+  const causes = new Map<Finding, Finding>()
+  for (const finding of findings) {
+    const cause = causeOf(finding, explanations.get(finding.rule), findings)
+    if (cause !== undefined) causes.set(finding, cause)
+  }
   const floor = floorEvidence(observation)
-  const main = cause ?? fibers[0] ?? memory
-  // Handles and buffers have no site of their own. What has one, and leaks as well, is the best account of them; and what grows below it
-  // in objects that get larger may be the table that holds the others.
-  const companions = main === undefined
-    ? []
-    : findings.filter((finding) =>
-      finding.kind === "resource-growth" || finding.kind === "off-heap-growth"
-      || (finding.kind === "memory-growth" && finding !== memory)
-    )
-  return findings
-    .filter((finding) => (cause === undefined || finding !== memory) && !companions.includes(finding))
-    .map((original) => {
-      if (!convicts(original)) return original
-      const finding = original === main
-        ? {
-          ...original,
-          evidence: [...original.evidence, ...companions.map(({ kind, summary }) => ({ label: kind, text: summary }))]
-        }
-        : original
-      const own = original === cause && memory !== undefined
-        ? {
-          ...named(finding, memory),
-          bytes: Math.max(finding.bytes, memory.bytes),
-          evidence: [...finding.evidence, {
-            label: "memory",
-            text: `${memory.summary} (${memory.evidence[0]?.text ?? ""})`
-          }]
-        }
-        : { bytes: finding.bytes, evidence: finding.evidence }
-      return { ...finding, ...own, evidence: floor === undefined ? own.evidence : [...own.evidence, floor] }
-    })
+  return findings.filter((finding) => !causes.has(finding)).map((finding) => {
+    if (!isLeak(finding)) return finding
+    const explained = findings.filter((other) => rootOf(other, causes) === finding && other !== finding)
+    const merged = explained.reduce(explain, finding)
+    return floor === undefined ? merged : { ...merged, evidence: [...merged.evidence, floor] }
+  })
 }
 
-/** Fibers without a name have no site of their own; where they allocate is where they come from. */
-const named = (fibers: Finding, memory: Finding): Pick<Finding, "site" | "summary" | "fingerprint"> =>
-  fibers.site.file !== undefined || isLibrary(memory.site)
-    ? fibers
+/** The finding that explains this one, of the best kind. */
+const causeOf = (
+  finding: Finding,
+  explanation: Explanation | undefined,
+  findings: ReadonlyArray<Finding>
+): Finding | undefined => {
+  for (const kind of explanation?.kinds ?? []) {
+    const candidates = findings.filter((other) => other.kind === kind && other.rule !== finding.rule)
+    const cause = candidates.find((other) => related(other, finding))
+      ?? (explanation?.where === "anywhere" ? candidates[0] : undefined)
+    if (cause !== undefined) return cause
+  }
+  return undefined
+}
+
+const rootOf = (finding: Finding, causes: ReadonlyMap<Finding, Finding>): Finding => {
+  const cause = causes.get(finding)
+  return cause === undefined ? finding : rootOf(cause, causes)
+}
+
+/** A finding with another one as evidence. Memory gives its bytes, and its place where the fibers have none. */
+const explain = (cause: Finding, { bytes, evidence, kind, rule, site, summary }: Finding): Finding => {
+  if (kind !== "memory-growth" || rule === cause.rule || cause.kind === "memory-growth") {
+    return { ...cause, evidence: [...cause.evidence, { label: kind, text: summary }] }
+  }
+  return {
+    ...cause,
+    ...named(cause, site),
+    bytes: Math.max(cause.bytes, bytes),
+    evidence: [...cause.evidence, { label: "memory", text: `${summary} (${evidence[0]?.text ?? ""})` }]
+  }
+}
+
+/** Fibers without a name have no place of their own; the place where they allocate is named instead. */
+const named = (fibers: Finding, memory: Site): Partial<Pick<Finding, "site" | "summary" | "fingerprint">> =>
+  fibers.site.file !== undefined || isLibrary(memory)
+    ? {}
     : {
-      site: memory.site,
-      summary: fibers.summary.replace(fibers.site.name, describeSite(memory.site)).replace(
+      site: memory,
+      summary: fibers.summary.replace(fibers.site.name, describeSite(memory)).replace(
         "forked in",
         "that allocate in"
       ),
-      fingerprint: fingerprint(fibers.kind, memory.site)
+      fingerprint: fingerprint(fibers.kind, memory)
     }
 
 /**
- * What is said of a finding whose objects may belong to fibers of which the run was too short to know how long they live: they live as
- * long as those do.
+ * The suspicion in place of a finding whose objects may belong to fibers with a lifetime longer than the run can show: they live as long as
+ * those fibers do.
  */
 export const ofFibersThatMayEnd = (finding: Finding, observation: Observation): Suspicion | undefined => {
   const fibers = finding.kind === "memory-growth" || finding.kind === "off-heap-growth"
@@ -96,8 +112,6 @@ const floorEvidence = (observation: Observation): Evidence | undefined => {
     : `${Math.round(hours / 24)} days`
   return {
     label: "heap floor",
-    text: `it rises by ${
-      (perSecond * 3600 / 1024 / 1024).toFixed(0)
-    } MB/h; at this rate the heap limit is reached in ${left}`
+    text: `it rises by ${size(perSecond * 3600)}/h; at this rate the heap limit is reached in ${left}`
   }
 }

@@ -12,8 +12,8 @@
  */
 import type { Place, Samples, Sampling, Stack } from "../agent/Protocol.ts"
 import { isLibraryFrame, isProgramFrame } from "../places/frames.ts"
-import * as Lives from "../statistics/Lifetimes.ts"
-import { leakAfterMs } from "../statistics/minimumObservation.ts"
+import * as Lifetimes from "../statistics/Lifetimes.ts"
+import { limits } from "../statistics/limits.ts"
 import * as TimeSeries from "../statistics/TimeSeries.ts"
 
 /** A frame (or a pair of library frames) with the objects allocated below it. */
@@ -22,7 +22,7 @@ export interface AllocationSite {
   /** Innermost first; empty for the whole program, and for the finalizers of all of its scopes. */
   readonly frames: ReadonlyArray<Place>
   readonly scope: "program" | "library" | "finalizers" | "whole"
-  readonly lives: Lives.Lives
+  readonly lives: Lifetimes.Lifetimes
   /** Estimated bytes of its objects alive now. */
   bytes: number
   /** How many frames of the program lie further in, on average over its objects. */
@@ -40,7 +40,7 @@ const largeObject = 64 * 1024
 export interface AllocationSites {
   readonly sites: ReadonlyMap<string, AllocationSite>
   /** All sampled objects, whatever their site. */
-  readonly whole: Lives.Lives
+  readonly whole: Lifetimes.Lifetimes
   /** When readings were taken, in milliseconds of the recording; the last 600. */
   readonly readings: ReadonlyArray<number>
   /** Since when these samples are taken, in milliseconds of the recording. */
@@ -97,7 +97,7 @@ export const make = (options?: { readonly windowMs?: number | undefined }): Allo
     Math.min(options?.windowMs ?? Infinity, (readings.at(-1) ?? since) - since)
   // In less than that nothing is called a leak, so until then the samples of the epoch before are the better ones.
   const told = (): Epoch =>
-    before === undefined || lengthOf(epoch) >= Math.min(leakAfterMs, lengthOf(before)) ? epoch : before
+    before === undefined || lengthOf(epoch) >= Math.min(limits.leakAfter, lengthOf(before)) ? epoch : before
   return {
     get sites() {
       return told().sites
@@ -157,7 +157,7 @@ const makeEpoch = (
   const site = (key: string, scope: AllocationSite["scope"], frames: ReadonlyArray<Place>): AllocationSite => {
     let known = sites.get(key)
     if (known === undefined) {
-      const lives = Lives.make({ ...options, bucketMs })
+      const lives = Lifetimes.make({ ...options, bucketMs })
       sites.set(key, known = { key, scope, frames, lives, bytes: 0, depth: 0, large: undefined })
     }
     return known
@@ -236,7 +236,7 @@ const makeEpoch = (
         living.set(ordinal, { stack, born: at, bytes })
         for (const [depth, site] of stack.sites.entries()) {
           site.depth += (depth - site.depth) / (site.lives.born() + 1)
-          site.lives.bear(at, 1)
+          site.lives.recordBirth(at, 1)
           site.bytes += bytes
           if (bytes >= leastLarge) large.set(site, (large.get(site) ?? 0) + bytes)
         }
@@ -246,7 +246,7 @@ const makeEpoch = (
         if (sample === undefined) continue
         living.delete(ordinal)
         for (const at of sample.stack.sites) {
-          at.lives.die(sample.born, t, 1)
+          at.lives.recordDeath(sample.born, t, 1)
           at.bytes -= sample.bytes
           if (sample.bytes >= leastLarge) large.set(at, large.get(at)! - sample.bytes)
         }

@@ -15,7 +15,7 @@ import type {
   Waiting
 } from "../agent/Protocol.ts"
 import { isProgramFrame } from "../places/frames.ts"
-import * as Lives from "../statistics/Lifetimes.ts"
+import * as Lifetimes from "../statistics/Lifetimes.ts"
 import * as TimeSeries from "../statistics/TimeSeries.ts"
 import type { Window } from "../statistics/Window.ts"
 import * as AllocationSites from "./AllocationSites.ts"
@@ -36,9 +36,9 @@ export interface FiberSiteRecord {
   readonly runs: Place | undefined
   readonly chain: ReadonlyArray<Place>
   /** Tenured fibers, from birth to end. */
-  readonly lives: Lives.Lives
+  readonly lives: Lifetimes.Lifetimes
   /** Fibers as they were found collected without an end; these never die. */
-  readonly abandoned: Lives.Lives
+  readonly abandoned: Lifetimes.Lifetimes
   /** Where they were seen to wait. */
   waiting: Waiting["places"]
   /** How often somebody looked where they wait. */
@@ -183,8 +183,8 @@ export const make = (options?: {
     fork: undefined,
     runs: undefined,
     chain: [],
-    lives: Lives.make(options),
-    abandoned: Lives.make(options),
+    lives: Lifetimes.make(options),
+    abandoned: Lifetimes.make(options),
     waiting: [],
     looks: 0,
     timer: 0,
@@ -253,9 +253,9 @@ export const make = (options?: {
     for (const [id, bornSecond, tenured, endedCount, abandoned] of tick.flow) {
       const born = bornSecond * 1000
       for (const record of sitesOf(id)) {
-        if (tenured > 0) record.lives.bear(born, tenured)
-        if (endedCount + abandoned > 0) record.lives.die(born, t, endedCount + abandoned)
-        if (abandoned > 0) record.abandoned.bear(t, abandoned)
+        if (tenured > 0) record.lives.recordBirth(born, tenured)
+        if (endedCount + abandoned > 0) record.lives.recordDeath(born, t, endedCount + abandoned)
+        if (abandoned > 0) record.abandoned.recordBirth(t, abandoned)
       }
     }
   }

@@ -1,5 +1,5 @@
 /** The part of a report that is shown: the worst first, and how many more there are. `--json` writes all of it. */
-import { convicts } from "../Finding.ts"
+import { isLeak } from "../Finding.ts"
 import type { Finding } from "../Finding.ts"
 import type { ProcessReport, Report } from "./Report.ts"
 
@@ -36,7 +36,7 @@ export const bounded = <A>(
  * estimate, so findings whose harm is of the same order of magnitude stay in the order of the rules.
  */
 export const worstFirst = (findings: ReadonlyArray<Finding>): ReadonlyArray<Finding> =>
-  findings.filter(convicts).sort((a, b) => severities[a.severity] - severities[b.severity] || harm(b) - harm(a))
+  findings.filter(isLeak).sort((a, b) => severities[a.severity] - severities[b.severity] || harm(b) - harm(a))
 
 const severities: Readonly<Record<Finding["severity"], number>> = { error: 0, warning: 1, info: 2 }
 

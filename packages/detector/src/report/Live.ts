@@ -1,11 +1,11 @@
 /** What is worth looking at while a program runs: its curves, its busiest fork sites, what is suspected, and how far the verdict is. */
 import type { Diagnosis } from "../diagnosis/Diagnosis.ts"
-import { convicts } from "../Finding.ts"
+import { isLeak } from "../Finding.ts"
 import type { FiberSiteRecord, Observation } from "../observation/Observation.ts"
 import { placeOfSite } from "../observation/placeOfSite.ts"
 import { describeSite, siteOf } from "../places/Site.ts"
 import { survivors } from "../statistics/Lifetimes.ts"
-import { leakAfterMs, okAfterMs } from "../statistics/minimumObservation.ts"
+import { limits } from "../statistics/limits.ts"
 import type { Window } from "../statistics/Window.ts"
 import { number, size } from "../text/Units.ts"
 import { oneLine } from "../text/Untrusted.ts"
@@ -40,7 +40,7 @@ export const renderLive = (
   const { diagnosis, observation } = main
   const reached = progress(elapsedMs, limitMs ?? Infinity, observed.map((one) => one.diagnosis))
   const lines = [head(`${reached}  ${observation.readings} readings`)]
-  const findings = observed.flatMap((one) => one.diagnosis.findings.filter(convicts))
+  const findings = observed.flatMap((one) => one.diagnosis.findings.filter(isLeak))
   for (const { summary } of findings.slice(0, 2)) lines.push(style.bad(cut(`  ! ${summary}`)))
   const curve = (name: "fibers.live" | "heap.floor" | "rss", label: string, render: (value: number) => string) => {
     const values = observation.series(name).map(({ value }) => value)
@@ -77,12 +77,12 @@ const history = ({ lives }: FiberSiteRecord, window: Window): string => {
 }
 
 const progress = (elapsedMs: number, limitMs: number, diagnoses: ReadonlyArray<Diagnosis>): string => {
-  const [leak, ok] = [leakAfterMs / 1000, okAfterMs / 1000]
-  if (diagnoses.some(({ findings }) => findings.some(convicts))) return "LEAK"
-  if (limitMs < leakAfterMs) return `too short to tell: a leak shows after ${leak} s`
-  if (elapsedMs < leakAfterMs) return `too early to tell: a leak shows after ${leak} s`
+  const [leak, ok] = [limits.leakAfter / 1000, limits.okAfter / 1000]
+  if (diagnoses.some(({ findings }) => findings.some(isLeak))) return "LEAK"
+  if (limitMs < limits.leakAfter) return `too short to tell: a leak shows after ${leak} s`
+  if (elapsedMs < limits.leakAfter) return `too early to tell: a leak shows after ${leak} s`
   if (diagnoses.some(({ suspicions }) => suspicions.length > 0)) return "suspicious, not decided yet"
-  if (limitMs < okAfterMs) return `nothing so far; this run is too short for ok (${ok} s)`
-  if (elapsedMs < okAfterMs) return `nothing so far; ok can be said after ${ok} s`
+  if (limitMs < limits.okAfter) return `nothing so far; this run is too short for ok (${ok} s)`
+  if (elapsedMs < limits.okAfter) return `nothing so far; ok can be said after ${ok} s`
   return diagnoses.every(({ verdict }) => verdict === "ok") ? "ok so far" : "not decided yet"
 }

@@ -8,7 +8,7 @@ import type { ProgramEnd } from "../observation/ProgramEnd.ts"
 import { signals } from "../observation/Signal.ts"
 import type { SignalName } from "../observation/Signal.ts"
 import { siteOf } from "../places/Site.ts"
-import { okAfterMs } from "../statistics/minimumObservation.ts"
+import { limits } from "../statistics/limits.ts"
 
 export type { ProgramEnd } from "../observation/ProgramEnd.ts"
 
@@ -159,7 +159,7 @@ export const make = (options: {
   const summary = summaryOf(tests)
   const isTestRun = summary !== undefined &&
     lasting.every(({ diagnosis, observation }) =>
-      diagnosis.verdict !== "leak" && (observation.tests.length > 0 || observation.durationMs < okAfterMs)
+      diagnosis.verdict !== "leak" && (observation.tests.length > 0 || observation.durationMs < limits.okAfter)
     )
   const reports = processes.map(({ diagnosis, observation }) => processReport(observation, diagnosis))
   return {
@@ -200,7 +200,7 @@ const byAge = <A extends Observed>(
   processes: ReadonlyArray<A>
 ): { readonly lasting: ReadonlyArray<A>; readonly young: number } => {
   const tooYoung = ({ diagnosis, observation }: A) =>
-    diagnosis.verdict === "undecided" && observation.durationMs < okAfterMs
+    diagnosis.verdict === "undecided" && observation.durationMs < limits.okAfter
   const old = processes.filter((one) => !tooYoung(one))
   const living = processes.filter(({ observation }) => !observation.ended)
   // What ended by itself has leaked nothing that is still there.

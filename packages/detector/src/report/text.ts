@@ -152,7 +152,10 @@ const findingTexts = (finding: Finding, width: number, locate: TextOptions["loca
     ...strip,
     ...evidence.shown.map(({ label, text }) => `why    ${label}: ${text}`),
     ...evidence.more === 0 ? [] : [`why    and ${evidence.more} more reasons`],
-    `sure   ${(finding.confidence * 100).toFixed(1)} %. Cannot show: ${finding.cannotShow}`,
+    ...(finding.decided === undefined
+      ? []
+      : [`by     row "${finding.decided.row}" of docs/rules.md, ${finding.decided.z} standard deviations`]),
+    ...(finding.cannotShow === "" ? [] : [`note   this cannot show ${finding.cannotShow}`]),
     `fix    ${finding.fix}`,
     `more   ${locate?.(finding.docs) ?? finding.docs}`
   ]

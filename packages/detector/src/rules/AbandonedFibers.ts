@@ -1,63 +1,58 @@
-/** Fibers that are collected without ending, again and again: their finalizers never run. */
-import { confidenceOf, docsOf, fingerprint } from "../Finding.ts"
+/** Fibers that are collected before they end, again and again: their finalizers never run. */
+import * as Findings from "../Finding.ts"
 import type { Finding } from "../Finding.ts"
-import { judgement } from "../LeakRule.ts"
-import type { LeakRule, Suspicion } from "../LeakRule.ts"
+import * as LeakRule from "../LeakRule.ts"
 import { lineOf, placeOfSite } from "../observation/placeOfSite.ts"
 import { describeSite, siteOf } from "../places/Site.ts"
 import * as Turnover from "../statistics/Turnover.ts"
 import { lengthOf } from "../statistics/Window.ts"
+import { nobody } from "./evidence/FiberSites.ts"
 
 const name = "AbandonedFibers"
 
-export const AbandonedFibers: LeakRule = {
+export const AbandonedFibers = LeakRule.make({
   name,
-  check: (observation) => {
+  find: (observation) => {
     const { window } = observation
     const findings: Array<Finding> = []
-    const suspicions: Array<Suspicion> = []
+    const suspicions: Array<LeakRule.Suspicion> = []
     for (const site of observation.sites.values()) {
       const count = site.abandoned.born()
       if (count === 0) continue
-      // Nothing departs from what is gone for ever, so age does not matter: each one is an arrival.
+      // An abandoned fiber never departs, so its age does not matter: each is an arrival.
       const turnover = Turnover.judge(site.abandoned.all(), window, 0)
       const line = site.fork ?? site.runs ?? lineOf(site, ({ abandoned }) => abandoned.born())
-      const place = siteOf(line ?? placeOfSite(site) ?? { name: "(no Effect.fn or span)" })
+      const place = siteOf(line ?? placeOfSite(site) ?? nobody)
       if (turnover._tag === "growing") {
-        findings.push({
+        findings.push(Findings.make({
           kind: "abandoned-fibers",
           rule: name,
           severity: "warning",
-          confidence: confidenceOf(turnover.z),
-          summary: `${count} fibers forked in ${describeSite(place)} were dropped: collected without ending`,
+          decided: Findings.decidedBy(turnover),
+          summary: `${count} fibers forked in ${describeSite(place)} were abandoned: collected before they ended`,
           site: place,
           chain: site.chain.map(siteOf),
           waits: site.waiting.map(({ place: at }) => siteOf(at)),
           count,
-          bytes: 0,
           growth: { perSecond: turnover.perSecond, unit: "fibers" },
-          survivors: [],
           evidence: [{
             label: "collected",
             text: `${turnover.late.arrivals} of them in the late half of the run; nothing could ever have resumed them`
           }],
-          cannotShow: "What they waited for: nothing referred to it any more.",
+          cannotShow: "what they waited for: nothing referred to it any more.",
           fix:
-            "Whoever was to complete their wait forgot it: check that each Effect.callback resumes on every path, and that a "
-            + "Deferred, Queue or Latch outlives its waiters. Fork in a scope, and the scope's end interrupts them.",
-          docs: docsOf("abandoned-fibers"),
-          fingerprint: fingerprint("abandoned-fibers", place),
-          pid: observation.hello?.pid ?? 0
-        })
+            "Something forgot to complete their wait. Check that each Effect.callback resumes on every path, and that a "
+            + "Deferred, Queue or Latch outlives its waiters. Fork in a scope, whose end interrupts them."
+        }))
       } else if (turnover._tag === "unclear") {
         suspicions.push({
           rule: name,
-          what: `${count} fibers of ${describeSite(place)} were collected without ending`,
+          what: `${count} fibers of ${describeSite(place)} were collected before they ended`,
           why: turnover.why,
-          wouldTake: `a run of ${Math.ceil(2 * lengthOf(window) / 1000)} s`
+          wouldTake: LeakRule.runOf(2 * lengthOf(window))
         })
       }
     }
-    return judgement(findings.sort((a, b) => b.count - a.count), suspicions)
+    return { findings, suspicions }
   }
-}
+})

@@ -1,63 +1,61 @@
-/** Fibers that pile up: at some fork site old ones go on arriving and do not end. */
+/** Fibers that accumulate: at a fork site old ones keep arriving and do not end. */
 import type { Place } from "../agent/Protocol.ts"
-import { confidenceOf, docsOf, fingerprint } from "../Finding.ts"
-import type { Finding } from "../Finding.ts"
-import { judgement } from "../LeakRule.ts"
-import type { LeakRule, Suspicion } from "../LeakRule.ts"
+import * as Findings from "../Finding.ts"
+import type { Finding, Site } from "../Finding.ts"
+import * as LeakRule from "../LeakRule.ts"
 import type { FiberSiteRecord, Observation } from "../observation/Observation.ts"
 import { placeOfSite } from "../observation/placeOfSite.ts"
 import { describeSite, siteOf } from "../places/Site.ts"
-import type { Site } from "../places/Site.ts"
 import { survivors } from "../statistics/Lifetimes.ts"
+import { limits } from "../statistics/limits.ts"
 import * as Turnover from "../statistics/Turnover.ts"
 import { lengthOf, net } from "../statistics/Window.ts"
-import { judgeAll, judgeGroup, livesOf, living, nameOf, seconds, trafficOf } from "./evidence/FiberSites.ts"
+import { judgeAll, judgeGroup, lifetimesOf, living, nameOf, seconds, trafficOf } from "./evidence/FiberSites.ts"
 import { growingPlace } from "./evidence/MemorySites.ts"
 
 const name = "FiberGrowth"
 
-/** Fibers that pile up make more of all fibers, by half as many at the least. */
-const halfway = 0.5
-
-export const FiberGrowth: LeakRule = {
+export const FiberGrowth = LeakRule.make({
   name,
-  check: (observation) => {
+  find: (observation) => {
     const growing: Array<Growing> = []
-    const suspicions: Array<Suspicion> = []
+    const suspicions: Array<LeakRule.Suspicion> = []
     for (const judged of judgeAll(observation)) {
-      const guilty = judged.filter(({ verdict }) => verdict?._tag === "growing")
-      const alone = guilty.filter(({ group }) => group.length === 1)
-      const culprits = alone.length > 0 ? alone : guilty
-      if (culprits.length > 0) {
+      const leaking = judged.filter(({ verdict }) => verdict?._tag === "growing")
+      const alone = leaking.filter(({ group }) => group.length === 1)
+      const causes = alone.length > 0 ? alone : leaking
+      if (causes.length > 0) {
         growing.push({
-          sites: culprits.flatMap(({ group }) => group),
-          turnover: culprits.map(({ verdict }) => verdict!).reduce((a, c) => (c.old > a.old ? c : a))
+          sites: causes.flatMap(({ group }) => group),
+          turnover: causes.map(({ verdict }) => verdict!).reduce((a, c) => (c.old > a.old ? c : a))
         })
-      } else {suspicions.push(
-          ...judged.flatMap(({ doubt }) => doubt ?? []).slice(0, 1).map((doubt) => ({ rule: name, ...doubt }))
-        )}
+      } else {
+        const doubt = judged.find((one) => one.doubt !== undefined)?.doubt
+        if (doubt !== undefined) suspicions.push({ rule: name, ...doubt })
+      }
     }
-    const everything = () => livesOf([...observation.sites.values()])
+    // Fibers that accumulate raise the number of all fibers, unless they replace others.
+    const all = [...observation.sites.values()].filter(({ lives }) => lives.born() > 0)
     for (const one of growing.splice(0)) {
       const { age, late } = one.turnover
-      const whole = Turnover.netOf(everything(), observation.window, age)
-      if (whole >= halfway * net(late)) growing.push(one)
+      const whole = Turnover.netOf(lifetimesOf(all), observation.window, age)
+      if (whole >= limits.most * net(late)) growing.push(one)
       else suspicions.push(moved(one.sites, lengthOf(observation.window)))
     }
-    growing.sort((a, c) => living(c.sites) - living(a.sites))
-    if (growing.length === 0) {
-      // What a helper forks for everybody may be too little at each of them.
-      const all = [...observation.sites.values()].filter(({ lives }) => lives.born() > 0)
+    if (growing.length === 0 && all.length > 1) {
+      // A helper that forks for everybody may leak too little at each of its sites.
       const { verdict } = judgeGroup(all, observation.window, trafficOf(observation))
-      if (all.length > 1 && verdict?._tag === "growing") growing.push({ sites: all, turnover: verdict })
+      if (verdict?._tag === "growing") growing.push({ sites: all, turnover: verdict })
     }
     const causes = growing.filter((one) => !growing.some((other) => other !== one && causedBy(one.sites, other.sites)))
-    return judgement(
-      causes.map((one) => finding(observation, one, growing.filter((other) => causedBy(other.sites, one.sites)))),
+    return {
+      findings: causes.map((one) =>
+        findingOf(observation, one, growing.filter((other) => causedBy(other.sites, one.sites)))
+      ),
       suspicions
-    )
+    }
   }
-}
+})
 
 /** Sites with the same fork, which leak together. */
 interface Growing {
@@ -68,7 +66,7 @@ interface Growing {
 const samePlace = (a: Place | undefined, b: Place | undefined): boolean =>
   a !== undefined && b !== undefined && a.name === b.name && a.file === b.file && a.line === b.line
 
-/** Whether fibers were forked by what leaking fibers run: their children (a timeout forks one) live because those do. */
+/** Whether fibers were forked by the code that leaking fibers run: children (a timeout forks one) live because their parents do. */
 const causedBy = (children: ReadonlyArray<FiberSiteRecord>, parents: ReadonlyArray<FiberSiteRecord>): boolean =>
   children !== parents
   && children.every((child) =>
@@ -78,7 +76,7 @@ const causedBy = (children: ReadonlyArray<FiberSiteRecord>, parents: ReadonlyArr
     )
   )
 
-const finding = (
+const findingOf = (
   observation: Observation,
   { sites, turnover }: Growing,
   children: ReadonlyArray<Growing>
@@ -87,40 +85,36 @@ const finding = (
   const waiting = waitingOf(sites)
   const waits = waiting.map(({ place: at }) => siteOf(at))
   const forks = new Set(sites.map(({ fork }) => fork?.name)).size
-  // What is forked everywhere has in common where it waits.
+  // Fibers of many forks have their waiting place in common.
   const named = forks > 1 ? waiting[0]?.place ?? placeOfSite(site!) : placeOfSite(site!)
-  // Where nothing names them, what is allocated beside them does.
+  // Fibers without a name are named by the allocations beside them.
   const companion = named === undefined ? growingPlace(observation) : undefined
   const place = companion?.site ?? (named === undefined ? nameOf(site!) : siteOf(named))
   const count = living(sites)
   const runs = sites.flatMap((one) => one.runs === undefined ? [] : [describeSite(siteOf(one.runs))])
-  return {
+  return Findings.make({
     kind: "fiber-growth",
     rule: name,
-    severity: "error",
-    confidence: confidenceOf(turnover.z),
+    decided: Findings.decidedBy(turnover),
     summary: forks > 1
       ? `${count} fibers forked in ${forks} places never ended, most of them in ${describeSite(nameOf(site!))}${
         waitAt(undefined, waits)
       }`
       : companion === undefined
       ? `${count} fibers forked in ${describeSite(place)} never ended${waitAt(place, waits)}`
-      : `${count} fibers that nothing names never ended, along with what ${describeSite(place)} allocates`,
+      : `${count} unnamed fibers never ended; they are likely related to allocations in ${describeSite(place)}`,
     site: place,
     chain: companion?.chain ?? site!.chain.map(siteOf),
     waits,
     count,
-    bytes: 0,
     growth: { perSecond: turnover.perSecond, unit: "fibers" },
-    survivors: survivors(livesOf(sites), observation.window),
+    survivors: survivors(lifetimesOf(sites), observation.window),
     evidence: [
       {
         label: "arrivals and departures",
-        text:
-          `of the fibers that got older than ${
-            seconds(turnover.age)
-          }, ${turnover.late.arrivals} arrived in the late half of the run `
-          + `and ${turnover.late.departures} ended (z = ${turnover.z.toFixed(1)})`
+        text: `${turnover.late.arrivals} fibers got older than ${
+          seconds(turnover.age)
+        } in the late half of the run, and ${turnover.late.departures} of the old ones ended`
       },
       ...(runs.length === 0 ? [] : [{ label: "runs", text: `they run ${runs.slice(0, 3).join(", ")}` }]),
       ...children.map((child) => ({
@@ -131,19 +125,15 @@ const finding = (
       })),
       ...waits.slice(0, 3).map((at, i) => ({
         label: "waits",
-        text: `${waiting[i]!.count} of those looked at wait at ${describeSite(at)}`
+        text: `${waiting[i]!.count} of those that were inspected wait at ${describeSite(at)}`
       }))
     ],
-    cannotShow:
-      "Whether they would end later than this run took to look. Fibers that are forked and never start are invisible.",
-    fix: fix(site!),
-    docs: docsOf("fiber-growth"),
-    fingerprint: fingerprint("fiber-growth", place),
-    pid: observation.hello?.pid ?? 0
-  }
+    cannotShow: "whether they would end after the run. Fibers that are forked and never start are invisible.",
+    fix: fix(site!)
+  })
 }
 
-/** Where those that were looked at wait, most first. */
+/** The waiting places of the fibers that were inspected, the most frequent first. */
 const waitingOf = (sites: ReadonlyArray<FiberSiteRecord>): FiberSiteRecord["waiting"] => {
   const places = new Map<string, FiberSiteRecord["waiting"][number]>()
   for (const { count, place } of sites.flatMap(({ waiting }) => waiting)) {
@@ -153,7 +143,7 @@ const waitingOf = (sites: ReadonlyArray<FiberSiteRecord>): FiberSiteRecord["wait
   return [...places.values()].sort((a, b) => b.count - a.count)
 }
 
-/** Where they wait is often the better half of the story: whoever was to wake them. */
+/** The waiting place is often the better half of the story: the code that was to wake them. */
 const waitAt = (place: Site | undefined, [first]: ReadonlyArray<Site>): string =>
   first === undefined || (first.file === place?.file && first.line === place?.line)
     ? ""
@@ -165,9 +155,9 @@ const fix = (site: FiberSiteRecord): string =>
   }ork in a scope that ends with the work (Effect.forkScoped or FiberSet `
   + "instead of forkDetach or runFork), or bound their wait (Effect.timeout)."
 
-const moved = (sites: ReadonlyArray<FiberSiteRecord>, length: number): Suspicion => ({
+const moved = (sites: ReadonlyArray<FiberSiteRecord>, length: number): LeakRule.Suspicion => ({
   rule: name,
-  what: `${living(sites)} fibers of ${describeSite(nameOf(sites[0]!))} live, ever more of them`,
-  why: "as many end elsewhere, so they may only have taken the place of others",
-  wouldTake: `a run of ${seconds(2 * length)}`
+  what: `${living(sites)} fibers of ${describeSite(nameOf(sites[0]!))} live, and their number rises`,
+  why: "as many end elsewhere, so they may only replace others",
+  wouldTake: LeakRule.runOf(2 * length)
 })

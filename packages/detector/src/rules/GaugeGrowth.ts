@@ -1,93 +1,81 @@
-/** Gauges of the program that rise and rise: the depth of a queue, leases, listeners. Read in process only. */
-import { confidenceOf, docsOf, fingerprint } from "../Finding.ts"
+/** Gauges of the program that keep rising: the depth of a queue, leases, listeners. They are read in process only. */
+import * as Findings from "../Finding.ts"
 import type { Finding, Kind } from "../Finding.ts"
-import { judgement } from "../LeakRule.ts"
-import type { LeakRule, Suspicion } from "../LeakRule.ts"
+import * as LeakRule from "../LeakRule.ts"
 import type { Observation } from "../observation/Observation.ts"
 import type { Point } from "../statistics/TimeSeries.ts"
 import { judgeNumber } from "./evidence/Numbers.ts"
 
-interface Words {
+interface Template {
   readonly kind: Kind
   readonly rule: string
   readonly summary: (name: string, value: number) => string
   readonly cannotShow: string
   readonly fix: string
-  /** More traffic is no excuse. */
+  /** Rising traffic is no reason for doubt. */
   readonly unexcused: boolean
 }
 
-const judge = (observation: Observation, series: ReadonlyMap<string, ReadonlyArray<Point>>, words: Words) => {
+const judge = (observation: Observation, series: ReadonlyMap<string, ReadonlyArray<Point>>, template: Template) => {
   const findings: Array<Finding> = []
-  const suspicions: Array<Suspicion> = []
+  const suspicions: Array<LeakRule.Suspicion> = []
   for (const [name, points] of series) {
-    const verdict = judgeNumber(observation, points, { unexcused: words.unexcused })
+    const verdict = judgeNumber(observation, points, { unexcused: template.unexcused })
     if (verdict._tag === "steady") continue
     const count = points.at(-1)?.value ?? 0
-    const summary = words.summary(name, count)
+    const summary = template.summary(name, count)
     if (verdict._tag === "unclear") {
-      suspicions.push({ rule: words.rule, what: summary, why: verdict.why, wouldTake: "to look for twice as long" })
+      suspicions.push({ rule: template.rule, what: summary, why: verdict.why, wouldTake: "a run twice as long" })
       continue
     }
-    const site = { name }
-    findings.push({
-      kind: words.kind,
-      rule: words.rule,
+    findings.push(Findings.make({
+      kind: template.kind,
+      rule: template.rule,
       severity: "warning",
-      confidence: confidenceOf(verdict.z),
+      decided: Findings.decidedBy(verdict),
       summary,
-      site,
-      chain: [],
-      waits: [],
+      site: { name },
       count,
-      bytes: 0,
       growth: { perSecond: verdict.perSecond, unit: "units" },
-      survivors: [],
-      evidence: [{
-        label: "rises and falls",
-        text: verdict.text
-      }],
-      cannotShow: words.cannotShow,
-      fix: words.fix,
-      docs: docsOf(words.kind),
-      fingerprint: fingerprint(words.kind, site),
-      pid: observation.hello?.pid ?? 0
-    })
+      evidence: [{ label: "rises and falls", text: verdict.text }],
+      cannotShow: template.cannotShow,
+      fix: template.fix
+    }))
   }
-  return judgement(findings.sort((a, b) => b.count - a.count), suspicions)
+  return { findings, suspicions }
 }
 
-/** Gauges whose name `watches`; those of Fiberscope's own modules unless told. */
+/** Gauges whose name `watches`. Default: those of Fiberscope's own modules. */
 export const GaugeGrowth = (
   watches: (name: string) => boolean = (name) => name.startsWith("fiberscope_")
-): LeakRule => ({
-  name: "GaugeGrowth",
-  check: (observation) =>
-    judge(
-      observation,
-      new Map([...observation.gauges].filter(([name]) => watches(name))),
-      {
-        kind: "gauge-growth",
-        rule: "GaugeGrowth",
-        summary: (name, value) => `the gauge ${name} is at ${value} and rises`,
-        cannotShow: "Who raises it: a gauge is a number.",
-        fix: "Look at what the gauge counts: who takes, and who gives back.",
-        unexcused: false
-      }
-    )
-})
+): LeakRule.LeakRule =>
+  LeakRule.make({
+    name: "GaugeGrowth",
+    find: (observation) =>
+      judge(
+        observation,
+        new Map([...observation.gauges].filter(([name]) => watches(name))),
+        {
+          kind: "gauge-growth",
+          rule: "GaugeGrowth",
+          summary: (name, value) => `the gauge ${name} is at ${value} and rises`,
+          cannotShow: "which code raises it: a gauge is a number.",
+          fix: "Look at what the gauge counts: which code acquires, and which code releases.",
+          unexcused: false
+        }
+      )
+  })
 
-/** Metrics whose sets of attributes grow with traffic: each set is kept for ever. */
-export const MetricCardinality: LeakRule = {
+/** Metrics whose sets of attributes grow with traffic: each set is kept forever. */
+export const MetricCardinality = LeakRule.make({
   name: "MetricCardinality",
-  check: (observation) =>
+  find: (observation) =>
     judge(observation, observation.metricSeries, {
       kind: "metric-cardinality",
       rule: "MetricCardinality",
-      summary: (name, value) => `the metric ${name} has ${value} sets of attributes, ever more of them`,
-      cannotShow: "Which attribute it is.",
-      fix:
-        "Take out of the attributes what is different for each request (ids, URLs with parameters, messages of errors).",
+      summary: (name, value) => `the metric ${name} has ${value} sets of attributes, and their number rises`,
+      cannotShow: "which attribute it is.",
+      fix: "Remove attributes that differ for each request: ids, URLs with parameters, messages of errors.",
       unexcused: true
     })
-}
+})

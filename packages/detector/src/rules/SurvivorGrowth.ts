@@ -1,220 +1,208 @@
-/** Memory that stays: below some function ever more objects survive, and hardly any of the old ones dies. */
-import { confidenceOf, docsOf, fingerprint } from "../Finding.ts"
+/** Memory that is retained: the objects allocated below a function survive, and hardly any of the old ones is released. */
+import * as Findings from "../Finding.ts"
 import type { Evidence, Finding, Site } from "../Finding.ts"
-import { judgement, ok } from "../LeakRule.ts"
-import type { LeakRule, Suspicion } from "../LeakRule.ts"
+import * as LeakRule from "../LeakRule.ts"
+import type { Suspicion } from "../LeakRule.ts"
 import type { Observation } from "../observation/Observation.ts"
 import { describeSite, libraryName, siteOf } from "../places/Site.ts"
 import { survivors } from "../statistics/Lifetimes.ts"
-import { okAfterMs } from "../statistics/minimumObservation.ts"
+import { limits } from "../statistics/limits.ts"
 import * as Turnover from "../statistics/Turnover.ts"
 import { lengthOf, net } from "../statistics/Window.ts"
 import { size } from "../text/Units.ts"
 import { floorTrend } from "./evidence/HeapFloor.ts"
 import {
   allocatorOf,
-  codeBytes,
-  culprits,
+  causesOf,
   fewestReadings,
   floorObjection,
   growingPlace,
-  halfway,
   judgeSites,
   leastGrowth,
-  manyOfThemGo,
+  manyDepart,
   memoryWindow,
-  mostThatGo,
   others
 } from "./evidence/MemorySites.ts"
 import type { Judged, Named } from "./evidence/MemorySites.ts"
+import { isSampled, sampledLimit } from "./evidence/sampledLimit.ts"
 
 const name = "SurvivorGrowth"
 
-export const SurvivorGrowth: LeakRule = {
+export const SurvivorGrowth = LeakRule.make({
   name,
-  check: (observation) => {
-    if (observation.allocations.readings.length < fewestReadings) return ok
+  explainedBy: { kinds: ["fiber-growth", "abandoned-fibers"], where: "same-file" },
+  detectable: (observation) => ({
+    perSecond: sampledLimit(observation),
+    where: "in one function",
+    essential: {
+      why: isSampled(observation)
+        ? `${observation.allocations.readings.length} readings of memory are too few; it would take ${
+          LeakRule.runOf(2 * observation.durationMs)
+        }`
+        : "memory was not sampled; it would take a run with allocation samples"
+    }
+  }),
+  find: (observation) => {
+    if (observation.allocations.readings.length < fewestReadings) return {}
     const judged = judgeSites(observation, leastGrowth(memoryWindow(observation)), ["program", "library", "whole"])
-    const grown = culprits(observation, judged)
+    const grown = causesOf(observation, judged)
     const suspects = grown.length > 0 ? grown : fallingBehind(observation, judged)
     const doubts = suspects.map((suspect) => objection(observation, suspect))
-    const culprit = suspects[doubts.indexOf(undefined)]
-    if (culprit !== undefined) {
-      return judgement([finding(observation, culprit, others(observation, judged, culprit))], [])
-    }
+    const cause = suspects[doubts.indexOf(undefined)]
+    if (cause !== undefined) return { findings: [findingOf(observation, cause, others(observation, judged, cause))] }
     const length = lengthOf(memoryWindow(observation))
-    if (suspects[0] !== undefined) return judgement([], [suspicion(suspects[0], length, doubts[0]!)])
+    if (suspects[0] !== undefined) return { suspicions: [suspicion(suspects[0], length, doubts[0]!)] }
     const unclear = judged.find(({ site, turnover }) => turnover._tag === "unclear" && site.scope !== "library")
-    return unclear === undefined ? ok : judgement([], [suspicion(unclear, length, unclear.turnover.why)])
+    return unclear === undefined ? {} : { suspicions: [suspicion(unclear, length, unclear.turnover.why)] }
   }
-}
+})
 
-/**
- * A queue with a slow consumer, of which the samples alone cannot tell because its oldest go, many at a time: what is left raises the
- * heap floor, on and on, by as much.
- */
+/** A queue with a slow consumer, whose releases in batches make the samples unclear: the heap floor rises by as much as remains. */
 const fallingBehind = (observation: Observation, judged: ReadonlyArray<Judged>): ReadonlyArray<Judged> => {
   const suspect = judged.find(({ site, turnover }) => turnover.behind && site.scope === "program")
-  if (suspect === undefined || observation.durationMs < twiceOk) return []
+  // In a shorter run a warm-up raises the floor as well.
+  if (suspect === undefined || observation.durationMs < 2 * limits.okAfter) return []
   const { perSecond, rising } = floorTrend(observation)
-  const late = lengthOf(memoryWindow(observation)) / 2 / 1000
+  const lateSeconds = lengthOf(memoryWindow(observation)) / 2 / 1000
   const bytes = bytesPerSecond(suspect)
-  const agrees = perSecond >= halfway * bytes && perSecond <= bytes / halfway
-  return rising && agrees && perSecond * late >= codeBytes ? [suspect] : []
+  const agrees = perSecond >= limits.most * bytes && perSecond <= bytes / limits.most
+  return rising && agrees && perSecond * lateSeconds >= limits.programBytes ? [suspect] : []
 }
-
-/** Milliseconds: in less a warm-up raises the floor as well, and a container that keeps the last few of each kind is not full yet. */
-const twiceOk = 2 * okAfterMs
-
-/** The same in a run in which nothing could be called ok: of a container that is about to be full hardly any goes at first. */
-const mostThatGoEarly = 0.1
 
 const bytesPerSecond = ({ bytesEach, turnover }: Judged): number => turnover.perSecond * bytesEach
 
-/** What speaks against growth that the samples show. */
-const objection = (observation: Observation, culprit: Judged): string | undefined => {
-  const bytes = bytesPerSecond(culprit)
-  // What was born since then is not old yet, unless that was long ago.
+/** The evidence against growth that the samples show, if there is any. */
+const objection = (observation: Observation, cause: Judged): string | undefined => {
+  const bytes = bytesPerSecond(cause)
+  // Anything born since the samples ended is not old yet, unless that was long ago.
   const since = observation.window.end - memoryWindow(observation).end
-  if (observation.allocations.outdated && since > culprit.turnover.age && !goesOn(observation, bytes)) {
-    return "the samples that tell of it end before the run"
+  if (observation.allocations.outdated && since > cause.turnover.age && !continues(observation, bytes)) {
+    return "its samples end before the run"
   }
-  const early = observation.durationMs < okAfterMs
-  const manyGo = manyOfThemGo(culprit.turnover, early ? mostThatGoEarly : mostThatGo)
-  if (observation.durationMs < twiceOk) {
-    if (manyGo && !culprit.turnover.queue) return "many of the old ones go as well: it may be filling up"
-  } else if (manyGo) {
+  const early = observation.durationMs < limits.okAfter
+  const depart = manyDepart(cause.turnover, early ? limits.few : limits.most)
+  if (observation.durationMs < 2 * limits.okAfter) {
+    if (depart && !cause.turnover.queue) return "many of the old objects are released as well: it may be filling up"
+  } else if (depart) {
     const floor = floorTrend(observation)
-    if (floor.rising && floor.lastPerSecond < goesOnAt * floor.perSecond) {
-      return "many of the old ones go as well, and the heap grows more and more slowly: it may come to rest"
+    if (floor.rising && floor.lastPerSecond < (1 - limits.many) * floor.perSecond) {
+      return "many of the old objects are released as well, and the heap grows more slowly: it may come to rest"
     }
   }
-  if (wholeNet(observation, culprit.turnover.age) < halfway * net(culprit.turnover.late)) {
-    return "as much goes elsewhere: V8 may have compiled it anew, under another name"
+  if (wholeNet(observation, cause.turnover.age) < limits.most * net(cause.turnover.late)) {
+    return "another call site lost as much memory; V8 may have recompiled this function"
   }
   return floorObjection(observation, bytes)
 }
 
 /**
- * How many more sampled objects of the whole program got old than went in the late half. What was born while it started does not count
- * among those that go: a program lets go of much that it needed once.
+ * Net arrivals of sampled objects of the whole program in the late half. Departures of objects that were born during start-up do not
+ * count: a program releases much that it needed once.
  */
 const wholeNet = (observation: Observation, age: number): number => {
   const window = memoryWindow(observation)
   return Turnover.netOf(observation.allocations.whole.all(), window, age, window.start + age)
 }
 
-/** A queue with a slow consumer raises the floor at an even pace; less at the end, and its delay is about to settle. */
-const goesOnAt = 0.8
-
-/** Whether the heap has grown on like this since the samples ended. */
-const goesOn = (observation: Observation, bytesPerSecond: number): boolean => {
+/** Whether the heap has grown at this speed since the samples ended. */
+const continues = (observation: Observation, bytesPerSecond: number): boolean => {
   const floors = observation.series("heap.floor")
   const { end } = memoryWindow(observation)
   const then = floors.findLast(({ t }) => t <= end)
   const now = floors.at(-1)
   return then !== undefined && now !== undefined && now.t > then.t
-    && now.value - then.value >= halfway * bytesPerSecond * (now.t - then.t) / 1000
+    && now.value - then.value >= limits.most * bytesPerSecond * (now.t - then.t) / 1000
 }
 
-/** What a library allocates under its own loop is named by what grows with it in the program, if anything does. */
-const placeOf = (observation: Observation, culprit: Judged): Named => {
-  const allocator = allocatorOf(observation, culprit)
+/** The place of a library's own allocations is that of the program whose memory grows with it, if there is one. */
+const placeOf = (observation: Observation, cause: Judged): Named => {
+  const allocator = allocatorOf(observation, cause)
   const companion = allocator.library === undefined ? undefined : growingPlace(observation)
   return { ...allocator, ...companion, library: allocator.library }
 }
 
-/** Finalizers that pile up in a scope that lives on. */
-const pileUp = (observation: Observation): ReadonlyArray<Evidence> => {
+/** Finalizers that accumulate in a scope that stays open. */
+const finalizersOf = (observation: Observation): ReadonlyArray<Evidence> => {
   const [pile] = judgeSites(observation, 0, ["finalizers"])
   return pile?.turnover._tag === "growing"
     ? [{
       label: "finalizers",
-      text: `${pile.turnover.late.arrivals} of the sampled objects that stay are what a scope keeps to run finalizers`
+      text: `${pile.turnover.late.arrivals} of the sampled objects are finalizers that a scope keeps`
     }]
     : []
 }
 
-/** That it is a queue, and how long what goes had to wait. */
+/** Waiting times, where it is a queue. */
 const waiting = ({ queue, sojourn }: Turnover.Turnover): ReadonlyArray<Evidence> =>
   queue && sojourn !== undefined
     ? [{
       label: "waiting",
-      text: `what went first had been there for ${Math.round(sojourn.first / 1000)} s, and what went last for ${
+      text: `time in the queue grew from ${Math.round(sojourn.first / 1000)} s to ${
         Math.round(sojourn.last / 1000)
-      } s: it comes faster than it goes`
+      } s: items arrive faster than they are consumed`
     }]
     : []
 
 const advice = ({ queue }: Turnover.Turnover, at: Site, finalizers: boolean): string =>
   finalizers
-    ? "Something is acquired again and again in a scope that lives on, and each time adds a finalizer to it: give each piece of work "
+    ? "Something is acquired again and again in a scope that stays open, and each time adds a finalizer to it. Give each piece of work "
       + "a scope of its own (Effect.scoped around it), or close what is not needed any more."
     : queue
-    ? "It waits in a queue whose consumer is too slow: give the queue a capacity, so that whoever fills it waits too (Queue.bounded, "
+    ? "It waits in a queue whose consumer is too slow. Give the queue a capacity, so that the producer waits too (Queue.bounded, "
       + "Stream.buffer with a capacity) or drops (Queue.sliding), or let more than one consumer empty it."
-    : `Look at what ${at.name} adds to and who takes it out again: bound a container (Cache with capacity, Queue.bounded, a TTL), `
+    : `Look at what ${at.name} adds to, and what removes it again. Bound a container (Cache with capacity, Queue.bounded, a TTL), `
       + "and end what belongs to a piece of work with its scope: listeners, finalizers, requests (Effect.acquireRelease, Listeners)."
 
-const finding = (observation: Observation, culprit: Judged, also: ReadonlyArray<Judged>): Finding => {
-  const { site, turnover } = culprit
-  const { chain, inner, library, site: at } = placeOf(observation, culprit)
-  const window = memoryWindow(observation)
-  const perSecond = bytesPerSecond(culprit)
-  const finalizers = pileUp(observation)
+const findingOf = (observation: Observation, cause: Judged, also: ReadonlyArray<Judged>): Finding => {
+  const { site, turnover } = cause
+  const { chain, inner, library, site: at } = placeOf(observation, cause)
+  const perSecond = bytesPerSecond(cause)
+  const finalizers = finalizersOf(observation)
   const by = inner === undefined || inner.file === at.file ? "" : `, by ${libraryName(inner)}`
   const label = library === undefined || library === libraryName(at)
     ? library ?? describeSite(at)
-    : `${library}, along with what ${describeSite(at)} allocates,`
-  return {
+    : `${library}, together with ${describeSite(at)},`
+  return Findings.make({
     kind: "memory-growth",
     rule: name,
-    severity: "error",
-    confidence: confidenceOf(turnover.z),
-    summary: `memory allocated in ${label} stays: ${size(perSecond)}/s more`,
+    decided: Findings.decidedBy(turnover),
+    summary: `memory allocated in ${label} is retained: ${size(perSecond)}/s more`,
     site: at,
     chain,
-    waits: [],
     count: site.lives.living(),
     bytes: Math.round(site.bytes),
     growth: { perSecond, unit: "bytes" },
-    survivors: survivors(site.lives.all(), window),
+    survivors: survivors(site.lives.all(), memoryWindow(observation)),
     evidence: [
       {
         label: "survivors",
-        text:
-          `of the sampled objects that got older than ${
-            Math.ceil(turnover.age / 1000)
-          } s, ${turnover.late.arrivals} arrived in the `
-          + `late half of the run and ${turnover.late.departures} died (z = ${turnover.z.toFixed(1)})`
+        text: `${turnover.late.arrivals} sampled objects got older than ${
+          Math.ceil(turnover.age / 1000)
+        } s in the late half of the run, and ${turnover.late.departures} of the old ones were released`
       },
       { label: "allocated", text: `in ${library ?? describeSite(at)}${by}` },
       ...waiting(turnover),
       ...finalizers,
       ...also.slice(0, mostOthers).map((other) => ({
         label: "also",
-        text: `memory allocated in ${describeSite(siteOf(other.site.frames[0]!))} stays, ${
+        text: `memory allocated in ${describeSite(siteOf(other.site.frames[0]!))} is retained, ${
           size(bytesPerSecond(other))
-        }/s more: another part of it, or another leak`
+        }/s more: another part of this leak, or another leak`
       }))
     ],
     cannotShow:
-      "What keeps them: only where they were allocated. A container that is still filling up looks the same until it is full.",
-    fix: advice(turnover, at, finalizers.length > 0),
-    docs: docsOf("memory-growth"),
-    fingerprint: fingerprint("memory-growth", at),
-    pid: observation.hello?.pid ?? 0
-  }
+      "which object keeps them; samples show the allocating function only. A container that is still filling up looks the same.",
+    fix: advice(turnover, at, finalizers.length > 0)
+  })
 }
 
-/** Of which the finding tells. */
+/** Other growing sites that a finding names. */
 const mostOthers = 3
 
-const suspicion = ({ site }: Judged, length: number, why: string): Suspicion => ({
-  rule: name,
+const suspicion = ({ site }: Judged, length: number, why: string): Omit<Suspicion, "rule"> => ({
   what: site.scope === "whole"
     ? "memory of the whole program grows"
     : `memory allocated in ${describeSite(siteOf(site.frames[0]!))} grows`,
   why,
-  wouldTake: `a run of ${Math.ceil(2 * length / 1000)} s`
+  wouldTake: LeakRule.runOf(2 * length)
 })

@@ -10,19 +10,19 @@
  * A group that was born in one bucket and died in another (or lives): milliseconds. `died` is `Infinity` for the living, `born` is
  * `-Infinity` for what was there before the window.
  */
-export interface Life {
+export interface Lifetime {
   readonly born: number
   readonly died: number
   readonly count: number
 }
 
-export interface Lives {
-  readonly bear: (born: number, count: number) => void
-  readonly die: (born: number, died: number, count: number) => void
+export interface Lifetimes {
+  readonly recordBirth: (born: number, count: number) => void
+  readonly recordDeath: (born: number, died: number, count: number) => void
   /** All that were ever born. */
   readonly born: () => number
   readonly living: () => number
-  readonly all: () => Iterable<Life>
+  readonly all: () => Iterable<Lifetime>
 }
 
 const maxBuckets = 600
@@ -33,11 +33,11 @@ const maxBuckets = 600
  * **Example**
  *
  * ```ts
- * import * as Lives from "./Lifetimes.ts"
+ * import * as Lifetimes from "./Lifetimes.ts"
  *
- * const lives = Lives.make()
- * lives.bear(0, 10)
- * lives.die(0, 5000, 4)
+ * const lives = Lifetimes.make()
+ * lives.recordBirth(0, 10)
+ * lives.recordDeath(0, 5000, 4)
  * console.log(lives.born(), lives.living()) // 10 6
  * ```
  */
@@ -46,7 +46,7 @@ export const make = (options?: {
   readonly bucketMs?: number | undefined
   /** Milliseconds that are remembered. Default: all. */
   readonly windowMs?: number | undefined
-}): Lives => {
+}): Lifetimes => {
   const windowMs = options?.windowMs
   let bucket = Math.max(options?.bucketMs ?? 1000, (windowMs ?? 0) / maxBuckets)
   // By bucket; what was born before the window is in the bucket -Infinity.
@@ -111,12 +111,12 @@ export const make = (options?: {
   const time = (index: number): number => index === -Infinity ? -Infinity : (index + 0.5) * bucket
 
   return {
-    bear: (t, count) => {
+    recordBirth: (t, count) => {
       reach(t)
       add(births, at(t), count)
       born += count
     },
-    die: (t, died, count) => {
+    recordDeath: (t, died, count) => {
       reach(Math.max(t, died))
       addDeath(at(t), at(died), count)
       dead += count
@@ -138,7 +138,7 @@ export const make = (options?: {
 
 /** The living by time of birth, in equal parts of the time from `start` to `end`, oldest first. */
 export const survivors = (
-  lives: Iterable<Life>,
+  lives: Iterable<Lifetime>,
   { end, start }: { readonly start: number; readonly end: number },
   parts = 20
 ): ReadonlyArray<number> => {

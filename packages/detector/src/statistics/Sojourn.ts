@@ -1,61 +1,62 @@
 /**
- * How long things had been there when they went.
+ * Waiting times: the age of things at their departure.
  *
  * **Details**
  *
- * Sojourn times tell a queue that grows from everything that only looks like one. Where the consumer keeps up they are the same early
- * and late; where a container is full, what goes is as old as it takes to fill it; where a batch is let go, the youngest of it is young.
- * Only where more comes than goes does each wait longer than the one before: by Little's law (1961), what waits on average is the rate
- * of arrivals times the time it waits. Of a share `s` that stays, what goes at `t` came at `(1 - s) t`, so its age grows by `s`, also
- * where it is let go in lumps and nothing else can be told.
+ * Sojourn times distinguish a queue that grows from what only looks like one. Where the consumer keeps up, they are the same early and
+ * late. Where a collection is full, a thing departs at the age that it takes to fill it. Where a batch is released, its youngest is
+ * young. Only where more arrive than depart does each wait longer than the one before: by Little's law (1961), the number that waits is
+ * the rate of arrivals times the time that each waits. If a share `s` stays, a thing that departs at `t` arrived at `(1 - s) t`, so its
+ * age grows by `s`, also where items are released in batches.
  */
-import type { Life } from "./Lifetimes.ts"
+import type { Lifetime } from "./Lifetimes.ts"
+import { limits } from "./limits.ts"
 import { kendall, senSlope } from "./Trend.ts"
 
-/** What the times say, in milliseconds. */
+/** The trend of waiting times, in milliseconds. */
 export interface Sojourn {
-  /** Standard deviations by which they get longer. */
+  /** Standard deviations of the growth. */
   readonly z: number
-  /** By how much they get longer in a millisecond. */
+  /** Growth in a millisecond. */
   readonly slope: number
   /** The same in the late half. */
   readonly slopeLate: number
-  /** How long the first that went had been there. */
+  /** The waiting time of the first departure. */
   readonly first: number
-  /** How long the last that went had been there. */
+  /** The waiting time of the last departure. */
   readonly last: number
 }
 
-/** Departures at one moment of which a tenth means something. */
-const fewest = 5
+/** Standard deviations of six sojourn times that each exceed the one before, less a rounding: chance does that once in 720. */
+export const longerZ = 2.6
 
 /**
- * Looks at what was born and died within a window, and lived for at least `youngest` milliseconds.
+ * The trend for things that were born and died within a window, and lived for at least `youngest` milliseconds.
  *
  * **Details**
  *
- * Departures are known by the reading that found them gone. Of each such group it is the youngest tenth that counts.
+ * A departure is known by the reading that found it. The youngest tenth of each such group counts.
  *
  * **Example**
  *
  * ```ts
- * import * as Lives from "./Lifetimes.ts"
+ * import * as Lifetimes from "./Lifetimes.ts"
  * import * as Sojourn from "./Sojourn.ts"
  *
  * // Ten come each second, five go.
- * const queue = Lives.make()
- * for (let second = 0; second < 30; second++) queue.bear(second * 1000, 10)
- * for (let second = 0; second < 30; second++) queue.die(Math.floor(second / 2) * 1000, second * 1000, 5)
+ * const queue = Lifetimes.make()
+ * for (let second = 0; second < 30; second++) queue.recordBirth(second * 1000, 10)
+ * for (let second = 0; second < 30; second++) queue.recordDeath(Math.floor(second / 2) * 1000, second * 1000, 5)
  *
  * console.log(Sojourn.of(queue.all(), { start: 0, end: 30_000 }, 3000).slope) // 0.5
  * ```
  */
 export const of = (
-  lives: Iterable<Life>,
+  lives: Iterable<Lifetime>,
   { end, start }: { readonly start: number; readonly end: number },
   youngest: number
 ): Sojourn => {
-  const groups = new Map<number, Array<Life>>()
+  const groups = new Map<number, Array<Lifetime>>()
   for (const life of lives) {
     const { born, died } = life
     if (born < start || died > end || died - born < youngest) continue
@@ -67,7 +68,7 @@ export const of = (
   const ages: Array<number> = []
   for (const [died, group] of [...groups].sort((a, b) => a[0] - b[0])) {
     const count = group.reduce((sum, life) => sum + life.count, 0)
-    if (count < fewest) continue
+    if (count < limits.points) continue
     times.push(died)
     ages.push(died - youngestTenth(group, count))
   }
@@ -82,8 +83,8 @@ export const of = (
 }
 
 /** When the oldest of the youngest tenth was born. */
-const youngestTenth = (group: ReadonlyArray<Life>, count: number): number => {
+const youngestTenth = (group: ReadonlyArray<Lifetime>, count: number): number => {
   let seen = 0
   const sorted = [...group].sort((a, b) => b.born - a.born)
-  return sorted.find((life) => (seen += life.count) > count / 10)!.born
+  return sorted.find((life) => (seen += life.count) > limits.few * count)!.born
 }

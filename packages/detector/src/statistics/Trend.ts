@@ -1,4 +1,5 @@
-/** Does a series of readings rise? Robust, rank-based answers for autocorrelated, drifting signals. */
+/** Robust, rank-based tests for a rise, for autocorrelated and drifting signals. */
+import { limits } from "./limits.ts"
 import type { Point } from "./TimeSeries.ts"
 
 /** The middle of some numbers, `NaN` of none. */
@@ -132,7 +133,7 @@ export const drift = (steps: ReadonlyArray<number>): number => {
  */
 export const rises = (values: ReadonlyArray<number>): boolean => {
   const late = values.slice(Math.ceil(values.length / 3))
-  if (late.length < 8) return false
+  if (late.length < limits.points) return false
   const slope = senSlope(late)
   const residuals = late.map((value, i) => value - slope * i)
   const middle = median(residuals)
@@ -141,7 +142,8 @@ export const rises = (values: ReadonlyArray<number>): boolean => {
   const lows = [late.slice(0, third), late.slice(third, 2 * third), late.slice(2 * third)].map((part) =>
     Math.min(...part)
   )
-  const goesOn = senSlope(late.slice(-Math.ceil(late.length / 2))) >= 0.5 * slope
-  return mannKendall(late) > 2.326 && slope * late.length > 3 * noise && goesOn && lows[0]! < lows[1]! &&
+  const goesOn = senSlope(late.slice(-Math.ceil(late.length / 2))) >= limits.most * slope
+  return mannKendall(late) > limits.suspected && slope * late.length > limits.sure * noise && goesOn &&
+    lows[0]! < lows[1]! &&
     lows[1]! < lows[2]!
 }

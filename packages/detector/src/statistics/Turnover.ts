@@ -12,13 +12,12 @@
  * Under the hypothesis "as many depart as arrive" the net of a window is a difference of two counts with about the same mean, so
  * net / √(arrivals + departures) is a standard normal variable (Przyborowski & Wilenski 1940, the test for two Poisson counts).
  */
-import { conclude } from "./classify.ts"
-import type { Classification } from "./classify.ts"
-import type { Life } from "./Lifetimes.ts"
+import { classify } from "./checks.ts"
+import type { Classification } from "./checks.ts"
+import type { Lifetime } from "./Lifetimes.ts"
+import { signalsOf } from "./signals.ts"
 import type * as Sojourn from "./Sojourn.ts"
-import { count } from "./TenuredCounts.ts"
 import type { Point } from "./TimeSeries.ts"
-import { zOf } from "./Window.ts"
 import type { Flow, Options, Window } from "./Window.ts"
 
 /**
@@ -43,8 +42,6 @@ export interface Turnover extends Classification {
   readonly old: number
   /** How far the number of old things ever fell below its highest, 0 to 1. */
   readonly fall: number
-  /** Standard deviations between arrivals and departures. */
-  readonly z: number
   /** Net arrivals a second in the late half. */
   readonly perSecond: number
 }
@@ -55,38 +52,58 @@ export interface Turnover extends Classification {
  * **Example**
  *
  * ```ts
- * import * as Lives from "./Lifetimes.ts"
+ * import * as Lifetimes from "./Lifetimes.ts"
  * import * as Turnover from "./Turnover.ts"
  *
- * const leak = Lives.make()
- * const cache = Lives.make()
+ * const leak = Lifetimes.make()
+ * const cache = Lifetimes.make()
  * for (let second = 0; second < 30; second++) {
- *   leak.bear(second * 1000, 5)
- *   cache.bear(second * 1000, 5)
- *   if (second >= 10) cache.die((second - 10) * 1000, second * 1000, 5)
+ *   leak.recordBirth(second * 1000, 5)
+ *   cache.recordBirth(second * 1000, 5)
+ *   if (second >= 10) cache.recordDeath((second - 10) * 1000, second * 1000, 5)
  * }
  * console.log(Turnover.judge(leak.all(), { start: 0, end: 30_000 }, 4000)._tag) // growing
  * console.log(Turnover.judge(cache.all(), { start: 0, end: 30_000 }, 4000)._tag) // steady
  * ```
  */
-export const judge = (lives: Iterable<Life>, window: Window, age: number, options: Options = {}): Turnover => {
-  // They may be told only once, and are looked at twice.
-  const all = [...lives]
-  const things = count(all, window, age, options)
-  const { emptiedAt, fall, last, late, old, perSecond, sojourn } = things
-  const said = conclude(things, options)
+export const judge = (
+  lifetimes: Iterable<Lifetime>,
+  window: Window,
+  age: number,
+  options: Options = {}
+): Turnover => {
+  // `lifetimes` may be a one-shot iterable, and is read twice.
+  const all = [...lifetimes]
+  const signals = signalsOf(all, window, age, options)
+  const { emptiedAt, fall, last, late, old, perSecond, sojourn } = signals
+  const found = classify(signals, options)
   // What was emptied began anew then: whether it fills ever more slowly since shows without what was before.
-  const since = said._tag === "growing" && !said.queue && emptiedAt !== undefined
+  const since = found._tag === "growing" && !found.queue && emptiedAt !== undefined
     ? judge(all, { start: emptiedAt, end: window.end }, age, options)
-    : said
-  const why = since._tag === "steady" ? "something emptied it, and it has not clearly grown since" : since.why
-  const doubt = { _tag: "unclear", why, behind: false, queue: false } as const
-  const counted = { age, late, last, old, sojourn, fall, z: zOf(late), perSecond }
-  return { ...counted, ...(said._tag === "growing" && since._tag !== "growing" ? doubt : said) }
+    : found
+  return {
+    age,
+    late,
+    last,
+    old,
+    sojourn,
+    fall,
+    perSecond,
+    ...(found._tag === "growing" && since._tag !== "growing" ? { ...since, ...sinceEmptied(since) } : found)
+  }
 }
 
+/** It was emptied, and growth since then is not sure. */
+const sinceEmptied = ({ _tag, why }: Classification) => ({
+  _tag: "unclear",
+  row: "emptied",
+  why: _tag === "steady" ? "it was emptied, and has not clearly grown since" : why,
+  behind: false,
+  queue: false
+} as const)
+
 /** How many more got old in the late half of a window than went, of those that go only what was born since some moment. */
-export const netOf = (lives: Iterable<Life>, { end, start }: Window, age: number, since = -Infinity): number => {
+export const netOf = (lives: Iterable<Lifetime>, { end, start }: Window, age: number, since = -Infinity): number => {
   const from = start + age
   const cut = end - (end - from) / 2
   let net = 0
@@ -103,7 +120,7 @@ export const netOf = (lives: Iterable<Life>, { end, start }: Window, age: number
  * individuals have no age, so a window in which the number just rises, for whatever reason, looks like a leak.
  */
 export const judgeGauge = (points: ReadonlyArray<Point>, window: Window): Turnover => {
-  const lives: Array<Life> = []
+  const lives: Array<Lifetime> = []
   for (let i = 1; i < points.length; i++) {
     const { t, value } = points[i]!
     const rise = value - points[i - 1]!.value

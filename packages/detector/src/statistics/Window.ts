@@ -21,10 +21,11 @@ export interface Flow {
 /** Arrivals without departures. */
 export const net = ({ arrivals, departures }: Flow): number => arrivals - departures
 
-/** Standard deviations between arrivals and departures. */
-export const zOf = (flow: Flow): number => net(flow) / Math.sqrt(Math.max(1, flow.arrivals + flow.departures))
+/** Standard deviations between arrivals and departures, each with its dispersion: a difference of two Poisson counts. */
+export const zOf = (flow: Flow, arrivals = 1, departures = 1): number =>
+  net(flow) / Math.sqrt(Math.max(1, arrivals * flow.arrivals + departures * flow.departures))
 
-/** What is known of a program beside its lives. */
+/** What is known of a program beside the lifetimes. */
 export interface Options {
   /** The program had no more to do at the end than before. Then growth with departures is growth as well. */
   readonly steadyTraffic?: boolean | undefined

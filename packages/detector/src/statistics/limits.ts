@@ -1,48 +1,49 @@
-/** The limits of the statistic, each with its reason. */
+/**
+ * Every number on which a verdict depends.
+ *
+ * **Details**
+ *
+ * Most decisions share a few levels: two of certainty (`sure`, `suspected`) and three of share (`most`, `many`, `few`). Each other number
+ * has its own reason. A test moves each number down and up and sees a case fail on both sides, or the number is derived, and its comment
+ * says from what.
+ */
 export const limits = {
-  /** Standard deviations: one false alarm in 740 looks at a site whose old things just come and go. */
-  z: 3,
-  /** A rule, not an accident: at least half of what gets old stays. */
-  share: 0.5,
-  /** Fewer arrivals than this can be told by nobody from a bounded thing that is a little larger. */
+  /** Standard deviations from which growth is reported: chance exceeds them once in 740 looks. */
+  sure: 3,
+  /** Standard deviations from which growth is reported although much departs: bursts of long work reach three. */
+  certain: 4,
+  /** Standard deviations from which a longer run is worth its time: chance exceeds them once in 44 looks. */
+  suspected: 2,
+  /** The share from which something is the rule. */
+  most: 1 / 2,
+  /** The share from which something is not an exception. */
+  many: 1 / 4,
+  /** The share up to which something is an exception. */
+  few: 1 / 10,
+  /** Old arrivals without which nothing is called growing: fewer are a bounded collection that is a little larger. */
   arrivals: 10,
-  /** From here on a suspicion is worth another look; a share of the fewest arrivals. */
-  suspiciousZ: 2.2,
-  suspiciousShare: 0.6,
-  /** Where many depart, at least this share must stay, by more standard deviations: bursts of long work reach three. */
-  behind: 0.25,
-  behindZ: 4,
-  /** Where what goes had to wait ever longer, less will do: a queue near its limit wanders by a few hundredths of what comes. */
-  line: 0.1,
-  /** Six sojourn times, each longer than the one before: once in 720, and z is 2.63. */
-  sojournZ: 2.6,
-  /** They must get longer by what stays: half a group of departures more or less makes as much less, */
-  sojournLeast: 0.5,
-  /** and no more than this much more: of what was there from the start the age grows by all of the time. */
-  sojournMost: 1.5,
-  /** And as fast late as on the whole: a delay that is about to settle gets longer more slowly. */
-  sojournGoesOn: 0.9,
-  /** Growth that is this surely slower than before may be a container that fills: the price of a wrong "leak" is the higher one. */
-  slowerZ: 2,
-  /** So surely must the last fifth fall short: a lull is no end. */
-  stopsZ: 2.5,
-  /** This share of departures is more than the noise of a leak. */
-  many: 0.2,
-  /** What ever fell by more than half is emptied by somebody now and then. */
-  fall: 0.5,
-  /** Unless that was when there was but this share of what there is at the most: a queue that has just begun to grow. */
-  small: 0.1,
-  /** Nor in this first part of the time: a queue that has just begun to grow may be emptied in a moment. */
-  beginning: 0.25,
-  /** What lost this share at once was emptied by somebody, */
-  emptied: 0.25,
-  /** and is left alone for so many times as long as it took until then. */
-  patience: 2,
-  /** Of ten arrivals at any time, more than this share come within a fifth of the time once in 120 leaks; a burst has them all there. */
-  atOnce: 2 / 3,
-  /** Where this share of the departures is one event, their number is a sample of one. */
-  lump: 0.8,
-  lumpyShare: 0.15,
-  /** The beginning of a window is start-up. */
-  warmUp: 0.1
+  /** Points without which a trend means nothing: of five in random order, one order in 120 rises all the way. */
+  points: 5,
+  /** Fibers of one site that are worth a look. Derived: fibers are counted, not sampled, and at two their net exceeds √2 standard deviations. */
+  fibers: 3,
+  /**
+   * Bytes of old growth at one site in the late half of 30 s below which nothing is called growing. V8 and Node retain up to 74 KB for
+   * themselves while a program warms up: feedback, code, pools.
+   */
+  siteBytes: 128 * 1024,
+  /** The same for the whole program. Derived: V8 discards code that did not run for a while, and compiles it again: up to 0.7 MB a minute. */
+  programBytes: 1024 * 1024,
+  /** Milliseconds: anything younger may be work in progress. Derived: a fiber is reported after 2 s, and 1 s is one interval. */
+  youngest: 3000,
+  /** The part of a run at which a thing is old: one sixth. In a run of 30 s that is 5 s, and 12 s are left to count late arrivals. */
+  ageParts: 6,
+  /**
+   * Milliseconds: a fiber that waits for a timer of at most this length is slow work. It is the longest time that Node gives a request by
+   * default, so derived, and a run in which such a timer fires twice takes ten minutes.
+   */
+  longestTimer: 300_000,
+  /** Milliseconds before which nothing is called a leak: derived, the quarters of a shorter run are shorter than `youngest`. */
+  leakAfter: 14_000,
+  /** Milliseconds before which nothing is called ok: derived, the late half then holds ten seconds of old arrivals. */
+  okAfter: 25_000
 } as const

@@ -3,7 +3,7 @@ import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { convicts } from "../../src/Finding.ts"
+import { isLeak } from "../../src/Finding.ts"
 import type { Run } from "../support/Fiberscope.ts"
 import { fiberscope, fixture, node } from "../support/Fiberscope.ts"
 
@@ -37,7 +37,7 @@ describe("fiberscope run, on a program that leaks", { timeout: 90_000 }, () => {
   it("finds it, names the fork site and the line it waits at, and says so with its exit code", () => {
     assert.strictEqual(pretty.code, 23, pretty.stderr)
     assert.strictEqual(pretty.stdout.toString(), "serving\n")
-    const [finding] = pretty.report!.findings.filter(convicts)
+    const [finding] = pretty.report!.findings.filter(isLeak)
     assert.strictEqual(pretty.report!.verdict, "leak")
     assert.strictEqual(finding!.kind, "fiber-growth")
     assert.strictEqual(finding!.site.name, "handle")
@@ -65,7 +65,7 @@ describe("fiberscope run, on a program that leaks", { timeout: 90_000 }, () => {
   })
 
   it("gives the line of the fork with --sites all, and its cost", () => {
-    const [finding] = exact.report!.findings.filter(convicts)
+    const [finding] = exact.report!.findings.filter(isLeak)
     assert.strictEqual(finding!.site.line, 9)
     assert.isAbove(exact.report!.processes[0]!.forkLines!.stacks, 200)
   })

@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { mergeCauses, ofFibersThatMayEnd } from "../../src/diagnosis/mergeFindings.ts"
+import { defaultRules } from "../../src/diagnosis/Diagnosis.ts"
+import { mergeFindings, ofFibersThatMayEnd } from "../../src/diagnosis/mergeFindings.ts"
+import type { Finding } from "../../src/Finding.ts"
 import * as Observation from "../../src/observation/Observation.ts"
 import { finding } from "../support/finding.ts"
 import { observe, place } from "../support/simulate.ts"
@@ -16,9 +18,12 @@ const library = { site: { name: "set", file: "/app/node_modules/effect/dist/Metr
 
 const kinds = (findings: ReadonlyArray<{ readonly kind: string }>) => findings.map(({ kind }) => kind)
 
-describe("Causes", () => {
+const merge = (findings: ReadonlyArray<Finding>, observation: Observation.Observation) =>
+  mergeFindings(findings, observation, defaultRules)
+
+describe("mergeFindings", () => {
   it("takes memory that was allocated in a file of leaking fibers for evidence against them", () => {
-    const [merged, ...others] = mergeCauses([memory, fibers], nothing)
+    const [merged, ...others] = merge([memory, fibers], nothing)
     assert.deepStrictEqual(others, [])
     assert.deepInclude(merged, { kind: "fiber-growth", bytes: 5000 })
     assert.deepStrictEqual(merged!.evidence, [
@@ -29,17 +34,17 @@ describe("Causes", () => {
 
   it("knows the files where the fibers wait and where the memory's callers are", () => {
     const waiting = { ...fibers, site: { name: "span" }, waits: [elsewhere.site] }
-    assert.deepStrictEqual(kinds(mergeCauses([waiting, { ...memory, ...elsewhere }], nothing)), ["fiber-growth"])
+    assert.deepStrictEqual(kinds(merge([waiting, { ...memory, ...elsewhere }], nothing)), ["fiber-growth"])
     const called = { ...memory, ...library, chain: [fibers.site] }
-    assert.deepStrictEqual(kinds(mergeCauses([fibers, called], nothing)), ["fiber-growth"])
+    assert.deepStrictEqual(kinds(merge([fibers, called], nothing)), ["fiber-growth"])
   })
 
   it("takes memory of nobody but libraries for the run loop's", () => {
-    assert.deepStrictEqual(kinds(mergeCauses([fibers, { ...memory, ...library }], nothing)), ["fiber-growth"])
+    assert.deepStrictEqual(kinds(merge([fibers, { ...memory, ...library }], nothing)), ["fiber-growth"])
   })
 
   it("keeps memory that comes from elsewhere as a leak of its own", () => {
-    const merged = mergeCauses([fibers, { ...memory, ...elsewhere }], nothing)
+    const merged = merge([fibers, { ...memory, ...elsewhere }], nothing)
     assert.deepStrictEqual(kinds(merged), ["fiber-growth", "memory-growth"])
     assert.strictEqual(merged[0]!.bytes, 0)
   })
@@ -47,33 +52,33 @@ describe("Causes", () => {
   it("takes sockets and buffers for evidence against what has a place in the source, and alone for leaks", () => {
     const sockets = finding("resource-growth", { summary: "70 sockets" })
     const buffers = finding("off-heap-growth", { summary: "3 MB of buffers" })
-    const merged = mergeCauses([sockets, fibers, buffers], nothing)
+    const merged = merge([sockets, fibers, buffers], nothing)
     assert.deepStrictEqual(kinds(merged), ["fiber-growth"])
     assert.deepStrictEqual(merged[0]!.evidence.map(({ text }) => text), ["4", "70 sockets", "3 MB of buffers"])
-    assert.deepStrictEqual(kinds(mergeCauses([sockets, buffers], nothing)), ["resource-growth", "off-heap-growth"])
+    assert.deepStrictEqual(kinds(merge([sockets, buffers], nothing)), ["resource-growth", "off-heap-growth"])
   })
 
   it("takes an object that gets larger beside others that stay for the table that holds them", () => {
     const others = finding("memory-growth", { summary: "memory allocated in a stays" })
     const table = finding("memory-growth", { rule: "LargeObjectGrowth", summary: "what is allocated in b gets larger" })
-    const merged = mergeCauses([others, table], Observation.make())
+    const merged = merge([others, table], Observation.make())
     assert.deepStrictEqual(merged.map(({ summary }) => summary), ["memory allocated in a stays"])
     assert.deepInclude(merged[0]!.evidence, { label: "memory-growth", text: "what is allocated in b gets larger" })
-    assert.strictEqual(mergeCauses([table], Observation.make()).length, 1)
+    assert.strictEqual(merge([table], Observation.make()).length, 1)
   })
 
   it("leaves notes alone", () => {
     const note = finding("heap-growth", { severity: "info" })
-    assert.deepStrictEqual(mergeCauses([note], rising), [note])
+    assert.deepStrictEqual(merge([note], rising), [note])
   })
 
   it("adds how fast the heap floor rises and when it reaches the limit", () => {
-    const [merged] = mergeCauses([memory], rising)
+    const [merged] = merge([memory], rising)
     assert.deepStrictEqual(merged!.evidence.at(-1), {
       label: "heap floor",
-      text: "it rises by 3600 MB/h; at this rate the heap limit is reached in 33 minutes"
+      text: "it rises by 3.5 GB/h; at this rate the heap limit is reached in 33 minutes"
     })
-    assert.strictEqual(mergeCauses([memory], level)[0]!.evidence.length, 1)
+    assert.strictEqual(merge([memory], level)[0]!.evidence.length, 1)
   })
 
   it("takes memory for that of fibers of its file while nobody knows how long those live", () => {

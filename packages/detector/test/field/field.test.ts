@@ -120,8 +120,7 @@ describe("whether a verdict is true", () => {
 
   it("is unsure of an `ok` whose limit is above the leak", () => {
     const slow: Program = { ...leaks, truth: { ...leaks.truth, bytesPerSecond: 5000 } }
-    const ok = (limit: string) =>
-      report("ok", { because: `nothing piled up; a leak slower than ${limit} in one function would not have shown` })
+    const ok = (limit: string) => report("ok", { because: `no leak found (detection limit: ${limit} in one function)` })
     assert.strictEqual(judge(slow, ok("9 KB/s")).is, "unsure")
     assert.strictEqual(judge(slow, ok("4 KB/s")).is, "untrue")
     assert.strictEqual(judge(slow, ok("5001 B/s")).is, "unsure")

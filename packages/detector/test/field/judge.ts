@@ -1,5 +1,5 @@
 /** Whether a report saw a program, and whether its verdict is true: pure functions over the report. */
-import { convicts } from "../../src/Finding.ts"
+import { isLeak } from "../../src/Finding.ts"
 import { describeSite } from "../../src/places/Site.ts"
 import type { Report } from "../../src/report/Report.ts"
 import type { Program } from "./Program.ts"
@@ -33,7 +33,7 @@ const units: Readonly<Record<string, number>> = { B: 1, KB: 1024, MB: 1024 ** 2 
 
 /** The bytes a second below which a leak would not have shown, as a report with the verdict `ok` says. */
 export const limitOf = (because: string): number | undefined => {
-  const [, number, unit] = /a leak slower than (\d+) (B|KB|MB)\/s in one function would not have shown/.exec(because) ??
+  const [, number, unit] = /detection limit: (\d+) (B|KB|MB)\/s in one function/.exec(because) ??
     []
   return number === undefined ? undefined : Number(number) * units[unit!]!
 }
@@ -59,7 +59,7 @@ export const judge = (
     }
   }
   if (!verdicts.includes(report.verdict)) return { is: "untrue", why: `it is ${verdicts[0]}: ${why}` }
-  const findings = report.findings.filter(convicts)
+  const findings = report.findings.filter(isLeak)
   if (report.verdict !== "leak" || named === undefined) return { is: "true", why: report.because }
   const names = findings.flatMap(({ chain, site, summary, waits }) => [
     summary,

@@ -17,7 +17,7 @@ const process = {
   node: "v24.0.0",
   effect: ["4.1.0"],
   verdict: "ok",
-  because: "nothing piled up in 30 s; a leak slower than 25 KB/s in one function would not have shown",
+  because: "no leak found in 30 s (detection limit: 25 KB/s in one function)",
   durationMs: 30_000,
   fibers: { started: 12_345, ended: 12_200, abandoned: 0, live: 145 },
   readings: { count: 12, pausedMs: 345.6 },
@@ -118,7 +118,7 @@ describe("report/text", () => {
     expect(renderText(ok)).toMatchInlineSnapshot(`
       "
       fiberscope  OK
-        nothing piled up in 30 s; a leak slower than 25 KB/s in one function would not have shown
+        no leak found in 30 s (detection limit: 25 KB/s in one function)
 
         live fibers  ▁▄█▁▄█▁▄█▁▄█▁▄█▁▄█▁▄█▁▄█▁▄█▁▄█                    10 → 12
         heap floor   ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁                    19.1 MB → 19.1 MB
@@ -153,7 +153,8 @@ describe("report/text", () => {
            born   ████████ start → end of the run: those alive now, by birth
            why    arrivals and departures: of the fibers that got older than 4 s, 537 arrived in the late
                   half of the run and 0 ended (z = 23.2)
-           sure   99.0 %. Cannot show: Whether they would end later than this run took to look.
+           by     row "growing" of docs/rules.md, 4.2 standard deviations
+           note   this cannot show Whether they would end later than this run took to look.
            fix    In handler: fork in a scope that ends with the work (Effect.forkScoped or FiberSet
                   instead of forkDetach).
            more   docs/rules.md#fiber-growth
@@ -174,11 +175,10 @@ describe("report/text", () => {
       fiberscope  UNDECIDED
         9 s are too short to call anything ok; it would take a run of 30 s
 
-        undecided  pid 42  /app/src/server.ts: 12 345 fibers, 145 live; nothing piled
-        up in 30 s; a leak slower than 25 KB/s in one function would not have shown
-        ok         pid 43, worker 2  /app/src/server.ts: 12 345 fibers, 145 live;
-        nothing piled up in 30 s; a leak slower than 25 KB/s in one function would not
-        have shown
+        undecided  pid 42  /app/src/server.ts: 12 345 fibers, 145 live; no leak found
+        in 30 s (detection limit: 25 KB/s in one function)
+        ok         pid 43, worker 2  /app/src/server.ts: 12 345 fibers, 145 live; no
+        leak found in 30 s (detection limit: 25 KB/s in one function)
 
         note: the heap floor grew from 10.0 MB to 20.0 MB, more than 1.5 times.
         Whether it goes on.

@@ -66,7 +66,7 @@ describe("FiberGrowth", () => {
     assert.isAtLeast(judged.filter((tag) => tag === "Warn").length, 47)
   })
 
-  it("waits for a timer to fire before it accuses fibers that wait for one, where a run can be long enough", () => {
+  it("reports fibers that wait for a timer only where no run can be long enough to see it fire", () => {
     const lives = Array.from({ length: 150 }, (_, i): Life => [i * 200, Infinity])
     const judged = (timers: ReadonlyArray<number>, looked = timers.length) => {
       const observation = observe(30, { idle: lives }, {
@@ -79,9 +79,9 @@ describe("FiberGrowth", () => {
       judgement._tag === "Recheck" && judgement.suspicions.map(({ why }) => why).join()
     )
     assert.deepStrictEqual(because, [
-      "each waits for a timer of 60 s, and the run was not long enough to see them end",
-      "146 fibers of idle (src/idle.ts:7:3) live, ever more of them, and each waits for a timer of 60 s, and the run was not long "
-      + "enough to see them end"
+      "each waits for a timer of 60 s, and the run was too short to see them end",
+      "146 fibers of idle (src/idle.ts:7:3) live, and their number rises, and each waits for a timer of 60 s, and the run was too "
+      + "short to see them end"
     ])
     for (const [timers, looked] of [[[1000, 1000]], [[3_600_000]], [[60_000], 2], [[]]] as const) {
       assert.deepStrictEqual(judged(timers, looked).map(({ _tag }) => _tag), ["Warn", "Warn"], `${timers} of ${looked}`)
@@ -188,7 +188,7 @@ describe("FiberGrowth", () => {
     ])
     assert.include(
       judged.findings[0]!.evidence.map(({ text }) => text),
-      "5 of those looked at wait at src/jobs.ts:37:9"
+      "5 of those that were inspected wait at src/jobs.ts:37:9"
     )
   })
 })
@@ -235,7 +235,10 @@ describe("fibers without a name", () => {
     assert(judged._tag === "Warn")
     const [{ site, summary }] = judged.findings as [Finding]
     assert.deepStrictEqual([site.name, site.line], ["fetchNews", 9])
-    assert.match(summary, /^146 fibers that nothing names never ended, along with what fetchNews \(src\/news\.ts:9:3\)/)
+    assert.match(
+      summary,
+      /^146 unnamed fibers never ended; they are likely related to allocations in fetchNews \(src\/news\.ts:9:3\)/
+    )
   })
 
   it("are looked at a few times, and not for ever when they wait in nobody's code", () => {
@@ -282,7 +285,10 @@ describe("ResourceGrowth", () => {
       return judged._tag === "Warn" ? judged.findings[0]! : undefined
     }
     assert.strictEqual(named(fibers)!.site.name, "watch")
-    assert.match(named(fibers)!.summary, /^\d+ resources of type Timeout .* along with fibers that are forked in watch/)
+    assert.match(
+      named(fibers)!.summary,
+      /^\d+ resources of type Timeout .* together with fibers that are forked in watch/
+    )
     assert.strictEqual(named([])!.site.name, "Timeout")
   })
 })
@@ -295,10 +301,10 @@ describe("ResourceGrowth, of file descriptors", () => {
 
   it("tells of files that are not closed, and of sockets only once", () => {
     assert.deepStrictEqual(judge((s) => ({ FileDescriptor: 20 + 12 * s })), [
-      "380 file descriptors are in use, ever more of them"
+      "380 file descriptors are open, and the number rises"
     ])
     assert.deepStrictEqual(judge((s) => ({ FileDescriptor: 20 + 12 * s, TCPSocketWrap: 12 * s })), [
-      "360 resources of type TCPSocketWrap are open, ever more of them"
+      "360 resources of type TCPSocketWrap are open, and the number rises"
     ])
     assert.strictEqual(judge((s) => ({ FileDescriptor: 20 + s % 7 })), "Ok")
   })

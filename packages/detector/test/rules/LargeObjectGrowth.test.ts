@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { Message } from "../../src/agent/Protocol.ts"
 import type { Observation } from "../../src/observation/Observation.ts"
 import { LargeObjectGrowth } from "../../src/rules/LargeObjectGrowth.ts"
-import * as Lows from "../../src/statistics/Minima.ts"
+import * as Minima from "../../src/statistics/Minima.ts"
 import { observe, place } from "../support/simulate.ts"
 
 const mb = 1024 * 1024
@@ -70,13 +70,13 @@ describe("LargeObjectGrowth", () => {
   })
 })
 
-describe("Lows.doubling", () => {
+describe("Minima.doubling", () => {
   const window = { start: 0, end: 64_000 }
   const points = (value: (second: number) => number) =>
     Array.from({ length: 65 }, (_, second) => ({ t: 1000 * second, value: value(second) }))
 
   it("knows what grows twice as much in twice the time from what fills up and from what swings", () => {
-    const grown = (value: (second: number) => number) => Lows.doubling(points(value), window, 10)?.grown
+    const grown = (value: (second: number) => number) => Minima.doubling(points(value), window, 10)?.grown
     assert.strictEqual(grown((second) => second), 32)
     assert.strictEqual(grown((second) => 2 ** Math.ceil(Math.log2(Math.max(1, second)))), 32)
     assert.strictEqual(grown((second) => 100 * (1 - Math.exp(-second / 20))), undefined)
@@ -85,12 +85,12 @@ describe("Lows.doubling", () => {
   })
 
   it("says how slow a rise it would have missed", () => {
-    assert.strictEqual(Lows.detectable(points(() => 7)), 0)
-    assert.strictEqual(Lows.detectable([]), Infinity)
+    assert.strictEqual(Minima.detectable(points(() => 7)), 0)
+    assert.strictEqual(Minima.detectable([]), Infinity)
     const noisy = points((second) => 10 * ((second * 7919) % 13))
-    const limit = Lows.detectable(noisy)
+    const limit = Minima.detectable(noisy)
     const rising = (perSecond: number) =>
-      Lows.judge(noisy.map(({ t, value }) => ({ t, value: value + perSecond * t / 1000 })), 0)._tag
+      Minima.judge(noisy.map(({ t, value }) => ({ t, value: value + perSecond * t / 1000 })), 0)._tag
     assert.strictEqual(rising(limit * 1.5), "rising")
   })
 })

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Lives from "../../src/statistics/Lifetimes.ts"
+import * as Lifetimes from "../../src/statistics/Lifetimes.ts"
 import type { Random } from "../support/random.ts"
 import { random, seeds } from "../support/random.ts"
 
@@ -10,7 +10,7 @@ interface Model {
 
 /** Lets things be born, at most a minute late, and die; answers every one of them and the last moment. */
 const play = (
-  lives: Lives.Lives,
+  lives: Lifetimes.Lifetimes,
   chance: Random,
   stepMs: number
 ): { readonly model: ReadonlyArray<Model>; readonly now: number } => {
@@ -21,20 +21,20 @@ const play = (
     if (chance.next() < 0.6 || model.length === 0) {
       const count = chance.integer(1, 3)
       const born = Math.max(0, now - chance.pick([0, 0, chance.between(0, 60_000)]))
-      lives.bear(born, count)
+      lives.recordBirth(born, count)
       for (let i = 0; i < count; i++) model.push({ born, died: Infinity })
     } else {
       const one = chance.pick(model)
       if (one.died < Infinity) continue
       one.died = now
-      lives.die(one.born, now, 1)
+      lives.recordDeath(one.born, now, 1)
     }
   }
   return { model, now }
 }
 
 /** Groups as text, however they were split. */
-const groups = (all: Iterable<Lives.Life>): ReadonlyMap<string, number> => {
+const groups = (all: Iterable<Lifetimes.Lifetime>): ReadonlyMap<string, number> => {
   const out = new Map<string, number>()
   for (const { born, count, died } of all) {
     const key = `${born} → ${died}`
@@ -53,7 +53,7 @@ describe("Lives", () => {
     for (const seed of seeds(300)) {
       const chance = random(seed)
       const bucketMs = chance.pick([100, 1000])
-      const lives = Lives.make({ bucketMs })
+      const lives = Lifetimes.make({ bucketMs })
       const { model } = play(lives, chance, chance.pick([10, 1000, 60_000]))
       const last = Math.max(...model.flatMap(({ born, died }) => (died < Infinity ? [born, died] : [born])))
       let bucket = bucketMs
@@ -75,7 +75,7 @@ describe("Lives", () => {
     for (const seed of seeds(300)) {
       const chance = random(seed)
       const windowMs = chance.pick([5000, 60_000, 1_200_000])
-      const lives = Lives.make({ windowMs })
+      const lives = Lifetimes.make({ windowMs })
       const { model } = play(lives, chance, chance.pick([10, 1000, 60_000]))
       const bucket = Math.max(1000, windowMs / 600)
       const last = Math.max(...model.flatMap(({ born, died }) => (died < Infinity ? [born, died] : [born])))
@@ -99,10 +99,10 @@ describe("Lives", () => {
   })
 
   it("takes no more groups for a day than for ten minutes", () => {
-    const lives = Lives.make()
+    const lives = Lifetimes.make()
     for (let second = 0; second < 86_400; second++) {
-      lives.bear(second * 1000, 3)
-      if (second >= 5) lives.die((second - 5) * 1000, second * 1000, 3)
+      lives.recordBirth(second * 1000, 3)
+      if (second >= 5) lives.recordDeath((second - 5) * 1000, second * 1000, 3)
     }
     assert.isAtMost([...lives.all()].length, 2 * 600)
     assert.strictEqual(lives.living(), 15)

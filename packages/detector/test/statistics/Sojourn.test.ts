@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Lives from "../../src/statistics/Lifetimes.ts"
+import * as Lifetimes from "../../src/statistics/Lifetimes.ts"
 import * as Sojourn from "../../src/statistics/Sojourn.ts"
 import * as Turnover from "../../src/statistics/Turnover.ts"
 import { random, seeds } from "../support/random.ts"
@@ -9,11 +9,11 @@ const youngest = 3000
 
 type Life = readonly [born: number, died: number]
 
-const record = (lives: ReadonlyArray<Life>): Lives.Lives => {
-  const out = Lives.make()
+const record = (lives: ReadonlyArray<Life>): Lifetimes.Lifetimes => {
+  const out = Lifetimes.make()
   for (const [born, died] of lives) {
-    out.bear(born, 1)
-    if (died < window.end) out.die(born, died, 1)
+    out.recordBirth(born, 1)
+    if (died < window.end) out.recordDeath(born, died, 1)
   }
   return out
 }
@@ -71,7 +71,7 @@ describe("Sojourn", () => {
     assert.strictEqual(early.last, 0)
   })
 
-  it("convicts a queue that lets go in lumps, which nothing else can tell from a batch", () => {
+  it("isLeak a queue that lets go in lumps, which nothing else can tell from a batch", () => {
     const lives = queue(20, 12, 3000)
     assert.strictEqual(judge(lives)._tag, "growing")
     assert.isTrue(judge(lives).queue)
@@ -87,15 +87,15 @@ describe("Sojourn", () => {
     )
   })
 
-  it("convicts one that has just let go of a lump twice as large as the one before", () => {
+  it("isLeak one that has just let go of a lump twice as large as the one before", () => {
     const two = { start: 0, end: 120_000 }
     const lumps = [6500, 9500, 13_500, 23_500, 38_500, 63_500, 110_500]
-    const lives = Lives.make()
+    const lives = Lifetimes.make()
     // Ten come each second, six of ten have been served: that much goes with each lump.
     for (let born = 0; born < two.end; born += 100) {
-      lives.bear(born, 1)
+      lives.recordBirth(born, 1)
       const gone = lumps.find((lump) => born < 0.6 * lump)
-      if (gone !== undefined) lives.die(born, gone, 1)
+      if (gone !== undefined) lives.recordDeath(born, gone, 1)
     }
     const judged = (options: { readonly youngest?: number }) =>
       Turnover.judge(lives.all(), two, 20_000, { steadyTraffic: true, ...options })._tag

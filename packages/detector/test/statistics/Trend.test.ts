@@ -84,7 +84,7 @@ describe("Trend", () => {
     assert.isTrue(Trend.rises(line(30).map((value) => 1e8 + 4096 * Math.floor(value / 2))))
     assert.isFalse(Trend.rises(Array(30).fill(7)))
     assert.isFalse(Trend.rises(line(30, -1)))
-    assert.isFalse(Trend.rises(line(11)))
+    assert.isFalse(Trend.rises(line(6)))
     assert.isFalse(Trend.rises(line(30).map((value, i) => (i === 26 ? 11 : value))), "it was all the way down again")
   })
 

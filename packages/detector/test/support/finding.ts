@@ -1,12 +1,19 @@
 import type { Finding, Kind } from "../../src/Finding.ts"
 import { docsOf } from "../../src/Finding.ts"
 
+/** The default rule of a kind. */
+const rules: Readonly<Record<string, string>> = {
+  "memory-growth": "SurvivorGrowth",
+  "resource-growth": "ResourceGrowth",
+  "off-heap-growth": "OffHeapGrowth"
+}
+
 /** A finding of a kind, with what is to be different. */
 export const finding = (kind: Kind, different?: Partial<Finding>): Finding => ({
   kind,
-  rule: "ARule",
+  rule: rules[kind] ?? "ARule",
   severity: "error",
-  confidence: 0.99,
+  decided: { row: "growing", z: 4.2 },
   summary: `a ${kind}`,
   site: { name: "handler", file: "/app/src/server.ts", line: 42, column: 7 },
   chain: [],

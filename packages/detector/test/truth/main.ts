@@ -4,7 +4,8 @@
  *
  * Options: `--for 15,30,120` (seconds), `--part first|second|…`, `--only name`, `--jobs n`, `--keep folder` (reports and recordings),
  * `--again` (nothing is run: what was recorded in that folder is judged once more, by the rules of today), and with it `--readings n`
- * (as if there had been so many readings only).
+ * (as if there were only n readings). `--pack` writes what was recorded in the folder, for 30 seconds, into `recordings.ndjson.zst`, which
+ * `replay.test.ts` judges; `--root` is the workspace in which it was recorded.
  */
 import { Effect } from "effect"
 import { spawn } from "node:child_process"
@@ -17,16 +18,17 @@ import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { diagnose } from "../../src/diagnosis/Diagnosis.ts"
 import type { Verdict } from "../../src/diagnosis/Diagnosis.ts"
-import { convicts } from "../../src/Finding.ts"
+import { isLeak } from "../../src/Finding.ts"
 import type { Finding, Site } from "../../src/Finding.ts"
 import type { Observation } from "../../src/observation/Observation.ts"
 import * as Recording from "../../src/observation/Recording.ts"
 import { describeSite } from "../../src/places/Site.ts"
 import * as Sources from "../../src/places/Sources.ts"
 import * as Report from "../../src/report/Report.ts"
-import { okAfterMs } from "../../src/statistics/minimumObservation.ts"
+import { limits } from "../../src/statistics/limits.ts"
 import { programs } from "../corpus/manifest.ts"
 import type { Program } from "../corpus/manifest.ts"
+import { pack } from "./recordings.ts"
 import { thinned } from "./thinned.ts"
 
 const { values } = parseArgs({
@@ -37,7 +39,9 @@ const { values } = parseArgs({
     jobs: { type: "string", default: "4" },
     keep: { type: "string" },
     again: { type: "boolean", default: false },
-    readings: { type: "string" }
+    readings: { type: "string" },
+    pack: { type: "boolean", default: false },
+    root: { type: "string", default: fileURLToPath(new URL("../../../..", import.meta.url)).replace(/\/$/, "") }
   }
 })
 
@@ -93,7 +97,7 @@ const judge = (program: Program, seconds: number): Result => {
   const { because, findings, verdict } = values.again
     ? Report.make({ ...replay, processes, version: "" })
     : JSON.parse(readFileSync(`${base}.json`, "utf8")) as Report.Report
-  const finding = findings.find(convicts)
+  const finding = findings.find(isLeak)
   // Of several processes, it is the one with the verdict that counts.
   const verdicts = processes.find(({ diagnosis }) => diagnosis.verdict === verdict)
   const times = said.get(verdicts?.observation as Observation) ?? []
@@ -167,7 +171,7 @@ const times = (results: ReadonlyArray<Result>): string => {
 
 /** In a run that is too short to call anything ok, a healthy program is undecided. */
 const isWrong = ({ named, program, verdict }: Result, seconds: number): boolean =>
-  program.expected === "ok" && seconds * 1000 < okAfterMs ?
+  program.expected === "ok" && seconds * 1000 < limits.okAfter ?
     verdict !== "undecided" :
     program.slow ?
     verdict === "ok" || verdict === "failed" :
@@ -192,5 +196,12 @@ for (const seconds of values.for.split(",").map(Number)) {
       `  ${program.name.padEnd(28)} is ${program.expected.padEnd(5)} said ${verdict.padEnd(9)} ${site}${where}`
     )
   }
+}
+if (values.pack) {
+  const recordings = chosen.map((program) => ({
+    name: program.name,
+    text: readFileSync(`${baseOf(program, 30)}.ndjson`, "utf8")
+  }))
+  pack(recordings, values.root)
 }
 if (values.keep === undefined) rmSync(folder, { recursive: true, force: true })

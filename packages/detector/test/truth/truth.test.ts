@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import process from "node:process"
 import { fileURLToPath } from "node:url"
-import { convicts } from "../../src/Finding.ts"
+import { isLeak } from "../../src/Finding.ts"
 import { programs } from "../corpus/manifest.ts"
 import { fiberscope } from "../support/Fiberscope.ts"
 
@@ -24,7 +24,7 @@ describe.concurrent("the corpus", { timeout: 120_000 }, () => {
       flags: ["--for", `${seconds}s`],
       env: { CORPUS_SECONDS: String(seconds) }
     })
-    const [finding] = run.report!.findings.filter(convicts)
+    const [finding] = run.report!.findings.filter(isLeak)
     if (program.expected === "ok") {
       assert.isUndefined(finding, run.stderr)
       return

@@ -1,44 +1,47 @@
 /** Numbers of which only the sum is known, and that should not rise: handles, gauges, series of a metric. */
 import type { Observation } from "../../observation/Observation.ts"
 import { limits } from "../../statistics/limits.ts"
-import * as Lows from "../../statistics/Minima.ts"
+import * as Minima from "../../statistics/Minima.ts"
 import type { Point } from "../../statistics/TimeSeries.ts"
 import * as Turnover from "../../statistics/Turnover.ts"
 import { lateOf } from "../../statistics/Window.ts"
 import { doubtOf, trafficRises } from "./Traffic.ts"
 
-/** What is said of a number. */
+/** The classification of a number. */
 export interface NumberVerdict {
   readonly _tag: "growing" | "unclear" | "steady"
-  /** What speaks against growth. */
+  /** The row of the table that decided. */
+  readonly row: string
+  /** The evidence against growth. */
   readonly why: string
   readonly perSecond: number
   readonly z: number
-  /** What it did, in a sentence. */
+  /** The course of the number, as a sentence. */
   readonly text: string
 }
 
-/** Parts of the late two thirds of a window of which the lowest counts, and readings in each. */
-const mostParts = 40
+/** Readings in a part of the window of which the lowest counts: of fewer, work under way may be in each. */
 const readingsEach = 3
 
-/** Judges a number: by what it rises and falls by, and where that hides behind work that comes and goes, by its lows. */
+/**
+ * Judges a number by its rises and falls, and, where these hide behind work that comes and goes, by its minima.
+ *
+ * `unexcused`: rising traffic is no reason for doubt, because what is there once stays.
+ */
 export const judgeNumber = (
   observation: Observation,
   points: ReadonlyArray<Point>,
-  options?: {
-    /** More traffic is no excuse: what there is once is there for ever. */
-    readonly unexcused?: boolean
-  }
+  options?: { readonly unexcused?: boolean }
 ): NumberVerdict => {
   const { window } = observation
   const moreTraffic = options?.unexcused !== true && trafficRises(observation)
   const turnover = Turnover.judgeGauge(points, window)
   const { arrivals, departures } = turnover.late
   const moved = {
+    row: turnover.row,
     perSecond: turnover.perSecond,
     z: turnover.z,
-    text: `in the late half of the window it rose by ${arrivals} and fell by ${departures}`
+    text: `in the late half of the run it rose by ${arrivals} and fell by ${departures}`
   }
   if (turnover._tag === "growing") {
     return moreTraffic
@@ -46,17 +49,20 @@ export const judgeNumber = (
       : { _tag: "growing", why: "", ...moved }
   }
   const late = lateOf(window)
-  const parts = Math.min(mostParts, Math.floor(points.filter(({ t }) => t >= late.start).length / readingsEach))
-  const rise = Lows.judge(Lows.inParts(points, late, parts), limits.arrivals)
+  const parts = Math.min(
+    Minima.mostParts,
+    Math.floor(points.filter(({ t }) => t >= late.start).length / readingsEach)
+  )
+  const rise = Minima.judge(Minima.inParts(points, late, parts), limits.arrivals)
   if (rise._tag === "steady") return { _tag: turnover._tag, why: turnover.why, ...moved }
   const { lows, perSecond, z } = rise
-  const text = `of each of ${lows.length} stretches of the late two thirds, the lowest rose from ${
+  const text = `in ${lows.length} stretches of the late two thirds, the minimum rose from ${
     rounded(lows[0]!.value)
   } to ${rounded(lows.at(-1)!.value)}`
   const doubt = doubtOf(rise, moreTraffic)
   return doubt === undefined
-    ? { _tag: "growing", why: "", perSecond, z, text }
-    : { _tag: "unclear", why: turnover._tag === "unclear" ? turnover.why : doubt, perSecond, z, text }
+    ? { _tag: "growing", row: "minima", why: "", perSecond, z, text }
+    : { _tag: "unclear", row: "minima", why: turnover._tag === "unclear" ? turnover.why : doubt, perSecond, z, text }
 }
 
 const rounded = (value: number): number => Math.round(10 * value) / 10

@@ -1,11 +1,9 @@
-/** Whether the program gets more to do: what grows with the work is no leak. */
+/** The work of a program: growth that follows more work is not a leak. */
 import type { Observation } from "../../observation/Observation.ts"
+import { limits } from "../../statistics/limits.ts"
 import type { Rise } from "../../statistics/Minima.ts"
 import { mannKendall, senSlope } from "../../statistics/Trend.ts"
 import { lengthOf } from "../../statistics/Window.ts"
-
-/** Standard deviations: uneven traffic rises by a quarter more often than not, by one chance in twenty it does so as surely as this. */
-const risesZ = 1.645
 
 /**
  * Whether fibers are started faster and faster in the late half of the window: by more than a quarter from its beginning to its end, and
@@ -22,17 +20,16 @@ export const trafficRises = (observation: Observation): boolean => {
     rates.push((started[i]!.value - started[i - 1]!.value) / seconds)
     times.push(started[i]!.t / 1000)
   }
-  if (rates.length < 4) return false
+  if (rates.length < limits.points) return false
   const mean = rates.reduce((sum, rate) => sum + rate, 0) / rates.length
-  return mannKendall(rates) >= risesZ && senSlope(rates, times) * (times.at(-1)! - times[0]!) > 0.25 * mean
+  return mannKendall(rates) >= limits.suspected
+    && senSlope(rates, times) * (times.at(-1)! - times[0]!) > limits.many * mean
 }
 
 /**
- * How many fibers ended between two moments of the recording, in milliseconds: a measure of the work that was done.
+ * The number of fibers that ended between two moments of the recording, in milliseconds: a measure of the work that was done.
  *
- * **Details**
- *
- * Not how many were started: what fills up starts fewer and fewer as it gets full, and would excuse itself by that.
+ * Started fibers are no measure: a collection that is filling up starts fewer and fewer, and would excuse itself.
  */
 export const workOf = (observation: Observation): (from: number, to: number) => number => {
   const ended = observation.series("fibers.ended")
@@ -46,15 +43,15 @@ export const workOf = (observation: Observation): (from: number, to: number) => 
   return (from, to) => at(to) - at(from)
 }
 
-/** What speaks against the rise of a number, if anything does. */
+/** The reason for which a rise is not called a leak, if there is one. */
 export const doubtOf = ({ _tag }: Rise, trafficRises: boolean): string | undefined =>
   _tag === "slowing"
-    ? "it grows more and more slowly"
+    ? "growth slows down"
     : trafficRises
     ? "traffic rises as well"
     : _tag === "unsure"
-    ? "too few readings so far"
+    ? "there are too few readings so far"
     : undefined
 
-/** What speaks against the growth of what doubles. */
-export const doubtOfDoubling = "it grows by doubling, which tells little of whether it goes on"
+/** The reason for which growth by doubling is not called a leak. */
+export const doubtOfDoubling = "it grows by doubling, and the last step does not show whether there will be another"

@@ -2,7 +2,7 @@
 import type { Inspect, Lines } from "../../agent/Protocol.ts"
 import type { FiberSiteRecord, Observation } from "../../observation/Observation.ts"
 import { limits } from "../../statistics/limits.ts"
-import { ageOf, oldNow, suspicious } from "./FiberSites.ts"
+import { ageOf, oldNow } from "./FiberSites.ts"
 
 /**
  * What is worth asking the agent about sites with enough old or abandoned fibers: where they wait, when nobody has looked yet, and
@@ -14,14 +14,14 @@ export const questions = (observation: Observation): ReadonlyArray<Inspect | Lin
   let nameless = false
   const old = new Map<FiberSiteRecord, number>()
   for (const site of observation.sites.values()) {
-    const count = site.lives.living() < suspicious ? 0 : oldNow([site], window, ageOf([site], window))
-    if (count >= suspicious) old.set(site, count)
+    const count = site.lives.living() < limits.fibers ? 0 : oldNow([site], window, ageOf([site], window))
+    if (count >= limits.fibers) old.set(site, count)
   }
   // Where none has many, a few of each may be those of a helper that forks for everybody.
   const most = [...old].sort((a, b) => b[1] - a[1]).filter(([, count], i) => count >= limits.arrivals || i < 3)
   const suspects = new Set(most.map(([site]) => site))
   for (const site of observation.sites.values()) {
-    const dropped = site.abandoned.born() >= suspicious
+    const dropped = site.abandoned.born() >= limits.fibers
     if (!dropped && !suspects.has(site)) continue
     // Abandoned fibers cannot be asked; others of their site, that may be abandoned soon, can.
     const somewhere = site.waiting.length > 0

@@ -1,5 +1,5 @@
 /** Populations of things that are born and die: objects, fibers. Those that do not leak are the null hypothesis of the detector. */
-import type { Random } from "../../packages/detector/test/support/random.ts"
+import type { Random } from "./random.ts"
 
 /** How a population behaves in one run. */
 export interface Behaviour {
@@ -233,6 +233,24 @@ export const populations: ReadonlyArray<Population> = [
           return room.left - born
         }
       }
+    }
+  },
+  {
+    name: "cache, keys in order, full near the end",
+    leaks: false,
+    make: (random, seconds) => {
+      // An age before the end: what comes later is not old yet.
+      const full = random.between(0.72, 0.8) * seconds
+      return { births: (second) => (second < full ? 20 : 0), life: forEver }
+    }
+  },
+  {
+    name: "a burst in the late half",
+    leaks: false,
+    make: (random, seconds) => {
+      const at = random.between(0.55, 0.68) * seconds
+      const lasts = random.between(0.02, 0.06) * seconds
+      return { births: (second) => (second >= at && second < at + lasts ? 60 : 0), life: forEver }
     }
   },
   {
