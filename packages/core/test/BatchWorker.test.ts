@@ -289,7 +289,7 @@ describe("BatchWorker", () => {
           yield* TestClock.adjust("1 second")
         }))
         assert.include(lines, "\"slow\" flushed 1 items after they had been given up")
-        assert.include(lines, "\"no time\" lost 1 items: it had no time to flush them or to give them up")
+        assert.include(lines, "\"no time\" lost 1 items: there was no time to flush them or to pass them to onGiveUp")
       }))
 
     it.effect("waits for who is being told", () =>
@@ -319,7 +319,10 @@ describe("BatchWorker", () => {
           assert.deepStrictEqual((yield* Fiber.join(fiber)).gaveUp, [[1]])
           yield* TestClock.adjust("2 hours")
         }))
-        assert.match(lines.join("\n"), /^"db" has ended, and flush of 1 items still runs, for 1s 600ms \(.*stubborn/m)
+        assert.match(
+          lines.join("\n"),
+          /^"db" has ended, but flush of 1 items is still running after 1s 600ms \(.*stubborn/m
+        )
       }))
   })
 

@@ -53,13 +53,13 @@ describe("Deadline", () => {
         [error.label, Duration.toMillis(error.budget), Duration.toMillis(error.elapsed), error.orphaned],
         ["checkout", 2000, 2000, false]
       )
-      assert.strictEqual(error.message, "\"checkout\" had 2s; 2s went by")
+      assert.strictEqual(error.message, "\"checkout\" exceeded its deadline: 2s elapsed, budget 2s")
     }))
 
   it("says times in milliseconds, though clocks count finer", () => {
     const [budget, elapsed] = [Duration.micros(1_000_400n), Duration.nanos(1_003_094_239n)]
     const error = new Deadline.DeadlineExceeded({ label: "checkout", budget, elapsed, orphaned: false })
-    assert.strictEqual(error.message, "\"checkout\" had 1s; 1s 3ms went by")
+    assert.strictEqual(error.message, "\"checkout\" exceeded its deadline: 1s 3ms elapsed, budget 1s")
     assert.strictEqual(error.elapsed, elapsed)
   })
 
@@ -220,9 +220,9 @@ describe("Deadline", () => {
         assert.match(error.message, /still runs: see Deadline.orphans$/)
         assert.match(
           lines[0]!,
-          /^"driver" does not heed its interruption and is left behind, still running: .*stubborn/
+          /^"driver" did not respond to interruption and was abandoned, still running: .*stubborn/
         )
-        assert.strictEqual(lines[1], "\"driver\", which was left behind, ended after 10s")
+        assert.strictEqual(lines[1], "\"driver\", which was abandoned, ended after 10s")
         assert.lengthOf(lines, 2)
       }).pipe(Effect.provide(Deadline.Deadline.layer({ name: "mine" }))))
 

@@ -272,7 +272,7 @@ describe("GracefulShutdown", () => {
         const [http] = (yield* shutdown.awaitDrained).participants
         assert.deepStrictEqual([http?.outcome, http?.site.fork?.name], ["stuck", "connect"])
         assert.lengthOf(logs, 2)
-        assert.match(logs[1]!, /^Error: "http" does not heed its interruption and is left behind: connect \(.*:\d+\)$/)
+        assert.match(logs[1]!, /^Error: "http" did not respond to interruption and was abandoned: connect \(.*:\d+\)$/)
       }), { deadline: "10 seconds" }))
 
   it.effect("tells participants the time they have, also when they were registered under another deadline", () =>

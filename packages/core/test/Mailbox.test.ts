@@ -102,7 +102,7 @@ describe("Mailbox", () => {
         const { mailbox } = yield* numbers({ name: "inbox", overflow: "fail" })
         for (const item of [1, 2]) yield* mailbox.send(item)
         const error = yield* Effect.flip(mailbox.send(3))
-        assert.match(error.message, /^The mailbox "inbox" is full: 2 items wait/)
+        assert.match(error.message, /^The mailbox "inbox" is full: 2 items are waiting/)
 
         const patient = yield* numbers({ overflow: { waitUpTo: "1 second" } })
         for (const item of [1, 2]) yield* patient.mailbox.send(item)

@@ -201,7 +201,7 @@ describe("ManagedStream", () => {
           assert.isDefined(ending.pollUnsafe())
           assert.match(
             lines[0]!,
-            /^The stream "rows" did not end within 5s and is left behind: it waits for .* It was opened by read \(.*ManagedStream\.test\.ts:\d+\)$/
+            /^The stream "rows" did not end within 5s and was abandoned: it waits for .* It was opened by read \(.*ManagedStream\.test\.ts:\d+\)$/
           )
           assert.deepStrictEqual(reports, lines)
           assert.deepStrictEqual((yield* streams.live).map(({ status }) => status), ["stuck"])
@@ -238,7 +238,7 @@ describe("ManagedStream", () => {
           assert.isUndefined(plain.pollUnsafe())
           assert.match(
             lines[0]!,
-            /^The stream "rows" did not end within 100ms and is left behind: its clean-up does not/
+            /^The stream "rows" did not end within 100ms and was abandoned: its clean-up does not/
           )
           release()
           yield* settled
@@ -377,7 +377,7 @@ describe("ManagedStream", () => {
         assert.deepStrictEqual(events.toSorted(), ["+idle", "+waiting", "-idle", "-waiting"])
         assert.strictEqual(
           (yield* Fiber.join(reader)).message,
-          "The stream \"waiting\" was closed before its end. Stop who reads it before closeAll is called"
+          "The stream \"waiting\" was closed before its end. Stop its readers before closeAll is called"
         )
         assert.strictEqual((yield* Effect.flip(idle))._tag, "StreamClosed")
         const refused = streams.fromGenerator("late", generator(events, { name: "late" }))
@@ -601,7 +601,7 @@ describe("ManagedStream", () => {
         const error = yield* Fiber.join(reader)
         assert.strictEqual(
           error.message,
-          "The stream \"stream\" exceeded its maxDuration after 2 items and 10s. Raise it, or catch this error to do with what came"
+          "The stream \"stream\" exceeded its maxDuration after 2 items and 10s. Raise it, or catch this error to use the items delivered so far"
         )
         assert.deepStrictEqual(events, ["+g", "-g"])
         // Who never waits for an item is stopped at the next one.
@@ -734,7 +734,7 @@ describe("ManagedStream", () => {
       if (live.some(({ status }) => status !== "stuck")) {
         wrong.push(`live: ${live.map(({ label, status }) => [label, status])}`)
       }
-      const stuck = reported.filter((line) => line.includes("is left behind")).length
+      const stuck = reported.filter((line) => line.includes("was abandoned")).length
       if (live.length !== hanging || stuck !== hanging) {
         wrong.push(`${hanging} hang, ${live.length} are listed and ${stuck} reported`)
       }

@@ -152,7 +152,7 @@ describe("ResourceRegistry", () => {
           assert.strictEqual(yield* metric("resources_stuck"), 0)
           assert.match(
             lines[0]!,
-            /^The release of "a" did not end within 5s, does not heed its interruption.*registered by tool \(.*ResourceRegistry\.test\.ts:\d+\)/
+            /^The release of "a" did not end within 5s, did not respond to interruption and was abandoned\. It was registered by tool \(.*ResourceRegistry\.test\.ts:\d+\)/
           )
           assert.strictEqual(lines[1], "\"a\", whose release was stuck, is closed after 1m")
           assert.match(lines[2]!, /^"the release of a" failed Error: late/)
@@ -303,7 +303,7 @@ describe("ResourceRegistry", () => {
           registry.register("b", Effect.sync(() => events.push("+b")), () => Effect.void)
         )
         assert.instanceOf(refused, RegistryClosed)
-        assert.match(refused.message, /^"b" is not opened/)
+        assert.match(refused.message, /^"b" was not opened/)
         assert.isUndefined(closing.pollUnsafe())
         yield* Deferred.succeed(acquiring, "connection")
         assert.instanceOf(yield* Fiber.join(opening), RegistryClosed)

@@ -121,7 +121,7 @@ describe.concurrent("runMain, after a signal", { timeout: 60_000 }, () => {
     assert.match(
       ended.stderr,
       new RegExp(
-        `the deadline has passed: .*\n.*\n    main: Db\\.close \\(${file}:\\d+\\), waits at ${file}:\\d+:\\d+, .*does not heed its interruption`
+        `the deadline has passed: .*\n.*\n    main: Db\\.close \\(${file}:\\d+\\), waits at ${file}:\\d+:\\d+, .*does not respond to interruption`
       )
     )
   })
@@ -225,7 +225,7 @@ describe.concurrent("runMain, in order", { timeout: 60_000 }, () => {
     assertEnded({ ...ended, stdout: "" }, 143, [])
     assert.match(
       ended.stderr,
-      new RegExp(`"consumer" does not heed its interruption after .* \\(openConsumer \\(${file}:\\d+\\)\\)`)
+      new RegExp(`"consumer" does not respond to interruption after .* \\(openConsumer \\(${file}:\\d+\\)\\)`)
     )
     assert.match(ended.stderr, new RegExp(`1 live fiber:\n    #\\d+: openConsumer \\(${file}:\\d+\\)`))
   })

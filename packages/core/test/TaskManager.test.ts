@@ -85,7 +85,10 @@ describe("TaskManager", () => {
       assert.deepStrictEqual(order, [1])
       const rejected = yield* Effect.flip(spawned(4))
       assert.strictEqual(rejected._tag, "TaskRejected")
-      assert.match(rejected.message, /"task 4" was not started: in the task manager "test" 1 tasks run and 2 wait/)
+      assert.match(
+        rejected.message,
+        /"task 4" was not started: the task manager "test" has 1 running tasks and 2 waiting/
+      )
       assert.deepStrictEqual(yield* tasks.trySpawn("no", Effect.void), Option.none())
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(order, [1, 2])
@@ -459,7 +462,7 @@ describe("TaskManager", () => {
         }))
         assert.match(
           lines[0]!,
-          /^Task "hangs" of "test" is stuck: interrupted, and still running after 4s \(.*stubborn/
+          /^Task "hangs" of "test" is stuck: it was interrupted and is still running after 4s \(.*stubborn/
         )
         assert.strictEqual(lines[1], "Task \"hangs\" of \"test\", which was stuck, has ended")
       }))

@@ -194,7 +194,7 @@ describe("ConnectionPool.drain", () => {
         yield* TestClock.adjust("1 millis")
         assert.strictEqual(yield* Fiber.join(next), 2)
         assert.deepStrictEqual(lines, [
-          "Closing a connection of pool \"default\" did not end within 10s and is left behind"
+          "Closing a connection of pool \"default\" did not end within 10s, did not respond to interruption and was abandoned"
         ])
         assert.strictEqual(yield* metric("pool_abandoned_total"), 1)
         yield* start(TestClock.adjust("2 minutes"))

@@ -141,7 +141,7 @@ describe.skipIf(why !== undefined)("a ConnectionPool in front of a real PostgreS
           const errors = yield* Effect.replicateEffect(Effect.flip(pool.use(identify)), 6, { concurrency: 6 })
           for (const error of errors) {
             assert.instanceOf(error, ConnectionPool.AcquireTimeout)
-            assert.match(error.message, /0 of 3 are held; \d are being opened: is the server there\?$/)
+            assert.match(error.message, /0 of 3 are held; \d are being opened: is the server reachable\?$/)
           }
           yield* Effect.sync(() => server.thaw())
           yield* Effect.retry(pool.use(identify), Schedule.recurs(20))

@@ -165,7 +165,7 @@ describe("Laws", () => {
           "takes an item back from a user who is interrupted"
         )
         assert.include(yield* broken(pool("wakes the dead")), "passes on the turn of a waiter who is interrupted")
-        assert.include(yield* broken(pool("keeps the permit")), "goes on when an acquisition fails")
+        assert.include(yield* broken(pool("keeps the permit")), "continues when an acquisition fails")
       }), patient)
   })
 

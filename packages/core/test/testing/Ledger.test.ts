@@ -42,7 +42,7 @@ describe("Ledger", () => {
     ledger.remaining("x")
     assert.deepStrictEqual(ledger.problems(), [
       "item 4 was offered once, but it was delivered 2 times",
-      "item 5 was offered and is gone",
+      "item 5 was offered and is lost",
       "item x was never offered, but it was remaining"
     ])
   })

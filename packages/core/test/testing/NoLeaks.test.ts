@@ -226,7 +226,7 @@ describe("noLeaks", () => {
         await finished.return(undefined)
       }))
       assert.deepStrictEqual(kinds(leaks), ["generator"])
-      isAt(leaks[0], "stands at", "yields")
+      isAt(leaks[0], "is suspended at", "yields")
     }))
 
   it.live("ignores what a rule with a reason matches", () =>
@@ -362,7 +362,7 @@ describe("noLeaks", () => {
     }
     expect(renderLeaks([fiber, fiber, { kind: "timer", what: "setTimeout of 5 ms", at: undefined, site: [] }]))
       .toMatchInlineSnapshot(`
-      "this test leaves 3 things behind
+      "this test leaked 3 things
 
         2 × fiber: alive
           forked at a.ts:1:2

@@ -95,7 +95,7 @@ describe("ManagedStream.fromReadable", () => {
           })
         const hangs = streams.fromReadable("hangs", destroying(() => {}), { returnTimeout: 30 })
         assert.lengthOf(yield* Stream.runCollect(Stream.take(hangs, 1)), 1)
-        assert.match(lines[0]!, /^The stream "hangs" did not end within \d+ms and is left behind: its clean-up/)
+        assert.match(lines[0]!, /^The stream "hangs" did not end within \d+ms and was abandoned: its clean-up/)
         const fails = streams.fromReadable("fails", destroying((_, callback) => callback(new Error("EIO"))))
         assert.lengthOf(yield* Stream.runCollect(Stream.take(fails, 1)), 1)
         assert.strictEqual(reports[1], "EIO")
