@@ -163,7 +163,7 @@ export class PoolSaturated extends Data.TaggedError("PoolSaturated")<{
  */
 export class PoolClosed extends Data.TaggedError("PoolClosed")<{ readonly pool: string }> {
   override get message(): string {
-    return `Pool "${this.pool}" is closed. Stop what uses it before it is drained`
+    return `Pool "${this.pool}" is closed. Stop its users before it is drained`
   }
 }
 

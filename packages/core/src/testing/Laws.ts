@@ -143,7 +143,7 @@ export const pool = <E>(
     }))
   return [
     law("lends each item to one user at a time and closes it, once", all, options),
-    law("does both in any order of tasks", all, options, orders),
+    law("lends and closes each item correctly in any order of tasks", all, options, orders),
     law("takes an item back from a user who is interrupted", settled, options),
     law("passes on the turn of a waiter who is interrupted", waiter, options),
     law("passes on the turn of an interrupted waiter in any order of tasks", waiter, options, orders),

@@ -71,7 +71,7 @@ export class InjectedFailure extends Data.TaggedError("InjectedFailure")<{
 }
 
 /**
- * The position of a ledger in its run, and the failure to inject. Outside of a lab both are undefined.
+ * The position of a ledger in its run, and the failure to inject. Outside of a lab neither is known.
  *
  * @category models
  */

@@ -7,10 +7,10 @@ import * as Data from "effect/Data"
  * **Details**
  *
  * - `Park`: a fiber is parked just before the `op`-th operation of the run loop, as if it had used up its budget, and the
- * interruption arrives while it is parked.
+ *   interruption arrives while it is parked.
  * - `Task`: the interruption arrives just before the scheduler runs its `task`-th task.
  * - `Idle`: the interruption arrives when every fiber waits for the `idle`-th time: before virtual time advances, before the
- * event loop gets a turn, or in a deadlock.
+ *   event loop gets a turn, or in a deadlock.
  *
  * `victim` is the index of the interrupted subject, from 0; absent for the first one, and for a program without subjects.
  *

@@ -104,7 +104,7 @@ export const renderStuck = (stuck: ReadonlyArray<StuckFiber>, base: string): Rea
     : [...lines.slice(0, maxLines), `and fibers at ${lines.length - maxLines} more places`]
 }
 
-/** Describes where fibers are: the functions that they run, the site that forked them if it adds information, and the lines at which they wait. */
+/** Describes where fibers are: the functions that they run, their fork site if it adds information, and the lines at which they wait. */
 const described = (group: ReadonlyArray<StuckFiber>, base: string): string => {
   const who = whose(group[0]!, base)
   const places = new Set(group.flatMap(({ place }) => (place === undefined ? [] : [renderPlace(place, base)])))
@@ -135,7 +135,7 @@ const known = (site: FiberSite): boolean => site.fork !== undefined || site.runs
 
 const renderPlace = ({ column, file, line, waits }: WaitingPlace, base: string): string => {
   const name = base !== "" && file.startsWith(`${base}/`) ? file.slice(base.length + 1) : file
-  return `${waits ? "waits at" : "goes on at"} ${name}:${line}:${column}`
+  return `${waits ? "waits at" : "continues at"} ${name}:${line}:${column}`
 }
 
 /** A site in brackets, if it is known. */

@@ -44,7 +44,7 @@ export interface StageOptions {
   readonly maxOps: number
   /** Milliseconds of virtual time that fibers may outlive the root. */
   readonly grace: number
-  /** The time at which a program that never ends is interrupted, unless nothing is due any more before. */
+  /** The time at which a program that never ends is interrupted; earlier if nothing is due any more. */
   readonly endless: number | undefined
   /** Also parks fibers where the result of an asynchronous operation is delivered. */
   readonly deliveries: boolean

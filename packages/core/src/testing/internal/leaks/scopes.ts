@@ -31,7 +31,7 @@ export const seeingScopes = (watch: Watch, inner: Scheduler.Scheduler): Schedule
         last = fiber.context
         const scope = Context.getOrUndefined(fiber.context, Scope.Scope as Context.Key<Scope.Scope, Scope.Scope>)
         if (scope !== undefined && !seen.has(scope)) {
-          // Most scopes close soon: check later.
+          // Most scopes close soon: remove the closed ones.
           if (seen.size > maxSeen) { for (const each of seen.keys()) if (!isOpen(each)) seen.delete(each) }
           seen.set(scope, watch.here("finalizers"))
         }
