@@ -424,7 +424,7 @@ export const make = (
 /** A function call, because the status changes in a way that the compiler cannot see. */
 const isClosed = ({ status }: Entry): boolean => status === "closed"
 
-const words = { released: "released", failed: "failed", timedOut: "interrupted", stuck: "stuck" }
+const labels = { released: "released", failed: "failed", timedOut: "interrupted", stuck: "stuck" }
 
 /**
  * Renders a report: one line for each resource, with the site of those that were not released normally.
@@ -437,7 +437,7 @@ export const render = ({ elapsed, resources }: CloseReport): string =>
     elapsed,
     resources.map(({ outcome, site, ...closed }) => ({
       ...closed,
-      outcome: words[outcome],
+      outcome: labels[outcome],
       where: outcome === "released" ? undefined : `, registered by ${renderSite(site)}`
     }))
   )

@@ -344,8 +344,8 @@ export class ProcessEnd {
     }, progressMs).unref()
   }
 
-  #notifySystemd(...words: ReadonlyArray<string>): void {
-    if (this.#options.systemd === true) notifyServiceManager(words, (message) => this.#print(message))
+  #notifySystemd(...messages: ReadonlyArray<string>): void {
+    if (this.#options.systemd === true) notifyServiceManager(messages, (message) => this.#print(message))
   }
 
   #print(text: string): void {

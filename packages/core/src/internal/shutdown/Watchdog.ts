@@ -36,7 +36,7 @@ export type WatchdogMessage =
   | { readonly _tag: "Stop" }
 
 /** The messages of the thread: that it handles signals from now on, or a question whether the event loop is alive. */
-export type WatchdogWord = "Listening" | "Alive?"
+export type WatchdogReply = "Listening" | "Alive?"
 
 export interface WatchdogData {
   readonly signals: ReadonlyArray<number>
@@ -73,7 +73,7 @@ export const startWatchdog = (options: WatchdogOptions): Watchdog => {
     return { arm: nothing, heard: nothing, ending: nothing, stop: nothing }
   }
   worker.on("error", (error) => options.onFailure(`the watchdog failed: ${String(error)}`))
-  worker.on("message", (word: WatchdogWord) => {
+  worker.on("message", (word: WatchdogReply) => {
     if (word === "Listening") options.onListening()
     else tell({ _tag: "Alive" })
   })

@@ -36,7 +36,7 @@ export const renderEnd = (report: EndReport, elapsedMs: number | undefined, base
     ...section(
       "did not stop in order:",
       unordered.map(({ elapsed, name, outcome, site }) =>
-        `"${name}" ${words[outcome]} after ${renderTime(Duration.toMillis(elapsed))}${inBrackets(site, base)}`
+        `"${name}" ${labels[outcome]} after ${renderTime(Duration.toMillis(elapsed))}${inBrackets(site, base)}`
       )
     ),
     ...section("not begun:", report.notStarted.map((name) => `"${name}"`)),
@@ -46,7 +46,7 @@ export const renderEnd = (report: EndReport, elapsedMs: number | undefined, base
   ].join("\n")
 }
 
-const words = {
+const labels = {
   running: "still running",
   ended: "ended",
   failed: "failed",

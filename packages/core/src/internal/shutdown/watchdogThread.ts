@@ -7,7 +7,7 @@ import { writeSync } from "node:fs"
 import { Session } from "node:inspector"
 import { createRequire } from "node:module"
 import { parentPort, workerData } from "node:worker_threads"
-import type { WatchdogData, WatchdogMessage, WatchdogWord } from "./Watchdog.ts"
+import type { WatchdogData, WatchdogMessage, WatchdogReply } from "./Watchdog.ts"
 import { blockedKey } from "./Watchdog.ts"
 
 const { debounceMs, deadlineMs, force, signals, stopped } = workerData as WatchdogData
@@ -29,7 +29,7 @@ const pauseCpuMs = 300
 const idleCpuMs = 6
 const pauseAtMostMs = 5000
 /** The time, in milliseconds, for the main thread to print its report. */
-const lastWordsMs = 2000
+const reportMs = 2000
 /** The time, in milliseconds, for the main thread to handle a signal. */
 const hearMs = 300
 const maxFrames = 12
@@ -68,7 +68,7 @@ const endIn = (ms: number): void => {
   ]
 }
 
-const say = (word: WatchdogWord): void => parentPort!.postMessage(word)
+const say = (word: WatchdogReply): void => parentPort!.postMessage(word)
 
 const onSignal = (signal: number): void => {
   unheard++
@@ -114,7 +114,7 @@ parentPort!.on("message", (message: WatchdogMessage) => {
   } else if (message._tag === "Ending") {
     for (const timer of timers) clearTimeout(timer)
     session?.disconnect()
-    setTimeout(() => kill("the process does not exit"), lastWordsMs)
+    setTimeout(() => kill("the process does not exit"), reportMs)
   } else {
     for (const wrap of wraps) wrap.close()
     Atomics.store(stopped, 0, 1)
@@ -153,7 +153,7 @@ const end = (): void => {
     inspect()
     session!.on("Debugger.paused", ({ params }) => {
       clearInterval(impatient)
-      setTimeout(() => kill("the process does not exit"), lastWordsMs)
+      setTimeout(() => kill("the process does not exit"), reportMs)
       const frames = params.callFrames as ReadonlyArray<CallFrame>
       const own = frames.filter(isProgram)
       const shown = (own.length > 0 ? own : frames).slice(0, maxFrames)
