@@ -1,10 +1,10 @@
 /**
- * Boots, uses and stops a whole service, again and again in one process, and tells what does not come back to rest.
+ * Boots, uses and stops a whole service several times in one process, and reports what remains afterwards.
  *
  * **When to use**
  *
- * Use it in a test of the layer that your `main` launches. A service that leaves something behind at its end leaves it in every test,
- * every worker and every hot reload; and most of what leaks while a service runs leaks here as well, only faster.
+ * Use it in a test of the layer that your `main` launches. Everything that a service fails to clean up at its end remains after every
+ * test, in every worker and after every hot reload. Most of what leaks while a service runs leaks here too, only faster.
  *
  * **Details**
  *
@@ -22,26 +22,29 @@ import type { GracefulShutdownOptions, ShutdownReport } from "./GracefulShutdown
 import { GracefulShutdown, make } from "./GracefulShutdown.ts"
 import type { Floor, Growth } from "./internal/application/growth.ts"
 import { fewestFloors, growthOf } from "./internal/application/growth.ts"
-import { heapFloor, restOf, settled, watchRest } from "./internal/application/processSnapshot.ts"
+import { heapFloor, remainingSince, takeSnapshot, watchFibers } from "./internal/application/processSnapshot.ts"
 
 /**
- * How often a service is booted and stopped, and what it does meanwhile.
+ * How often a service is booted and stopped, and the work it does in each cycle.
  *
  * @category models
  */
 export interface RunOptions<E, R> extends GracefulShutdownOptions {
-  /** How often the service is booted and stopped. Default 10; at least 1. Growth of the heap is judged from 20 on. */
+  /** The number of times the service is booted and stopped. Default 10; at least 1. Heap growth is judged from 20 cycles on. */
   readonly cycles?: number | undefined
-  /** What the service does in each cycle. Default: nothing. */
+  /** The work of the service in each cycle. Default: nothing. */
   readonly work?: Effect.Effect<unknown, E, R> | undefined
-  /** Cycles before the first one that is judged: what is made once, such as a connection of a global client, is no leak. Default 1. */
+  /**
+   * Cycles before the first one that is judged. Something made only once, such as a connection of a global client, is not a leak.
+   * Default 1.
+   */
   readonly warmUp?: number | undefined
-  /** How long things may take to be at rest after the layer has closed. Default 1 second. */
+  /** The time after the layer has closed within which everything must be released. Default 1 second. */
   readonly settle?: Duration.Input | undefined
 }
 
 /**
- * What the cycles came to. `heap` is there when there were enough of them to judge it.
+ * The result of all cycles. `heap` is present when there were enough cycles to judge it.
  *
  * @category models
  */
@@ -53,12 +56,13 @@ export interface ApplicationReport {
 export type { Growth } from "./internal/application/growth.ts"
 
 /**
- * The service left something behind. Each line of `left` says what, how many, and where it comes from, as far as that is known.
+ * Something remains after the service has stopped. Each line of `left` says what it is, how many there are, and where it comes
+ * from if that is known.
  *
  * @category errors
  */
 export class NotAtRest extends Data.TaggedError("NotAtRest")<{
-  /** The cycle after which it was seen, from 1 on. */
+  /** The cycle after which it was seen, counted from 1. */
   readonly cycle: number
   readonly left: ReadonlyArray<string>
 }> {
@@ -68,7 +72,7 @@ export class NotAtRest extends Data.TaggedError("NotAtRest")<{
 }
 
 /**
- * The service did not stop in order: a phase failed, did not end in time, or something held it open until then.
+ * The service did not stop in order: a phase failed, timed out or was abandoned, or the service was still held open.
  *
  * @category errors
  */
@@ -87,12 +91,13 @@ export class NotStopped extends Data.TaggedError("NotStopped")<{
 }
 
 /**
- * Boots a layer, lets it work and stops it, `cycles` times; fails with {@link NotAtRest} when something is left.
+ * Boots a layer, runs its work and stops it, `cycles` times; fails with {@link NotAtRest} when something remains.
  *
  * **Gotchas**
  *
- * It sees the whole process: run nothing beside it. Under a test clock nothing settles by itself: use `it.live`. A heap that grows by
- * less than about 0.5 % over all cycles is not told from noise; more cycles see less of a leak in each.
+ * It observes the whole process: run nothing beside it. Under a test clock nothing settles without an adjustment of the clock:
+ * use `it.live`. Heap growth below about 0.5 % over all cycles cannot be distinguished from noise; more cycles reveal a smaller
+ * leak per cycle.
  *
  * **Example**
  *
@@ -133,18 +138,18 @@ export const run: {
       const cycles = Math.max(1, Math.floor(options.cycles ?? 10))
       const warmUp = Math.max(0, Math.floor(options.warmUp ?? 1))
       const settle = Duration.toMillis(options.settle ?? "1 second")
-      yield* watchRest
+      yield* watchFibers
       const floors: Array<Floor> = []
       const every = Math.max(1, Math.floor(cycles / mostFloors))
-      let rest = yield* restOf
+      let before = yield* takeSnapshot
       for (let i = 1 - warmUp; i <= cycles; i++) {
         const report = yield* cycle(layer, options)
         if (report.held.length > 0 || report.participants.some(({ outcome }) => outcome !== "ended")) {
           return yield* new NotStopped({ cycle: i, report })
         }
-        // What is made once never settles.
-        const left = yield* settled(rest, i < 1 ? Math.min(settle, warmUpSettle) : settle)
-        if (i < 1) rest = yield* restOf
+        // Things made once, during warm-up, never settle: do not wait long for them.
+        const left = yield* remainingSince(before, i < 1 ? Math.min(settle, warmUpSettle) : settle)
+        if (i < 1) before = yield* takeSnapshot
         else if (left.length > 0) return yield* new NotAtRest({ cycle: i, left })
         else if (cycles >= fewestFloors && i % every === 0) floors.push({ cycle: i, bytes: yield* heapFloor })
       }
@@ -163,15 +168,15 @@ export const run: {
 
 const warmUpSettle = 500
 
-/** How often the heap is looked at: a full collection takes longer than many a cycle. */
+/** The maximum number of heap readings: a full collection takes longer than many a cycle. */
 const mostFloors = 40
 
-/** What the layer and its work need, besides each other, the shutdown and a scope. */
+/** The services that the layer and its work need, except each other, the shutdown and a scope. */
 type Needs<Services, R, R2> = Exclude<R | Exclude<R2, Services>, GracefulShutdown | Scope.Scope>
 
 type Run<Services, E, R, R2> = Effect.Effect<ApplicationReport, E | NotAtRest | NotStopped, Needs<Services, R, R2>>
 
-/** One life of the service. */
+/** One cycle of the service, from its start to its end. */
 const cycle = <Services, E, R, E2, R2>(layer: Layer.Layer<Services, E, R>, options: RunOptions<E2, R2>) => {
   const life = Effect.gen(function*() {
     const shutdown = yield* GracefulShutdown
@@ -182,6 +187,6 @@ const cycle = <Services, E, R, E2, R2>(layer: Layer.Layer<Services, E, R>, optio
   })
   const shutdown = make({ ...options, preStopDelay: options.preStopDelay ?? 0 })
   const scoped = Effect.scoped(Effect.provideServiceEffect(Effect.scoped(life), GracefulShutdown, shutdown))
-  // The compiler does not see that exclusions commute.
+  // The compiler cannot see that nested exclusions commute.
   return scoped as Effect.Effect<ShutdownReport, E | E2, Needs<Services, R, R2>>
 }

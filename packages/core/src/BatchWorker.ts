@@ -1,19 +1,21 @@
 /**
- * Collects items and flushes them in batches, and loses none of them on its way out.
+ * Collects items and flushes them in batches, and settles every accepted item, also during a shutdown.
  *
  * **When to use**
  *
- * Use it in front of whatever is cheaper by the hundred: inserts into a database, metrics, audit records, mails.
+ * Use it in front of an operation that is cheaper per item in large batches: inserts into a database, metrics, audit records,
+ * mails.
  *
  * **Details**
  *
- * A batch is flushed when it has `maxSize` items, when its oldest item is `maxWait` old, or when it is asked for. Each accepted item is
- * either flushed, or handed to `onGiveUp`, once: when the scope closes, too, and when that happens in the middle of a flush.
+ * A batch is flushed when it has `maxSize` items, when its oldest item is `maxWait` old, or on request. Each accepted item is
+ * either flushed or handed to `onGiveUp`, exactly once. This also holds when the scope closes, and when it closes in the middle
+ * of a flush.
  *
  * **Gotchas**
  *
- * A flush that fails may have had its effect nevertheless: the connection broke after the commit. If an item must not arrive twice,
- * let `flush` be idempotent (`insert … on conflict do nothing`), and its writes one transaction.
+ * A flush that fails may still have taken effect, for example when the connection broke after the commit. If an item must not
+ * arrive twice, make `flush` idempotent (`insert … on conflict do nothing`) and its writes one transaction.
  */
 import type * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
@@ -38,33 +40,39 @@ import { BatchRunner } from "./internal/queues/BatchRunner.ts"
 import { rounded } from "./internal/rounded.ts"
 
 /**
- * How batches are made, and what is done with each.
+ * How batches are formed, and how each one is handled.
  *
  * @category models
  */
 export interface BatchWorkerOptions<A, E = never, R = never> {
-  /** In errors and logs, and the attribute `name` of the metrics. Default `"default"`. */
+  /** The name in errors and logs, and the attribute `name` of the metrics. Default `"default"`. */
   readonly name?: string | undefined
   /** Writes a batch. Its success means that all items of the batch have arrived. */
   readonly flush: (items: Arr.NonEmptyReadonlyArray<A>) => Effect.Effect<unknown, E, R>
-  /** Is handed, once, each batch that cannot be flushed: write it elsewhere, or say goodbye. It has `flushDeadline` for that. */
+  /**
+   * Receives, once, each batch that cannot be flushed: write the items elsewhere, or accept their loss. It has `flushDeadline`
+   * for that.
+   */
   readonly onGiveUp: (
     items: Arr.NonEmptyReadonlyArray<A>,
     cause: Cause.Cause<E | Deadline.DeadlineExceeded>
   ) => Effect.Effect<unknown, never, R>
-  /** The most items in a batch. Default 100. */
+  /** The maximum number of items in a batch. Default 100. */
   readonly maxSize?: number | undefined
-  /** The longest that an item waits for others. Default 1 second. */
+  /** The maximum time that an item waits for others. Default 1 second. */
   readonly maxWait?: Duration.Input | undefined
-  /** The most items that wait; beyond it, `offer` waits. Default ten times `maxSize`. */
+  /** The maximum number of items that wait; beyond it, `offer` waits. Default ten times `maxSize`. */
   readonly capacity?: number | undefined
-  /** Flushes that run at a time. Default 1: batches arrive in order. */
+  /** The number of concurrent flushes. Default 1: batches arrive in order. */
   readonly concurrency?: number | undefined
-  /** When a flush that failed, or died, is tried again. One that was left behind is not. Default: never. */
+  /** The schedule for retrying a flush that failed or died. A flush that was abandoned is not retried. Default: never. */
   readonly retry?: Schedule.Schedule<unknown, Cause.Cause<E | Deadline.DeadlineExceeded>> | undefined
-  /** The time of one attempt, after which it is interrupted, and left behind if it does not heed that. Default 5 seconds. */
+  /** The time limit of one attempt. After it the attempt is interrupted, and abandoned if it does not respond. Default 5 seconds. */
   readonly flushDeadline?: Duration.Input | undefined
-  /** How long the end of the scope may take. Default 10 seconds. In a shutdown, the phase `flush` drains it before. */
+  /**
+   * The time limit of the drain when the scope closes. Default 10 seconds. In a shutdown, the phase `flush` drains the worker
+   * before that.
+   */
   readonly drainDeadline?: Duration.Input | undefined
 }
 
@@ -107,7 +115,7 @@ export interface StuckFlush {
 }
 
 /**
- * What became of the items that were not settled when `drain` began.
+ * The results for the items that were not settled when `drain` began.
  *
  * @category models
  */
@@ -119,7 +127,7 @@ export interface DrainReport {
 }
 
 /**
- * What became of the items that were ever accepted. `lost` of those that were given up found no taker: `onGiveUp` failed too.
+ * The results for all items ever accepted. `lost` counts the given-up items for which `onGiveUp` failed too.
  *
  * @category models
  */
@@ -132,22 +140,22 @@ export interface BatchWorkerCounts {
 }
 
 /**
- * Takes items one by one, and flushes them in batches.
+ * Takes items one at a time, and flushes them in batches.
  *
  * @category models
  */
 export interface BatchWorker<in A> {
-  /** Waits until the item is accepted. From then on it is the worker's, whatever happens to the caller. */
+  /** Waits until the item is accepted. From then on the worker owns it, even if the caller is interrupted. */
   readonly offer: (item: A) => Effect.Effect<void, BatchWorkerClosed>
   /** Accepts an item from a callback, if there is room. */
   readonly offerUnsafe: (item: A) => boolean
   /** Waits until the item has been flushed. */
   readonly offerAwait: (item: A) => Effect.Effect<void, BatchWorkerClosed | BatchGaveUp>
-  /** Flushes at once what was accepted until now, and waits for its end. */
+  /** Flushes immediately everything accepted so far, and waits until it is settled. */
   readonly flushNow: Effect.Effect<void>
   /**
-   * Accepts no more, flushes what there is, and ends by the deadline: what is not flushed shortly before it is handed to `onGiveUp`.
-   * Never later than the `Deadline` around. Default 10 seconds.
+   * Accepts no more items, flushes the remaining ones, and ends by the deadline. Items that are not flushed shortly before it are
+   * handed to `onGiveUp`. It never ends later than the enclosing `Deadline`. Default 10 seconds.
    */
   readonly drain: (options?: { readonly deadline?: Duration.Input | undefined }) => Effect.Effect<DrainReport>
   readonly counts: Effect.Effect<BatchWorkerCounts>
@@ -256,7 +264,7 @@ export const make = <A, E = never, R = never>(
         const report = Effect.sync((): DrainReport => {
           const now = runner.now()
           const calls = [...runner.calls]
-          const sites = sitesOf(calls.map(({ fiber }) => ({ fiber, forked: undefined })))
+          const sites = sitesOf(calls.map(({ fiber }) => ({ fiber, capturedAt: undefined })))
           return {
             flushed: core.counts.delivered - before.delivered,
             gaveUp: core.counts.dropped - before.dropped,
@@ -272,7 +280,7 @@ export const make = <A, E = never, R = never>(
         })
         const stages = Effect.gen(function*() {
           const left = Duration.toMillis(yield* Deadline.remaining)
-          // Flushing has most of the time. The rest is for those who must hear that it did not succeed.
+          // Flushing gets most of the time. The rest is for handing unflushed items to `onGiveUp`.
           const reserve = Number.isFinite(left) ? Math.min(left * 0.4, 2000) : 0
           core.close()
           yield* Effect.ignore(Deadline.reserve(
@@ -315,7 +323,9 @@ export const make = <A, E = never, R = never>(
           ({ stuck }) =>
             Effect.forEach(stuck, ({ age, items, site, what }) => {
               const where = `${rounded(age)} (${renderSite(site)})`
-              return Effect.logError(`"${name}" has ended, and ${what} of ${items} items still runs, for ${where}`)
+              return Effect.logError(
+                `"${name}" has ended, but ${what} of ${items} items is still running after ${where}`
+              )
             }, { discard: true })
         )
     )
@@ -352,7 +362,7 @@ type Configured = "name" | "maxSize" | "maxWait" | "capacity" | "concurrency" | 
  */
 export interface BatchWorkerClass<Self, Id extends string, A> extends Context.ServiceClass<Self, Id, BatchWorker<A>> {
   readonly layer: <E, R>(options: BatchWorkerOptions<A, E, R>) => Layer.Layer<Self, never, R>
-  /** What is no matter of configuration is given beside it. */
+  /** Options that cannot come from Config are passed separately. */
   readonly layerConfig: <E, R>(
     config: Config.Wrap<Pick<BatchWorkerOptions<A, E, R>, Configured>>,
     options: Omit<BatchWorkerOptions<A, E, R>, Configured>

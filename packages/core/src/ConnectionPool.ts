@@ -1,16 +1,17 @@
 /**
- * Connections that are shared: leases with names on them.
+ * A pool of shared connections whose leases are named.
  *
  * **When to use**
  *
- * Use it for what is costly to open, limited in number and used by one at a time: connections of a database, sessions of a broker.
+ * Use it for resources that are costly to open, limited in number and used by one fiber at a time: database connections, sessions
+ * of a broker.
  *
  * **Details**
  *
- * A pool answers the questions of a bad night: who holds the connections, since when, and who has forgotten one; why nothing is free;
- * whether the server is there. Who waits is in line, first come, first served, for a limited time and in a limited number. No more than
- * `max` connections are ever open, those that are being opened and closed included. A connection that was idle is validated before it
- * is lent, and never lent when that fails.
+ * A pool reports who holds its connections and since when, which leases may be forgotten, why no connection is free, and whether
+ * the server responds. Waiting fibers are served first come, first served; their number and their waiting time are limited. There
+ * are never more than `max` connections, including those being opened and closed. An idle connection is validated before it is
+ * lent, and is closed if the validation fails.
  */
 import type * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -38,7 +39,8 @@ import { addFinalizerNow } from "./internal/scopeFinalizer.ts"
 export type { Holder, PoolHealth } from "./internal/pool/model.ts"
 
 /**
- * What was left when a pool was drained: whose connections were closed under them, and how many did not close.
+ * The result of draining a pool: the leases whose connections were closed while in use, and the number of connections that did
+ * not close.
  *
  * @category models
  */
@@ -54,66 +56,68 @@ export interface DrainReport {
  * @category models
  */
 export interface LeaseOptions {
-  /** What the lease is for; else the function that takes it is named. */
+  /** The purpose of the lease. Default: the name of the function that takes it. */
   readonly label?: string | undefined
-  /** How long to wait. Default: that of the pool. */
+  /** The maximum waiting time. Default: that of the pool. */
   readonly acquireTimeout?: Duration.Input | undefined
 }
 
 /**
- * The numbers of a pool. The defaults are the experience of HikariCP and tarn.
+ * The limits of a pool. The defaults follow HikariCP and tarn.
  *
  * @category models
  */
 export interface PoolSettings {
-  /** What it is called in messages, and the attribute `name` of the metrics. Default `"default"`. */
+  /** The name in messages, and the attribute `name` of the metrics. Default `"default"`. */
   readonly name?: string | undefined
-  /** Connections that are kept open. Default 0. */
+  /** The minimum number of open connections. Default 0. */
   readonly min?: number | undefined
-  /** Connections that are open at most. Default 10. */
+  /** The maximum number of open connections. Default 10. */
   readonly max?: number | undefined
-  /** How long to wait for a connection, and how long opening one may take. Default 30 seconds. */
+  /** The maximum time to wait for a connection, and to open one. Default 30 seconds. */
   readonly acquireTimeout?: Duration.Input | undefined
-  /** How many may wait; the next one fails at once. Default 256. */
+  /** The maximum number of waiting fibers; a further request fails immediately. Default 256. */
   readonly maxWaiters?: number | undefined
-  /** A lease that is held for longer is reported, once. Default 30 seconds. */
+  /** A lease held longer than this is reported, once. Default 30 seconds. */
   readonly leakThreshold?: Duration.Input | undefined
-  /** Connections that were idle for so long are validated before they are lent. Default 500 milliseconds; 0 is always. */
+  /** Connections idle for at least this time are validated before they are lent. Default 500 milliseconds; 0 validates always. */
   readonly validateAfterIdle?: Duration.Input | undefined
   /** A validation that takes longer has failed. Default 5 seconds. */
   readonly validateTimeout?: Duration.Input | undefined
-  /** A connection is replaced when it is older, as soon as nobody holds it. Default 30 minutes. */
+  /** The maximum age of a connection. An older one is replaced as soon as it is not in use. Default 30 minutes. */
   readonly maxLifetime?: Duration.Input | undefined
-  /** The part of `maxLifetime` that is taken off at random, so that connections do not grow old together. Default 0.025. */
+  /** The share of `maxLifetime` that is subtracted at random, so that connections do not expire together. Default 0.025. */
   readonly jitter?: number | undefined
-  /** A connection beyond `min` that was idle for so long is closed. Default 10 minutes. */
+  /** A connection beyond `min` that has been idle for this time is closed. Default 10 minutes. */
   readonly idleTimeout?: Duration.Input | undefined
-  /** How long the end of the pool waits for leases and closings, and how long closing one connection may take. Default 10 seconds. */
+  /** The maximum time to drain the pool, and to close one connection. Default 10 seconds. */
   readonly closeGrace?: Duration.Input | undefined
 }
 
 /**
- * How connections are opened, checked and closed, and the limits of the pool.
+ * How connections are opened, validated and closed, and the limits of the pool.
  *
  * @category models
  */
 export interface ConnectionPoolOptions<A, E = never, R = never> extends PoolSettings {
   /**
-   * Opens a connection, and closes it at the end of its scope. An opening that cannot be interrupted, such as a plain
-   * `Effect.acquireRelease`, holds its place in the pool until it ends: make it `{ interruptible: true }`, or give it a limit.
+   * Opens a connection, which is closed at the end of its scope. An acquisition that cannot be interrupted, such as a plain
+   * `Effect.acquireRelease`, occupies its place in the pool until it ends: make it `{ interruptible: true }`, or give it a time
+   * limit.
    */
   readonly acquire: Effect.Effect<A, E, R>
-  /** Asks the server something; the connection is closed when it fails. */
+  /** Checks a connection with a request to the server; the connection is closed when this fails. */
   readonly validate?: ((connection: A) => Effect.Effect<unknown, unknown, R>) | undefined
   /**
-   * Whether a connection must not be used again after the use of it has ended so. All others are validated then before they are lent. Without it,
-   * no failure is fatal.
+   * Decides whether a connection must not be reused after its use ended with this cause. When it returns true, the other idle
+   * connections are validated before they are lent. Default: no failure is fatal.
    */
   readonly isFatal?: ((cause: Cause.Cause<unknown>, connection: A) => boolean) | undefined
 }
 
 /**
- * Nothing became free in time. `holders` are those who had the connections then; `opening` were on their way.
+ * No connection became free in time. `holders` are the leases at that moment; `opening` is the number of connections that were
+ * being opened.
  *
  * @category errors
  */
@@ -126,13 +130,15 @@ export class AcquireTimeout extends Data.TaggedError("AcquireTimeout")<{
 }> {
   override get message(): string {
     const { holders, max, opening, pool, waited } = this
-    const others = opening === 0 ? "" : `; ${opening} are being opened: is the server there?`
-    return `No connection of pool "${pool}" for ${rounded(waited)}: ${renderHolders(holders, max)}${others}`
+    const others = opening === 0 ? "" : `; ${opening} are being opened: is the server reachable?`
+    return `No connection of pool "${pool}" became free within ${rounded(waited)}: ${
+      renderHolders(holders, max)
+    }${others}`
   }
 }
 
 /**
- * Too many wait already.
+ * The maximum number of fibers is already waiting.
  *
  * @category errors
  */
@@ -144,7 +150,7 @@ export class PoolSaturated extends Data.TaggedError("PoolSaturated")<{
 }> {
   override get message(): string {
     const { holders, max, pool, waiting } = this
-    return `${waiting} wait already for a connection of pool "${pool}", and no more may (maxWaiters): ${
+    return `Pool "${pool}" is saturated: ${waiting} fibers are already waiting (maxWaiters). ${
       renderHolders(holders, max)
     }`
   }
@@ -157,12 +163,12 @@ export class PoolSaturated extends Data.TaggedError("PoolSaturated")<{
  */
 export class PoolClosed extends Data.TaggedError("PoolClosed")<{ readonly pool: string }> {
   override get message(): string {
-    return `Pool "${this.pool}" is closed. Stop what uses it before it is drained`
+    return `Pool "${this.pool}" is closed. Stop its users before it is drained`
   }
 }
 
 /**
- * Why there is no connection. A failure to open one comes as it is.
+ * Why there is no connection. A failure to open a connection is not wrapped.
  *
  * @category errors
  */
@@ -183,31 +189,31 @@ export interface ConnectionPool<A, E = never> {
     options?: LeaseOptions
   ) => Effect.Effect<B, E | E2 | LeaseError, R2>
 
-  /** Who holds connections now, longest first. */
+  /** The leases of connections now, longest first. */
   readonly holders: Effect.Effect<ReadonlyArray<Holder>>
 
   readonly health: Effect.Effect<PoolHealth>
 
-  /** Has a connection closed instead of lent again: now, or when its holder gives it back. */
+  /** Marks a connection to be closed instead of lent again: immediately if it is idle, otherwise when it is returned. */
   readonly retire: (connection: A) => Effect.Effect<void>
 
   /**
-   * Refuses new leases and fails those who wait, waits for what is held, and closes everything. Ends by the grace, or by the deadline
-   * around when that is earlier.
+   * Refuses new leases, fails waiting fibers, waits for held connections, and closes everything. Ends within the grace, or by the
+   * enclosing deadline if that is earlier.
    *
    * **Details**
    *
-   * Holders have four fifths of the grace. Then their connections are closed under them, and they are named in the report and the log.
-   * The last fifth is for closing. Default: `closeGrace`.
+   * Holders have four fifths of the grace. After that their connections are closed even though they are in use, and the report
+   * and the log name the holders. The last fifth is for closing. Default: `closeGrace`.
    */
   readonly drain: (grace?: Duration.Input) => Effect.Effect<DrainReport>
 }
 
-/** The part of a grace that holders have; the rest is for closing. */
+/** The share of the grace that holders have; the rest is for closing. */
 const leaseShare = 0.8
 
 /**
- * Makes a pool in a scope, with whose end it is drained.
+ * Makes a pool in a scope, and drains it when the scope closes.
  *
  * **Example**
  *
@@ -259,7 +265,7 @@ export const make = <A, E, R>(
       acquireTimeout,
       leakThreshold,
       closeGrace,
-      // Their services, but for the scope that each connection has of its own, are in the context.
+      // All required services are in the context, except the scope: each connection has its own.
       acquire: options.acquire as Effect.Effect<A, E, Scope.Scope>,
       validate: options.validate as ((connection: A) => Effect.Effect<unknown, unknown>) | undefined,
       isFatal: options.isFatal,
@@ -306,7 +312,7 @@ export const make = <A, E, R>(
       Effect.suspend(() => {
         let slot: Slot<A> | undefined
         let lease: Lease<A> | undefined
-        // The lease is begun inside of what ends it: a fiber may be interrupted before any operation.
+        // The lease begins inside the effect whose exit ends it: a fiber may be interrupted before any operation.
         return Effect.onExitPrimitive(
           Effect.withFiber<B, E | E2 | LeaseError, R2>((fiber) => {
             slot = core.take(fiber, own?.label)
@@ -322,10 +328,10 @@ export const make = <A, E, R>(
         )
       })
 
-    /** Gives a connection to a scope, in the step in which it was taken. */
+    /** Registers the release of a connection in a scope, in the same step in which it was taken. */
     const keep = (slot: Slot<A>, fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<A> => {
       if (addFinalizerNow(Context.getUnsafe(fiber.context, Scope.Scope), slot.release)) return slot.opened!
-      // Whoever still runs in a scope that is closed must not have a connection that nobody will take back.
+      // A fiber that still runs in a closed scope must not get a connection: its release would never run.
       core.giveBack(slot, Exit.void)
       return Effect.interrupt
     }
@@ -396,7 +402,7 @@ export interface ConnectionPoolClass<Self, Id extends string, A, E>
   extends Context.ServiceClass<Self, Id, ConnectionPool<A, E>>
 {
   readonly layer: <R>(options: ConnectionPoolOptions<A, E, R>) => Layer.Layer<Self, never, Exclude<R, Scope.Scope>>
-  /** What is no matter of configuration is given beside it. */
+  /** Options that cannot come from Config are passed separately. */
   readonly layerConfig: <R>(
     config: Config.Wrap<PoolSettings>,
     options: Omit<ConnectionPoolOptions<A, E, R>, keyof PoolSettings>

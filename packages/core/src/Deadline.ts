@@ -1,15 +1,15 @@
 /**
- * A budget of time that the fibers of a request share: whoever asks how long there is left gets one answer, and nobody can extend it.
+ * A time budget that the fibers of a request share. All of them see the same remaining time, and none of them can extend it.
  *
  * **When to use**
  *
- * Use {@link within} where a request enters, and wherever a part of it must be shorter. Use {@link abandon} around what may not heed
- * an interruption: a driver's call that cannot be cancelled, a finalizer of somebody else.
+ * Use {@link within} where a request enters, and where a part of it must be shorter. Use {@link abandon} around work that may not
+ * respond to interruption: a driver's call that cannot be cancelled, a finalizer of a library.
  *
  * **Details**
  *
- * The deadline travels in the context of fibers, so children inherit it. It is the earlier of the one around and the one that is set:
- * a retry or a nested call never gets more time than the request has. Time is the monotonic time of the `Clock`.
+ * The deadline is in the context of fibers, so children inherit it. A nested deadline is the earlier of the enclosing one and the
+ * new one: a retry or a nested call never gets more time than the request has. Time is the monotonic time of the `Clock`.
  */
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
@@ -27,12 +27,15 @@ import type { FiberSite } from "./FiberSite.ts"
 import { renderSite } from "./FiberSite.ts"
 import { sitesOf } from "./internal/fibers/sitesOf.ts"
 import { instrument } from "./internal/instruments.ts"
-import { reportFailure, sayNow } from "./internal/reportFailure.ts"
+import { monotonic } from "./internal/monotonic.ts"
+import { reportFailure, runDetached } from "./internal/reportFailure.ts"
 import { rounded } from "./internal/rounded.ts"
+import { wasAbandoned } from "./internal/wasAbandoned.ts"
 
 /**
- * Something did not end in its time. `label` names the deadline that it met, which may be one around; `budget` is the time that one
- * gave, `elapsed` what went by until the waiting ended. `orphaned` says that the work itself still runs, see {@link abandon}.
+ * An effect did not end within its deadline. `label` names the deadline that passed, which may be an enclosing one; `budget` is
+ * the time that deadline allowed, `elapsed` the time until the waiting ended. `orphaned` is true when the work itself is still
+ * running, see {@link abandon}.
  *
  * @category errors
  */
@@ -43,15 +46,15 @@ export class DeadlineExceeded extends Data.TaggedError("DeadlineExceeded")<{
   readonly orphaned: boolean
 }> {
   override get message(): string {
-    const times = `${rounded(this.budget)}; ${rounded(this.elapsed)} went by`
+    const times = `${rounded(this.elapsed)} elapsed, budget ${rounded(this.budget)}`
     return this.orphaned
-      ? `"${this.label}" had ${times}. It does not heed its interruption and still runs: see Deadline.orphans`
-      : `"${this.label}" had ${times}`
+      ? `"${this.label}" exceeded its deadline: ${times}. It did not respond to interruption and still runs: see Deadline.orphans`
+      : `"${this.label}" exceeded its deadline: ${times}`
   }
 }
 
 /**
- * Work that was left behind because it did not heed its interruption, and has not ended since.
+ * Work that was abandoned because it did not respond to interruption, and that has not ended since.
  *
  * @category models
  */
@@ -60,7 +63,7 @@ export interface Orphan {
   /** The id of the fiber. */
   readonly fiber: number
   readonly site: FiberSite
-  /** Since the work began. */
+  /** The time since the work began. */
   readonly age: Duration.Duration
 }
 
@@ -72,23 +75,23 @@ export interface Orphan {
 export interface DeadlineOptions {
   /** The attribute `name` of the metrics. Default `"default"`. */
   readonly name?: string | undefined
-  /** How long the end of the layer waits for orphans, before it says who they are and goes. Default 5 seconds. */
+  /** The time that the end of the layer waits for orphans before it reports the remaining ones and continues. Default 5 seconds. */
   readonly closeGrace?: Duration.Input | undefined
 }
 
 /**
- * Keeps what {@link abandon} left behind.
+ * Keeps a registry of the work that {@link abandon} abandoned.
  *
  * @category services
  */
 export class Deadline extends Context.Service<Deadline, {
-  /** {@link abandon} with this registry. */
+  /** Runs {@link abandon} with this registry. */
   readonly abandon: <A, E, R>(
     self: Effect.Effect<A, E, R>,
     duration: Duration.Input,
     label: string
   ) => Effect.Effect<A, E | DeadlineExceeded, R>
-  /** What was left behind and still runs. */
+  /** Abandoned work that is still running. */
   readonly orphans: Effect.Effect<ReadonlyArray<Orphan>>
 }>()("@fiberscope/core/Deadline") {
   static layer(options?: DeadlineOptions): Layer.Layer<Deadline> {
@@ -112,10 +115,9 @@ const CurrentBudget: Context.Reference<Budget | undefined> = Context.Reference<B
   { defaultValue: () => undefined }
 )
 
-const now = (fiber: Fiber.Fiber<unknown, unknown>): number =>
-  Number(fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()) / 1e6
+const now = (fiber: Fiber.Fiber<unknown, unknown>): number => monotonic(fiber.getRef(Clock.Clock))()
 
-/** The deadline around, or the one that is asked for when that is earlier. */
+/** The earlier of the enclosing deadline and the requested one. */
 const narrowed = (fiber: Fiber.Fiber<unknown, unknown>, ms: number, label: string | undefined): Budget | undefined => {
   const outer = fiber.getRef(CurrentBudget)
   const start = now(fiber)
@@ -152,17 +154,17 @@ const bounded = <A, E, R>(
 }
 
 /**
- * Gives an effect a time, or what is left of the time around it when that is less, and interrupts it then.
+ * Limits the time of an effect, and interrupts it at the limit. A shorter enclosing deadline takes precedence.
  *
  * **Details**
  *
- * Fails with {@link DeadlineExceeded} once the effect and its finalizers have ended. When no time is left, the effect is not started.
- * `label` names the deadline in errors; without it, the function (`Effect.fn`) or span around does.
+ * Fails with {@link DeadlineExceeded} once the effect and its finalizers have ended. When no time remains, the effect is not
+ * started. `label` names the deadline in errors. Default: the name of the enclosing function (`Effect.fn`) or span.
  *
  * **Gotchas**
  *
- * As with `Effect.timeout`, work that cannot be interrupted is waited for: {@link abandon} does not. And as there, the effect runs in
- * a fiber of its own.
+ * As with `Effect.timeout`, uninterruptible work is waited for; {@link abandon} does not wait for it. As there, the effect runs
+ * in a fiber of its own.
  *
  * **Example**
  *
@@ -174,7 +176,7 @@ const bounded = <A, E, R>(
  *
  * const program = Effect.gen(function*() {
  *   const error = yield* Effect.flip(Deadline.within(query, "20 millis", "request"))
- *   console.log(error.message) // "request" had 20ms; …
+ *   console.log(error.message) // "request" exceeded its deadline: …
  * })
  *
  * Effect.runFork(program)
@@ -201,7 +203,8 @@ export const within: {
 )
 
 /**
- * {@link within} the time that is left until an instant, in milliseconds of the Unix epoch: for a deadline that came with a message.
+ * Runs {@link within} with the time until an instant, in milliseconds of the Unix epoch: for a deadline that arrived in a
+ * message.
  *
  * @category combinators
  */
@@ -217,7 +220,7 @@ export const at: {
 )
 
 /**
- * The time that is left: infinite without a deadline, never less than zero.
+ * The remaining time: infinite without a deadline, never below zero.
  *
  * @category getters
  */
@@ -227,8 +230,8 @@ export const remaining: Effect.Effect<Duration.Duration> = Effect.withFiberSucce
 })
 
 /**
- * Ends an effect some time before the deadline around it, and so leaves that time for what comes after: to tell the caller, to write
- * down how far one came. Without a deadline it changes nothing.
+ * Ends an effect some time before the enclosing deadline, and reserves that time for the work after it, such as notifying the
+ * caller or recording progress. Without a deadline it changes nothing.
  *
  * **Example**
  *
@@ -264,13 +267,13 @@ export const reserve: {
 )
 
 /**
- * Runs an effect as if there were no deadline around it. For clean-up that must get time of its own, also when the deadline has
+ * Runs an effect as if there were no enclosing deadline. Use it for clean-up that needs its own time even after the deadline has
  * passed: `Deadline.unbounded(Deadline.within(rollback, "2 seconds"))`.
  *
  * **Gotchas**
  *
- * It changes what the effect is told, not who interrupts it: the fiber that runs it may still be interrupted by a deadline further
- * out. In a finalizer, where clean-up belongs, nobody is.
+ * It changes the deadline that the effect sees, not interruption: the fiber that runs the effect may still be interrupted by an
+ * enclosing deadline. Inside a finalizer, the right place for clean-up, it is not interrupted.
  *
  * @category combinators
  */
@@ -278,8 +281,8 @@ export const unbounded = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<
   Effect.provideService(self, CurrentBudget, undefined)
 
 /**
- * A signal that aborts at the deadline, with {@link DeadlineExceeded} as its reason, or when the scope closes: for `fetch` and other
- * things that are no effects.
+ * A signal that aborts at the deadline, with {@link DeadlineExceeded} as its reason, or when the scope closes: for `fetch` and
+ * other APIs that are not effects.
  *
  * @category getters
  */
@@ -303,22 +306,22 @@ export const signal: Effect.Effect<AbortSignal, never, Scope.Scope> = Effect.wit
 })
 
 /**
- * Gives an effect a time, like {@link within}, and goes on then even if the effect cannot be interrupted.
+ * Limits the time of an effect, like {@link within}, and continues after the limit even if the effect cannot be interrupted.
  *
  * **When to use**
  *
- * Use it around calls that you cannot make interruptible, where the caller must go on: a request must be answered, a shutdown must
+ * Use it around calls that you cannot make interruptible, in code that must continue: a request must be answered, a shutdown must
  * end.
  *
  * **Details**
  *
- * What is left behind is interrupted, registered in {@link Deadline} until it ends, counted, and reported in the log with its label
- * and site, once when it is left and once when it ends. An interruption of the caller waits for the work too, and not longer than
- * the time that was given.
+ * The abandoned work is interrupted, registered in {@link Deadline} until it ends, counted, and logged with its label and site:
+ * once when it is abandoned and once when it ends. An interruption of the caller also waits for the work, but no longer than the
+ * given time.
  *
  * **Gotchas**
  *
- * An orphan still holds what it holds: connections, locks, memory. `fiberscope_deadline_orphans` should be zero.
+ * An orphan still holds its resources: connections, locks, memory. `fiberscope_deadline_orphans` should be zero.
  *
  * **Example**
  *
@@ -358,7 +361,7 @@ export const abandon: {
 
 interface Left {
   readonly label: string
-  readonly forked: Fiber.Fiber.Cache
+  readonly capturedAt: Fiber.Fiber.Cache
   readonly start: number
 }
 
@@ -381,7 +384,7 @@ export const make = (options?: DeadlineOptions): Effect.Effect<Deadline["Service
 
     const list = Effect.withFiberSucceed((fiber): ReadonlyArray<Orphan> => {
       const entries = [...orphans]
-      const sites = sitesOf(entries.map(([orphan, { forked }]) => ({ fiber: orphan, forked })))
+      const sites = sitesOf(entries.map(([orphan, { capturedAt }]) => ({ fiber: orphan, capturedAt })))
       const time = now(fiber)
       return entries.map(([orphan, { label, start }], i) => ({
         label,
@@ -400,14 +403,17 @@ export const make = (options?: DeadlineOptions): Effect.Effect<Deadline["Service
           orphans.delete(orphan)
           const ended = Effect.withFiber((logging) =>
             Effect.logWarning(
-              `"${left.label}", which was left behind, ended after ${rounded(age(logging, left.start))}`
+              `"${left.label}", which was abandoned, ended after ${rounded(age(logging, left.start))}`
             )
           )
-          sayNow(context, Exit.isFailure(exit) ? Effect.andThen(ended, reportFailure(exit.cause, left.label)) : ended)
+          runDetached(
+            context,
+            Exit.isFailure(exit) ? Effect.andThen(ended, reportFailure(exit.cause, left.label)) : ended
+          )
         })
-        const [site] = sitesOf([{ fiber: orphan, forked: left.forked }])
+        const [site] = sitesOf([{ fiber: orphan, capturedAt: left.capturedAt }])
         return Effect.logWarning(
-          `"${left.label}" does not heed its interruption and is left behind, still running: ${renderSite(site!)}`
+          `"${left.label}" ${wasAbandoned}, still running: ${renderSite(site!)}`
         )
       })
 
@@ -434,7 +440,7 @@ export const make = (options?: DeadlineOptions): Effect.Effect<Deadline["Service
             return Effect.fail(exceeded(caller, budget, false))
           }
           const start = now(caller)
-          // The child must exist before anything else can happen: between its fork and the waiting nobody may interrupt.
+          // The child must be forked uninterruptibly: otherwise an interruption between the fork and the wait would lose it.
           const child = Effect.runForkWith(Context.add(caller.context as Context.Context<R>, CurrentBudget, budget))(
             self
           )
@@ -451,7 +457,7 @@ export const make = (options?: DeadlineOptions): Effect.Effect<Deadline["Service
           const interrupt = Effect.sync(() => child.interruptUnsafe(caller.id))
           const leaveIfRunning = Effect.suspend(() =>
             child.pollUnsafe() === undefined
-              ? Effect.as(leave(child, { label, forked: caller.cache, start }), true)
+              ? Effect.as(leave(child, { label, capturedAt: caller.cache, start }), true)
               : Effect.succeed(false)
           )
           return Effect.flatMap(

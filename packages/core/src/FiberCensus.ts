@@ -1,14 +1,14 @@
 /**
- * Counts every fiber of every Effect runtime in the process, almost for free, and keeps none of them alive.
+ * Counts every fiber of every Effect runtime in the process at almost no cost, and keeps none of them alive.
  *
- * The census needs nothing of Effect but the class of its fibers, so it imports nothing and can be loaded into a program that was
- * never changed. {@link "LiveFibers"} is the Effect service over it.
+ * The census needs only the class of Effect's fibers, so it imports nothing and can be loaded into an unmodified program.
+ * {@link "LiveFibers"} is the Effect service on top of it.
  *
  * **Details**
  *
- * There is one census in a process, however many copies of this module are loaded; it lives under a global symbol. It counts a
- * fiber from its first start on: fibers that are forked and have not run yet are invisible, and so are fibers that started before
- * {@link adopt} was called for their copy of Effect. Ids of fibers restart in each copy of Effect; `copy` tells them apart.
+ * A process has one census, even if several copies of this module are loaded; it is stored under a global symbol. It counts a
+ * fiber from its first start on: a fiber that was forked and has not run yet is invisible, and so is a fiber that started before
+ * {@link adopt} was called for its copy of Effect. Fiber ids restart in each copy of Effect; `copy` distinguishes them.
  *
  * **Gotchas**
  *
@@ -32,7 +32,7 @@ import type { GuardedTimer } from "./internal/census/Guard.ts"
 import { makeGuard } from "./internal/census/Guard.ts"
 
 /**
- * How many fibers there were and are. `started - ended - abandoned = live`.
+ * Numbers of started, ended, abandoned and live fibers: `started - ended - abandoned = live`.
  *
  * @category models
  */
@@ -45,7 +45,7 @@ export interface FiberCounts {
   readonly abandoned: number
   /** Fibers that were started and have neither ended nor been collected. */
   readonly live: number
-  /** Those of the live that survived a sweep of the registry (about a second). */
+  /** Live fibers that survived a sweep of the registry (about a second). */
   readonly tenured: number
 }
 
@@ -54,8 +54,8 @@ export interface FiberCounts {
  *
  * **Details**
  *
- * `ageMs` counts from the first start. `parent` is the id of the fiber that would interrupt this one when it ends; detached fibers
- * and roots have none. `status` is `running` only for fibers on the JavaScript stack at the moment of the dump.
+ * `ageMs` counts from the first start. `parent` is the id of the fiber that interrupts this one when it ends; detached fibers and
+ * roots have none. `status` is `running` only for fibers on the JavaScript stack at the moment of the dump.
  *
  * @category models
  */
@@ -72,7 +72,7 @@ export interface FiberInfo {
 }
 
 /**
- * A fiber passed into another state: it outlived a sweep, a tenured one ended, or one was collected without ending.
+ * A state change of a fiber: it outlived a sweep, a tenured fiber ended, or a fiber was collected without ending.
  *
  * @category models
  */
@@ -85,7 +85,7 @@ export interface FiberEvent {
 }
 
 /**
- * A copy of Effect whose fibers are counted: `where` says how it was found, a module's URL or the word of the caller.
+ * A copy of Effect whose fibers are counted. `where` says how it was found: a module's URL, or the name given by the caller.
  *
  * @category models
  */
@@ -95,25 +95,26 @@ export interface EffectCopy {
 }
 
 /**
- * What becomes of a copy of Effect after {@link FiberCensus} `adopt`. Each function is called at most once for each call of `adopt`.
+ * Callbacks about a copy of Effect after {@link FiberCensus} `adopt`. Each function is called at most once for each call of
+ * `adopt`.
  *
  * @category models
  */
 export interface Adoption {
-  /** A fiber has run, and its shape can be read. `missing` names optional fields that this version of Effect lacks. */
+  /** A fiber has run, and its shape can be read. `missing` lists optional fields that this version of Effect lacks. */
   readonly confirmed?: ((missing: ReadonlyArray<string>) => void) | undefined
-  /** A fiber has run, and its shape cannot be read: nothing of this copy is counted. */
+  /** A fiber has run, and its shape cannot be read: no fiber of this copy is counted. */
   readonly refused?: ((why: string) => void) | undefined
 }
 
 /**
- * What a site's tenured fibers did since the last {@link FiberCensus.flow}, by the second of their birth.
+ * The changes in a site's tenured fibers since the last {@link FiberCensus.flow}, by the second of their birth.
  *
  * @category models
  */
 export interface FiberFlow {
   readonly site: number
-  /** The second, since the census began, in which the fibers were started. */
+  /** The second in which the fibers were started, counted from the start of the census. */
   readonly born: number
   readonly tenured: number
   readonly ended: number
@@ -121,7 +122,7 @@ export interface FiberFlow {
 }
 
 /**
- * The census of a process. {@link get} gives it.
+ * The census of a process, returned by {@link get}.
  *
  * @category models
  */
@@ -132,39 +133,39 @@ export interface FiberCensus {
   /** Milliseconds since the census began, on the monotonic clock. */
   readonly now: () => number
   /**
-   * Watches the fibers of the copy of Effect that has this fiber prototype. Calls are counted: the returned function takes one
-   * back, and the last one stops the watching. Answers `undefined` when the prototype is not one this version understands. The first
-   * fiber that runs shows whether its fields can be read, and `adoption` hears of it.
+   * Watches the fibers of the copy of Effect that has this fiber prototype. Calls are counted: the returned function reverts one
+   * call, and the last one stops the watching. Returns `undefined` when this version does not understand the prototype. The first
+   * fiber that runs shows whether its fields can be read, and `adoption` is notified.
    */
   readonly adopt: (prototype: unknown, where: string, adoption?: Adoption) => (() => void) | undefined
-  /** Counts a fiber that was met in the middle of its first run, if its copy has just been adopted. */
+  /** Counts a fiber that was found in the middle of its first run, if its copy has just been adopted. */
   readonly meet: (fiber: unknown) => void
   readonly counts: () => FiberCounts
-  /** Live fibers by the id of their site, those that have not outlived a sweep included. */
+  /** Live fibers by the id of their site, including those that have not outlived a sweep. */
   readonly liveBySite: () => ReadonlyMap<number, number>
   /** Tenured fibers of a site; constant time. */
   readonly tenuredAt: (site: number) => number
   /** Abandoned fibers of a site; constant time. */
   readonly abandonedAt: (site: number) => number
   readonly dump: () => ReadonlyArray<FiberInfo>
-  /** The same with the fibers themselves, at most so many; not to be kept. */
+  /** The same with the fibers themselves, at most `most` of them. The caller must not keep them. */
   readonly fibers: (most?: number) => ReadonlyArray<readonly [RuntimeFiber, FiberInfo]>
-  /** At most `most` live fibers of a site themselves, spread over all of them; not to be kept. */
+  /** At most `most` live fibers of a site, spread over all of them. The caller must not keep them. */
   readonly fibersAt: (site: number, most: number) => ReadonlyArray<RuntimeFiber>
-  /** Tenures what is older than a second and looks for abandoned fibers; runs by itself once a second. */
+  /** Tenures fibers older than a second and looks for abandoned ones; runs automatically once a second. */
   readonly sweep: () => void
-  /** What tenured fibers did since the last call; the first call begins the record. One reader at a time. */
+  /** The changes in tenured fibers since the last call; the first call starts the recording. Only one reader at a time. */
   readonly flow: () => ReadonlyArray<FiberFlow>
   /**
-   * Calls a function when the census has failed and has stopped counting, with the reason. Nothing of the program is affected. Returns
-   * the function that ends it.
+   * Calls a function with the reason when the census has failed and stopped counting. The program is not affected. Returns a
+   * function that removes the callback.
    */
   readonly onFailure: (listener: (message: string) => void) => () => void
-  /** Calls a function on each event; it must not throw. Returns the function that ends it. */
+  /** Calls a function on each event; it must not throw. Returns a function that removes the callback. */
   readonly onEvent: (listener: (event: FiberEvent) => void) => () => void
   /**
-   * Sets what knows the line at which an effect was forked. Its frame is then the fork site of fibers that start with that effect;
-   * the frames of `Effect.fn` and spans are around it. It must not throw.
+   * Sets the function that finds the line at which an effect was forked. Its frame becomes the fork site of fibers that start
+   * with that effect; the frames of `Effect.fn` and spans are around it. It must not throw.
    */
   readonly forkLines: (frameOf: ((effect: unknown) => StackFrame | undefined) | undefined) => void
   /** Memory of the census' own records, in bytes. */
@@ -208,9 +209,9 @@ interface Copy extends EffectCopy {
   readonly prototype: FiberPrototype
   readonly table: FiberTable
   readonly stop: () => void
-  /** What the first fiber has shown; `undefined` before one has run. */
+  /** Whether the first fiber could be read; `undefined` before one has run. */
   shape: { readonly missing: ReadonlyArray<string> } | { readonly refused: string } | undefined
-  /** Who waits for {@link shape}. */
+  /** Callbacks that wait for {@link shape}. */
   readonly adoptions: Array<Adoption>
   starting: number
   users: number
@@ -259,10 +260,10 @@ class Census implements FiberCensus {
       if (--adopted.users > 0) return
       adopted.stop()
       this.#copies.splice(this.#copies.indexOf(adopted), 1)
-      // What is no longer watched is no longer counted, as if it had never been met.
+      // Fibers of a copy that is no longer watched are removed, as if they had never been counted.
       adopted.table.tenuredSites((site) => this.#tenuredAt[site]!--)
       this.#started -= adopted.table.nursery + adopted.table.tenured
-      if (this.#copies.length === 0) this.#rest()
+      if (this.#copies.length === 0) this.#stopTimers()
     }
   }
 
@@ -343,7 +344,7 @@ class Census implements FiberCensus {
     if (!this.#scanning) this.#scan()
   }
 
-  // A long pass goes on in slices, so that no slice is felt.
+  // A long pass is split into slices, so that no slice is noticeable.
   readonly #scan = (): void => {
     this.#scanning = false
     const now = this.now()
@@ -432,8 +433,8 @@ class Census implements FiberCensus {
     return copy
   }
 
-  /** Stops the timers: there is nothing to count. */
-  #rest(): void {
+  /** Stops the timers: there are no fibers to count. */
+  #stopTimers(): void {
     this.#timer?.stop()
     this.#timer = undefined
     this.#datesEnd?.stop()
@@ -444,7 +445,7 @@ class Census implements FiberCensus {
   /** A part of the census has thrown. Counts that miss a part are wrong, so all of it stops. */
   #failed(message: string): void {
     for (const { stop } of this.#copies) stop()
-    this.#rest()
+    this.#stopTimers()
     for (const listener of this.#failures) listener(message)
   }
 

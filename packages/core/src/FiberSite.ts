@@ -1,8 +1,8 @@
 /**
- * Where fibers come from: fork sites, interned from the frames that `Effect.fn` and spans leave in a fiber's context.
+ * Fork sites: where fibers come from, interned from the frames that `Effect.fn` and spans add to a fiber's context.
  *
- * A site is interned once and lives as long as the process, so their number is capped, and so is the length of what each keeps.
- * No import but a type: this module is loaded into observed programs.
+ * A site is interned once and lives as long as the process, so the number of sites and the length of their texts are limited. The
+ * only import is a type: this module is loaded into observed programs.
  */
 import type { FiberCache, StackFrame } from "./internal/census/FiberRuntime.ts"
 
@@ -19,13 +19,13 @@ export interface Frame {
 }
 
 /**
- * Where a group of fibers was started.
+ * The place at which a group of fibers was started.
  *
  * **Details**
  *
- * `fork` is the innermost frame of the program's own code around the fork, `runs` the frame that the fiber itself is in once it
- * has lived for a while. Either may be absent: a program without `Effect.fn` and spans has no frames at all. `chain` lists the
- * frames around the fork, innermost first, at most eight.
+ * `fork` is the innermost frame of the program's own code around the fork, `runs` the frame of the fiber itself once it has lived
+ * for a while. Either may be absent: a program without `Effect.fn` and spans has no frames at all. `chain` lists the frames
+ * around the fork, innermost first, at most eight.
  *
  * @category models
  */
@@ -34,12 +34,12 @@ export interface FiberSite {
   readonly fork: Frame | undefined
   readonly runs: Frame | undefined
   readonly chain: ReadonlyArray<Frame>
-  /** The site that it would be without the line of its fork; where somebody looked for that line. */
+  /** The site without the line of its fork, if that line was determined. */
   readonly of?: number | undefined
 }
 
 /**
- * The number of distinct sites that are kept apart; whatever comes later is counted under {@link otherSite}.
+ * The number of distinct sites that are distinguished; any further one is counted under {@link otherSite}.
  *
  * @category constants
  */
@@ -62,13 +62,16 @@ export const otherSite = 1
 const maxChain = 8
 const maxName = 200
 
-/** Names that differ in numbers only and are kept apart: some workers have numbers, and so have all requests. */
+/**
+ * The number of names that are kept apart although they differ only in their digits: some workers are numbered, but so are all
+ * requests.
+ */
 const maxOfPattern = 16
 
-/** What names with ids in them have in common: `order 17` is an `order #`. */
+/** The common form of names with ids in them: `order 17` becomes `order #`. */
 const patternOf = (name: string): string => name.replace(/(?<!\w)(?=[a-f-]*\d)[\da-f-]{6,}(?!\w)|\d+/gi, "#")
 
-/** `at name (file:///a/b.ts:1:2)`, `at file:///a/b.ts:1:2`, `at async /a/b.js:1:2` → its place. */
+/** Parses `at name (file:///a/b.ts:1:2)`, `at file:///a/b.ts:1:2` or `at async /a/b.js:1:2` into its place. */
 const parsePlace = (line: string | undefined): Omit<Frame, "name"> | undefined => {
   const match = line === undefined
     ? null
@@ -86,7 +89,7 @@ const filePath = (url: string): string => {
   }
 }
 
-/** A frame's own text; the program may have put anything there, its own `Error.prepareStackTrace` included. */
+/** The text of a frame. The program may have changed it, for example with its own `Error.prepareStackTrace`. */
 const placeOf = (frame: StackFrame): Omit<Frame, "name"> | undefined => {
   try {
     const line = frame.stack()
@@ -107,8 +110,8 @@ interface KnownFrame {
 }
 
 /**
- * Interns frames and sites. Two calls with frames of the same `Effect.fn` or of spans of the same name give the same site, and so do
- * spans whose names differ in numbers, as soon as there are many of them.
+ * Interns frames and sites. Two calls with frames of the same `Effect.fn`, or of spans of the same name, give the same site.
+ * Spans whose names differ only in numbers share a site too, once there are many of them.
  *
  * @category models
  */
@@ -122,7 +125,7 @@ export class FiberSites {
       chain: []
     }
   ]
-  // An `Effect.fn` has one closure for the place of its definition, shared by the frames of all its calls: its identity.
+  // An `Effect.fn` has one closure for the place of its definition, shared by the frames of all its calls. It serves as identity.
   readonly #byDefinition = new WeakMap<object, KnownFrame>()
   readonly #byName = new Map<string, KnownFrame>()
   readonly #byPattern = new Map<string, { names: number; frame: KnownFrame | undefined }>()
@@ -130,12 +133,12 @@ export class FiberSites {
   readonly #byLine = new Map<string, number>()
   #frames = 0
 
-  /** How many sites there are. */
+  /** The number of sites. */
   get size(): number {
     return this.#sites.length
   }
 
-  /** The site of an id that {@link intern} gave. */
+  /** The site of an id returned by {@link intern}. */
   get(id: number): FiberSite {
     return this.#sites[id] ?? this.#sites[unknownSite]!
   }
@@ -170,7 +173,7 @@ export class FiberSites {
     return id
   }
 
-  /** The innermost frame outside of libraries, else the innermost of all. */
+  /** The innermost frame outside of libraries, or the innermost of all if there is none. */
   #programFrame(cache: FiberCache): KnownFrame | undefined {
     let first: KnownFrame | undefined
     let depth = 0
@@ -187,12 +190,12 @@ export class FiberSites {
 
   #known(frame: StackFrame): KnownFrame {
     const parent = frame.parent
-    // Only entries for places of definitions have their closure in this map: to look there first saves building the name.
+    // Only entries for places of definitions have their closure in this map: checking it first avoids building the name.
     const known = parent === undefined ? undefined : this.#byDefinition.get(parent.stack)
     if (known !== undefined) return known
     if (parent !== undefined && parent.name === frame.name + definition) {
       const made = this.#make(frame.name, placeOf(parent) ?? placeOf(frame))
-      // Without stack traces all functions share one closure that answers nothing: then the name is the identity.
+      // Without stack traces all functions share one closure that returns nothing: then the name is the identity.
       if (made.frame.file === undefined) return this.#named(frame.name, undefined)
       this.#byDefinition.set(parent.stack, made)
       return made
@@ -204,12 +207,12 @@ export class FiberSites {
     const known = this.#byName.get(name) ?? this.#ofMany(name, frame)
     if (known !== undefined) return known
     const made = this.#make(name, frame && placeOf(frame))
-    // Names of spans may carry whatever a request does: the map stops growing where sites do.
+    // Names of spans may contain data of each request: the map stops growing at the same limit as the sites.
     if (this.#byName.size < maxSites) this.#byName.set(name, made)
     return made
   }
 
-  /** One frame for the many names that differ by the id of a request only. To know it takes no stack. */
+  /** One frame for the names that differ only by the id of a request. The check does not need the stack. */
   #ofMany(name: string, frame: StackFrame | undefined): KnownFrame | undefined {
     const pattern = patternOf(String(name))
     if (pattern === name) return undefined
@@ -241,7 +244,7 @@ export class FiberSites {
   }
 }
 
-/** The frame around a frame, past the entry for the place of its definition. */
+/** The frame around a frame, without the entry for the place of its definition. */
 const afterDefinition = (frame: StackFrame): StackFrame | undefined =>
   frame.parent?.name === frame.name + definition ? frame.parent.parent : frame.parent
 
@@ -257,7 +260,7 @@ export const renderFrame = (frame: Frame, base = ""): string => {
 }
 
 /**
- * Renders a site in one line: `handler (src/server.ts:42)`, with what the fiber runs where that is another function.
+ * Renders a site in one line: `handler (src/server.ts:42)`, followed by the function that the fiber runs if that is another one.
  *
  * @category rendering
  */

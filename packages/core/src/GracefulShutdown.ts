@@ -1,19 +1,20 @@
 /**
- * The end of a service, in order: it stops being ready, lets the world notice, stops taking work, finishes what it took, writes down
- * what it holds, closes what it has open. All within one clock.
+ * Stops a service in order: it stops being ready, gives load balancers time to notice, stops accepting work, finishes the
+ * accepted work, flushes its buffers, and closes its resources. One deadline limits all of it.
  *
  * **When to use**
  *
- * Use {@link GracefulShutdown} `phase` for what must end before the scopes close, and before what it needs is closed; `holdOpen` around
- * work that must be finished; {@link inPhase} around the layer of a server. Run the program with `runMain` of {@link "RunMain"}, which
- * provides this service, listens to signals, and ends the process in time.
+ * Use {@link GracefulShutdown} `phase` for an effect that must run before scopes close and before its dependencies are closed;
+ * `holdOpen` around work that must be finished; {@link inPhase} around the layer of a server. Run the program with `runMain` of
+ * {@link "RunMain"}, which provides this service, listens to signals, and ends the process in time.
  *
  * **Details**
  *
- * A shutdown is requested by a signal or by `request`. From that moment on one clock runs, `deadline`. First `isReady` becomes false,
- * then the service goes on serving for `preStopDelay`, then the phases run: `intake`, `work`, `flush`, `resources`, those of one phase
- * side by side. Each gets its own timeout or what the clock has left, less a tenth of the whole for each phase that follows and for the
- * closing of scopes at the end. One that does not end is interrupted, reported, and the next phase begins.
+ * A shutdown is requested by a signal or by `request`, and must end within `deadline` from then on. First `isReady` becomes
+ * false, then the service continues to serve for `preStopDelay`, then the phases run: `intake`, `work`, `flush`, `resources`. The
+ * effects of one phase run concurrently. Each one has its own timeout or the remaining time, less a tenth of the deadline for
+ * each phase that follows and for the closing of scopes at the end. An effect that does not end in time is interrupted and
+ * reported, and the next phase begins.
  */
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
@@ -66,11 +67,12 @@ export class GracefulShutdown extends Context.Service<GracefulShutdown, Shutdown
   "@fiberscope/core/GracefulShutdown"
 ) {
   /**
-   * The service without a process: nobody listens to signals, and nobody ends. For tests, and for programs inside of programs.
+   * Provides the service without a process: it installs no signal handlers and exits no process. For tests, and for programs
+   * inside of programs.
    *
    * **Gotchas**
    *
-   * `runMain` provides the service already; a layer inside of it is another one, which hears no signals.
+   * `runMain` provides the service already; this layer inside of it is a separate instance that receives no signals.
    */
   static layer(options?: GracefulShutdownOptions): Layer.Layer<GracefulShutdown> {
     return Layer.effect(GracefulShutdown, make(options))
@@ -84,7 +86,7 @@ export class GracefulShutdown extends Context.Service<GracefulShutdown, Shutdown
 }
 
 /**
- * Makes the service in a scope. When the scope closes, a shutdown that is under way is given up.
+ * Makes the service in a scope. When the scope closes, a shutdown in progress is interrupted.
  *
  * @category constructors
  */
@@ -94,7 +96,7 @@ export const make = (
   Effect.map(makeControl(options), ({ service }) => service)
 
 /**
- * Builds a layer, says that the service is ready, and stays until it is interrupted: `Layer.launch` with a beginning.
+ * Builds a layer, marks the service as ready, and waits until it is interrupted: `Layer.launch` with a start-up phase.
  *
  * **Example**
  *
@@ -116,11 +118,12 @@ export const launch = <A, E, R>(layer: Layer.Layer<A, E, R>): Effect.Effect<neve
   )
 
 /**
- * {@link GracefulShutdown} `phase` where a program has the service, and nothing where it has not: for libraries.
+ * Registers a phase, like {@link GracefulShutdown} `phase`, if the program has the service, and does nothing otherwise: for
+ * libraries.
  *
  * **Gotchas**
  *
- * The scope's finalizers run as well, and later: what the effect does must be possible twice.
+ * The finalizers of the scope run as well, later: the effect must be safe to run twice.
  *
  * @category combinators
  */
@@ -136,19 +139,19 @@ export const takePart = <A, E, R>(
   )
 
 /**
- * Has a layer be closed in a phase of the shutdown, and not only when the program's scopes close: for servers, which must have answered
- * before that which their handlers use is closed.
+ * Closes a layer in a phase of the shutdown instead of at the end of the program. Use it for servers: they must answer their
+ * requests before the dependencies of their handlers are closed.
  *
  * **Details**
  *
- * In a program without {@link GracefulShutdown} the layer is as it was. The default order is `intake`: a request that was accepted may
+ * In a program without {@link GracefulShutdown} the layer is unchanged. The default order is `intake`: an accepted request may
  * still need tasks, batches and connections.
  *
  * **Gotchas**
  *
- * A finalizer cannot be interrupted. When the layer has not closed in its time, the next phase begins all the same, and the closing goes
- * on beside it: give the server a limit of its own that is shorter, such as `gracefulShutdownTimeout` of `NodeHttpServer`. Layers that
- * are built inside of this one and nowhere else before are closed with it.
+ * A finalizer cannot be interrupted. If the layer has not closed in time, the next phase begins while the closing continues: give
+ * the server a shorter limit of its own, such as `gracefulShutdownTimeout` of `NodeHttpServer`. Layers that are built inside of
+ * this one, and nowhere else before, are closed with it.
  *
  * @category combinators
  */
@@ -165,7 +168,7 @@ export const inPhase: {
     const build = Effect.gen(function*() {
       const inner = Scope.makeUnsafe()
       let closing: Fiber.Fiber<void> | undefined
-      // Whoever comes second waits for the first: a scope that is being closed counts as closed.
+      // A second call waits for the first: a scope counts as closed as soon as its closing begins.
       const close = Effect.withFiber<void>((fiber) => {
         closing ??= Effect.runForkWith(fiber.context)(Scope.close(inner, Exit.void))
         return Effect.asVoid(Fiber.await(closing))

@@ -1,11 +1,11 @@
 /**
- * What load balancers and orchestrators ask a service over HTTP: whether it lives, and whether it wants work.
+ * HTTP probes for load balancers and orchestrators: whether the service is alive, and whether it is ready for work.
  *
  * **Details**
  *
- * `/livez` answers 200 as long as the process can answer at all, also during a shutdown: a process that stops in order must not be
- * killed for it. `/readyz` answers 200 while the service is ready and 503 while it starts or stops, as {@link "GracefulShutdown"} says.
- * Both tell the state as JSON, are not cached, and are not logged.
+ * `/livez` answers 200 as long as the process can answer at all, also during a shutdown: a process that stops in order must not
+ * be killed. `/readyz` answers 200 while the service is ready and 503 while it starts or stops, according to
+ * {@link "GracefulShutdown"}. Both return the state as JSON, are not cached, and are not logged.
  */
 import * as Effect from "effect/Effect"
 import * as HttpEffect from "effect/http/HttpEffect"
@@ -29,7 +29,7 @@ export interface HealthOptions {
 }
 
 /**
- * Both routes, at paths of one's own.
+ * Both routes, at configurable paths.
  *
  * @category layers
  */
@@ -74,17 +74,17 @@ export const layer = (
 export const routes: Layer.Layer<never, never, HttpRouter.HttpRouter | GracefulShutdown> = layer()
 
 /**
- * Has every response say `Connection: close` once the service has been asked to stop, so that clients which keep their connections
- * open leave it: nothing else tells them.
+ * Adds `Connection: close` to every response once a shutdown was requested. Otherwise clients with persistent connections get no
+ * sign that they should reconnect elsewhere.
  *
  * **When to use**
  *
- * Use it with every HTTP/1.1 server. A Node server that is being closed goes on serving connections that are in use, for as long as
- * they are: one client that asks often enough holds it up until its timeout.
+ * Use it with every HTTP/1.1 server. A Node server that is being closed continues to serve connections in use: one client with
+ * frequent requests can delay the closing until its timeout.
  *
  * **Details**
  *
- * It begins with the request to stop, so that with a `preStopDelay` most connections are gone before the server closes.
+ * It begins with the shutdown request, so that with a `preStopDelay` most connections are closed before the server closes.
  *
  * @category layers
  */
@@ -102,7 +102,7 @@ export const closeConnections: Layer.Layer<never, never, HttpRouter.HttpRouter |
 const asked = (state: Effect.Effect<ShutdownState>, healthy: (state: ShutdownState) => boolean) =>
   HttpMiddleware.withLoggerDisabled(Effect.map(state, (now) =>
     HttpServerResponse.jsonUnsafe(
-      // No more than that: who else may read it is not known here.
+      // Only these fields are public: the probe has no authentication.
       { status: now.status, ready: now.isReady },
       { status: healthy(now) ? 200 : 503, headers: { "cache-control": "no-store" } }
     )))

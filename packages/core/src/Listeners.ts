@@ -1,15 +1,15 @@
 /**
- * Listeners that belong to a scope: nobody has to remember to remove them, what waits for them is bounded, and who adds too many is
- * named.
+ * Listeners that belong to a scope: they are removed automatically, their buffers are bounded, and code that adds too many of
+ * them is reported.
  *
  * **When to use**
  *
- * Use it wherever an effect listens to something that lives longer than itself: a socket, a bus, an `AbortSignal`, the process.
+ * Use it where an effect listens to an object that lives longer than the effect: a socket, a bus, an `AbortSignal`, the process.
  *
  * **Details**
  *
- * It takes Node's `EventEmitter` and the web's `EventTarget`; what is both counts as the latter. When an `AbortSignal` was aborted
- * before, `"abort"` is delivered at once instead of never.
+ * It accepts Node's `EventEmitter` and the web's `EventTarget`; an object that is both is treated as the latter. If an
+ * `AbortSignal` is already aborted, `"abort"` is delivered immediately instead of never.
  */
 import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
@@ -31,14 +31,14 @@ import { ListenerTable } from "./internal/listeners/ListenerTable.ts"
 export type { Emitter, Target } from "./internal/listeners/eventTargets.ts"
 
 /**
- * The emitter emitted `"error"` while somebody waited for another of its events.
+ * The emitter emitted `"error"` while a fiber waited for another of its events.
  *
  * @category errors
  */
 export class EmitterFailed extends Data.TaggedError("EmitterFailed")<{
   /** The class of the emitter. */
   readonly target: string
-  /** What was waited for. */
+  /** The event that was awaited. */
   readonly event: string
   readonly cause: unknown
 }> {
@@ -58,9 +58,9 @@ export interface ListenerCount {
   readonly target: string
   readonly event: string
   readonly listeners: number
-  /** Events that were dropped because a buffer was full, of the listeners that are there now. */
+  /** The events dropped by the current listeners because a buffer was full. */
   readonly dropped: number
-  /** Who added them, the most first. */
+  /** The sites that added them, most listeners first. */
   readonly addedBy: ReadonlyArray<{ readonly site: FiberSite; readonly listeners: number }>
 }
 
@@ -77,16 +77,16 @@ export interface ListenersOptions {
 }
 
 /**
- * How many events wait for a slow consumer, and which are dropped beyond that.
+ * The number of events that wait for a slow consumer, and which ones are dropped beyond that.
  *
  * @category models
  */
 export interface BufferOptions {
-  /** How many events may wait. Default 1024. */
+  /** The maximum number of waiting events. Default 1024. */
   readonly buffer?: number | undefined
-  /** What is dropped when the buffer is full: the oldest (`sliding`, the default) or the newest (`dropping`). */
+  /** The event to drop when the buffer is full: the oldest (`sliding`, the default) or the newest (`dropping`). */
   readonly overflow?: "sliding" | "dropping" | undefined
-  /** For a target that is meant to have many listeners: warns above this number only. */
+  /** For a target that is meant to have many listeners: the number above which a warning is logged. */
   readonly warnAbove?: number | undefined
 }
 
@@ -96,7 +96,7 @@ export interface BufferOptions {
  * @category models
  */
 export interface OnOptions extends BufferOptions {
-  /** How many effects of the handler may run at once. Default 1: one event after the other. */
+  /** The number of effects of the handler that may run concurrently. Default 1: one event after the other. */
   readonly concurrency?: number | "unbounded" | undefined
 }
 
@@ -107,7 +107,7 @@ export interface OnOptions extends BufferOptions {
  */
 export interface OnceOptions<A> {
   /** Makes the value from the arguments of the listener. Default: the first argument. */
-  // The arguments of an event are known to whoever listens, and to nobody here.
+  // Only the caller knows the arguments of an event.
   // oxlint-disable-next-line typescript/no-explicit-any
   readonly map?: ((...args: Array<any>) => A) | undefined
   readonly warnAbove?: number | undefined
@@ -130,37 +130,37 @@ export interface StreamOptions<A> extends BufferOptions, Pick<OnceOptions<A>, "m
  */
 export class Listeners extends Context.Service<Listeners, {
   /**
-   * Adds a listener for as long as the scope lives.
+   * Adds a listener until the scope closes.
    *
    * **Details**
    *
-   * The handler is called with the arguments of the event. If it answers with an effect, that begins in the very call of `emit` too,
-   * unless `concurrency` of them run already: then it waits in a bounded buffer. Each effect has a scope of its own. A failure is
-   * logged and given to the error reporters, and the next event is handled. At the end of the scope the listener is removed, what
-   * waits is dropped and what runs is interrupted.
+   * The handler is called with the arguments of the event. If it returns an effect, the effect starts synchronously, inside the
+   * call of `emit`, unless `concurrency` of them are running: then it waits in a bounded buffer. Each effect has its own scope. A
+   * failure is logged and given to the error reporters, and the next event is handled. At the end of the scope the listener is
+   * removed, waiting events are dropped and running effects are interrupted.
    */
   readonly on: <R = never>(
     target: Emitter | Target,
     event: string | symbol,
-    // The arguments of an event are known to whoever listens, and to nobody here.
+    // Only the caller knows the arguments of an event.
     // oxlint-disable-next-line typescript/no-explicit-any
     handler: (...args: Array<any>) => Effect.Effect<unknown, unknown, R> | void,
     options?: OnOptions
   ) => Effect.Effect<void, never, Exclude<R, Scope.Scope> | Scope.Scope>
 
-  /** Waits for an event. An emitter that emits `"error"` meanwhile fails it. */
+  /** Waits for an event. Fails if an emitter emits `"error"` in the meantime. */
   readonly once: {
     <A = unknown>(target: Target, event: string, options?: OnceOptions<A>): Effect.Effect<A>
     <A = unknown>(target: Emitter, event: string | symbol, options?: OnceOptions<A>): Effect.Effect<A, EmitterFailed>
   }
 
-  /** The events as a stream. It listens from when it is run until it ends. An emitter that emits `"error"` meanwhile fails it. */
+  /** The events as a stream. It listens while the stream runs. The stream fails if an emitter emits `"error"` in the meantime. */
   readonly stream: {
     <A = unknown>(target: Target, event: string, options?: StreamOptions<A>): Stream.Stream<A>
     <A = unknown>(target: Emitter, event: string | symbol, options?: StreamOptions<A>): Stream.Stream<A, EmitterFailed>
   }
 
-  /** Who listens to what, most listeners first. Walks them all: for people, not for metrics. */
+  /** The listeners by target and event, most listeners first. Walks all of them: for people, not for metrics. */
   readonly counts: Effect.Effect<ReadonlyArray<ListenerCount>>
 }>()("@fiberscope/core/Listeners") {
   static layer(options?: ListenersOptions): Layer.Layer<Listeners> {
@@ -218,7 +218,7 @@ export const make = (options?: ListenersOptions): Effect.Effect<Listeners["Servi
           const listening = table.add(fiber, target, event, onOptions.warnAbove)
           const events = new EventHandler({
             label: `${nameOfTarget(target)} "${String(event)}"`,
-            // Its services are in the context below.
+            // All required services are in the context below.
             handle: handler as (...args: ReadonlyArray<unknown>) => Effect.Effect<unknown, unknown> | void,
             context: fiber.context,
             concurrency: concurrency === "unbounded" ? Infinity : concurrency,
@@ -298,7 +298,7 @@ export const make = (options?: ListenersOptions): Effect.Effect<Listeners["Servi
 
     return Listeners.of({
       on,
-      // Only an emitter can fail, which the overloads say and one implementation of both cannot.
+      // Only an emitter can fail. The overloads express this; a single implementation of both cannot.
       once: once as Listeners["Service"]["once"],
       stream: stream as Listeners["Service"]["stream"],
       counts: Effect.sync(() => table.list())
@@ -308,7 +308,7 @@ export const make = (options?: ListenersOptions): Effect.Effect<Listeners["Servi
 const defaultBuffer = 1024
 
 const value = <A>({ map }: OnceOptions<A>, args: ReadonlyArray<unknown>): A =>
-  // Without `map`, it is the caller who says what the first argument is.
+  // Without `map`, the caller chooses the type of the first argument.
   map === undefined ? args[0] as A : map(...args)
 
 interface Subscriber {
@@ -317,7 +317,7 @@ interface Subscriber {
   readonly onEnd: () => void
 }
 
-/** Listens to an event, and to what ends it. Nothing is listened to after the removal, even when that comes first. */
+/** Listens to an event, and to the events that end the listening. Nothing is delivered after the removal, even if that happens first. */
 const subscribe = (
   target: Emitter | Target,
   event: string | symbol,
@@ -332,7 +332,7 @@ const subscribe = (
   }
   const add = (name: string | symbol, listener: Listener) => {
     removals.push(listen(target, name, listener))
-    // What was listened to may have ended it at once.
+    // The registration itself may have ended it.
     if (removed) remove()
   }
   const begin = () => {

@@ -1,10 +1,10 @@
 /**
- * Which fibers are alive, where they were started, and which were collected without ending.
+ * Reports which fibers are alive, where they were started, and which were collected without ending.
  *
  * **When to use**
  *
- * Use it wherever you would ask "what is still running?": in a debug endpoint, at the end of a test, in a signal handler of a
- * service that does not stop.
+ * Use it to answer "what is still running?": in a debug endpoint, at the end of a test, in a signal handler of a service that
+ * does not stop.
  *
  * **Details**
  *
@@ -14,8 +14,8 @@
  *
  * **Gotchas**
  *
- * Compared with plain Effect: `Metric.fiberRuntimeMetrics`' gauge of active fibers counts abandoned fibers for ever and knows no
- * sites. When a number is all you need, and no fiber is ever dropped, it is enough.
+ * Compared with plain Effect: `Metric.fiberRuntimeMetrics`' gauge of active fibers counts abandoned fibers forever and knows no
+ * sites. It is enough when you need only a number and no fiber is ever dropped.
  */
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -32,19 +32,19 @@ import { renderDump } from "./internal/fibers/renderDump.ts"
 export type { FiberCounts, FiberEvent, FiberInfo } from "./FiberCensus.ts"
 
 /**
- * How many fibers of a site are alive.
+ * The number of live and abandoned fibers of a site.
  *
  * @category models
  */
 export interface SiteCount {
   readonly site: FiberSite
   readonly live: number
-  /** Collected without ending, since the beginning. */
+  /** Collected without ending, since the start. */
   readonly abandoned: number
 }
 
 /**
- * The runtime of this process is of a shape this version of Fiberscope does not know.
+ * This version of Fiberscope does not know the shape of the runtime of this process.
  *
  * @category errors
  */
@@ -55,12 +55,12 @@ export class UnsupportedRuntime extends Data.TaggedError("UnsupportedRuntime") {
 }
 
 /**
- * Counts, lists and prints the fibers that live.
+ * Counts, lists and prints live fibers.
  *
  * @category services
  */
 export class LiveFibers extends Context.Service<LiveFibers, {
-  /** Live fibers now. A counter is read, nothing is walked. */
+  /** Live fibers now. Reads a counter and walks nothing. */
   readonly count: Effect.Effect<number>
   readonly counts: Effect.Effect<FiberCounts>
   /** Live fibers by site, most first. */
@@ -69,12 +69,12 @@ export class LiveFibers extends Context.Service<LiveFibers, {
   readonly tenured: Effect.Effect<number>
   /** Fibers that were garbage-collected without having ended: their finalizers never run. */
   readonly abandoned: Effect.Effect<number>
-  /** Every live fiber. Walks them all: for people, not for metrics. */
+  /** Every live fiber. Walks all of them: for people, not for metrics. */
   readonly dump: Effect.Effect<ReadonlyArray<FiberInfo>>
-  /** Fibers as they are tenured, end after that, or are found abandoned. A slow reader loses the oldest events. */
+  /** Events of fibers: tenured, ended after that, or found abandoned. A slow reader loses the oldest events. */
   readonly changes: Stream.Stream<FiberEvent>
 }>()("@fiberscope/core/LiveFibers") {
-  /** Watches the fibers of the copy of Effect that builds the layer, for as long as the layer lives. */
+  /** Watches the fibers of the copy of Effect that builds the layer, until the layer ends. */
   static layer(options?: LiveFibersOptions): Layer.Layer<LiveFibers> {
     return Layer.effect(LiveFibers, make(options))
   }
@@ -126,7 +126,8 @@ export const make = (options?: LiveFibersOptions): Effect.Effect<LiveFibers["Ser
   })
 
 /**
- * Renders a dump as a tree: children under the fiber that would interrupt them, fibers of one site as one line, oldest first.
+ * Renders a dump as a tree: children below the fiber that interrupts them when it ends, fibers of one site as one line, oldest
+ * first.
  *
  * **Example**
  *

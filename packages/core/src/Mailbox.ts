@@ -1,16 +1,16 @@
 /**
- * A bounded queue between fibers in which no item is lost, and none disappears silently.
+ * A bounded queue between fibers in which no item is lost, and no item is dropped silently.
  *
  * **When to use**
  *
- * Use it wherever one part of a program hands work to another one and an item matters: between a socket and its handlers, in front of
+ * Use it where one part of a program hands work to another and each item matters: between a socket and its handlers, in front of
  * a database, as the inbox of an actor.
  *
  * **Details**
  *
- * An item that is received stays owned by its receiver until the handler has ended. If the handler fails, or is interrupted, the item
- * goes back to the head of the queue. What happens when the mailbox is full is decided by `overflow`, and whatever is dropped is handed
- * to `onDrop`, once. So at any time `offered = delivered + dropped + owned + size`.
+ * A received item is owned by its receiver until the handler has ended. If the handler fails or is interrupted, the item returns
+ * to the head of the queue. `overflow` decides what happens when the mailbox is full, and each dropped item is passed to
+ * `onDrop`, once. At any time `offered = delivered + dropped + owned + size`.
  */
 import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
@@ -26,19 +26,19 @@ import { takePart } from "./GracefulShutdown.ts"
 import { instrument } from "./internal/instruments.ts"
 import type { Delivery } from "./internal/queues/MailboxCore.ts"
 import { emptyDelivery, MailboxCore } from "./internal/queues/MailboxCore.ts"
-import { reportFailure, sayNow } from "./internal/reportFailure.ts"
+import { reportFailure, runDetached } from "./internal/reportFailure.ts"
 
 /**
- * Why an item was dropped: the mailbox was full, it became one item with the next, its handler failed `maxDeliveries` times, or the
- * mailbox was closed before it was delivered.
+ * The reason why an item was dropped: the mailbox was full, it was merged with the next item, its handler failed `maxDeliveries`
+ * times, or the mailbox was closed before it was delivered.
  *
  * @category models
  */
 export type DropReason = "overflow" | "conflated" | "undeliverable" | "closed"
 
 /**
- * What `send` does when the mailbox is full: waits; drops the item; drops the oldest item in the queue; fails; makes one item of the
- * newest in the queue and the one that is sent; waits for some time, and fails then.
+ * The behaviour of `send` when the mailbox is full: wait; drop the item; drop the oldest item in the queue; fail; merge the
+ * newest item in the queue with the one that is sent; wait for some time and then fail.
  *
  * @category models
  */
@@ -56,22 +56,22 @@ export type Overflow<A> =
  * @category models
  */
 export interface MailboxOptions<A> {
-  /** In errors and logs, and the attribute `name` of the metrics. Default `"default"`. */
+  /** The name in errors and logs, and the attribute `name` of the metrics. Default `"default"`. */
   readonly name?: string | undefined
-  /** The most items that are queued. There is no default: how much may pile up is a decision. */
+  /** The maximum number of queued items. There is no default: how many may pile up is a decision. */
   readonly capacity: number
   /** Default `"suspend"`. */
   readonly overflow?: Overflow<A> | undefined
-  /** Is handed each item that is dropped, once. By default the 1st, 2nd, 4th, 8th, … drop is logged. */
+  /** Called once with each dropped item. Default: the 1st, 2nd, 4th, 8th, … drop is logged. */
   readonly onDrop?: ((item: A, reason: DropReason) => void) | undefined
-  /** What becomes of an item whose handler did not succeed: it is delivered again (default), or is done with. */
+  /** The treatment of an item whose handler did not succeed: deliver it again (default), or consider it finished. */
   readonly unfinished?: "redeliver" | "finish" | undefined
-  /** After so many failures of its handler an item is dropped. Interruptions do not count. Default: never. */
+  /** The number of handler failures after which an item is dropped. Interruptions do not count. Default: never. */
   readonly maxDeliveries?: number | undefined
 }
 
 /**
- * The mailbox accepts no more items, or has none left and never will.
+ * The mailbox accepts no more items, or is closed and empty.
  *
  * @category errors
  */
@@ -82,7 +82,7 @@ export class MailboxClosed extends Data.TaggedError("MailboxClosed")<{ readonly 
 }
 
 /**
- * The mailbox is full, and `overflow` says that this is an error.
+ * The mailbox is full, and the `overflow` policy makes this an error.
  *
  * @category errors
  */
@@ -91,12 +91,12 @@ export class MailboxFull extends Data.TaggedError("MailboxFull")<{
   readonly capacity: number
 }> {
   override get message(): string {
-    return `The mailbox "${this.name}" is full: ${this.capacity} items wait. Slow down, or receive with more concurrency`
+    return `The mailbox "${this.name}" is full: ${this.capacity} items are waiting. Slow down, or receive with more concurrency`
   }
 }
 
 /**
- * What became of the items that were ever offered.
+ * The results for all items ever offered.
  *
  * @category models
  */
@@ -104,47 +104,47 @@ export interface MailboxCounts {
   readonly offered: number
   readonly delivered: number
   readonly dropped: number
-  /** Items that a receiver works on. */
+  /** Items that a receiver is working on. */
   readonly owned: number
   /** Items in the queue. */
   readonly size: number
-  /** How often an item came back. */
+  /** The number of times that an item returned to the queue. */
   readonly redelivered: number
 }
 
 /**
- * A bounded queue that counts each item it takes, drops or hands over.
+ * A bounded queue that counts each accepted, dropped and delivered item.
  *
  * @category models
  */
 export interface Mailbox<in out A> {
-  /** Sends an item; `false`: it was dropped at once. */
+  /** Sends an item; returns `false` if it was dropped immediately. */
   readonly send: (item: A) => Effect.Effect<boolean, MailboxClosed | MailboxFull>
-  /** Sends from a callback. Never waits: `false` means that the item was not accepted, and unless it was dropped it is still yours. */
+  /** Sends from a callback. Never waits: `false` means that the item was not accepted. Unless it was dropped, the caller still owns it. */
   readonly sendUnsafe: (item: A) => boolean
-  /** Waits for an item and hands it to `f`. It is owned until `f` has ended. */
+  /** Waits for an item and passes it to `f`. The item is owned until `f` has ended. */
   readonly receive: <B, E, R>(f: (item: A) => Effect.Effect<B, E, R>) => Effect.Effect<B, E | MailboxClosed, R>
   /**
-   * Hands items to `f` until the mailbox is closed and empty. When `f` fails, its item goes back and the failure ends the run: start
-   * it again to go on.
+   * Passes items to `f` until the mailbox is closed and empty. When `f` fails, its item returns to the queue and the run ends
+   * with the failure: run it again to continue.
    */
   readonly run: <E, R>(
     f: (item: A) => Effect.Effect<unknown, E, R>,
     options?: { readonly concurrency?: number | undefined }
   ) => Effect.Effect<void, E, R>
-  /** Accepts no more. Who waits in `send` is refused; what is queued is still delivered. */
+  /** Accepts no more items. Waiting senders fail; queued items are still delivered. */
   readonly close: Effect.Effect<void>
-  /** Accepts no more and drops what is queued. Answers how many that were. */
+  /** Accepts no more items and drops the queued ones. Returns the number of dropped items. */
   readonly closeNow: Effect.Effect<number>
-  /** Waits until nothing is queued and nothing is owned. */
+  /** Waits until no item is queued or owned. */
   readonly awaitDrained: Effect.Effect<void>
   readonly size: Effect.Effect<number>
   readonly counts: Effect.Effect<MailboxCounts>
 }
 
 /**
- * Makes a mailbox. When the scope closes it drops what is left, through `onDrop`. In the phase `work` of a shutdown it closes and waits
- * until it is drained, for 10 seconds at most.
+ * Makes a mailbox. When the scope closes, it drops the remaining items through `onDrop`. In the phase `work` of a shutdown it
+ * closes and waits until it is drained, for at most 10 seconds.
  *
  * **Example**
  *
@@ -195,7 +195,7 @@ export const make = <A>(options: MailboxOptions<A>): Effect.Effect<Mailbox<A>, n
       return accepted
     }
 
-    /** Deals with an item for which there is no room. */
+    /** Handles an item for which there is no room. */
     const overflown: (item: A) => Effect.Effect<boolean, MailboxClosed | MailboxFull> = overflow === "suspend"
       ? (item) => senders.wait(() => accept(item))
       : overflow === "fail"
@@ -219,7 +219,7 @@ export const make = <A>(options: MailboxOptions<A>): Effect.Effect<Mailbox<A>, n
 
     const acceptWithin = (item: A, duration: Duration.Input) =>
       Effect.suspend(() => {
-        // The time may run out between the acceptance and the end of the fiber that has waited for it.
+        // The time may run out after the acceptance and before the fiber that waited for it continues.
         let result: Effect.Effect<boolean, MailboxClosed> | undefined
         const waiting = senders.wait(() => result = accept(item))
         return Effect.flatMap(
@@ -265,7 +265,7 @@ export const make = <A>(options: MailboxOptions<A>): Effect.Effect<Mailbox<A>, n
       Effect.suspend(() => {
         const delivery = emptyDelivery<A>()
         const handle = (): Effect.Effect<B, E | MailboxClosed, R> => delivery.owned ? f(delivery.item as A) : closed
-        // The item is taken inside of what gives it back.
+        // The item is taken inside the effect whose exit returns it.
         return Effect.onExitPrimitive(
           Effect.suspend(() => {
             if (!core.hasItem) return Effect.flatMap(waitForItem(delivery), handle)
@@ -318,7 +318,7 @@ export const make = <A>(options: MailboxOptions<A>): Effect.Effect<Mailbox<A>, n
         }),
         Effect.andThen(
           Effect.addFinalizer(() => Effect.sync(() => void core.closeNow())),
-          // Receivers may be gone already: then what is left is dropped with the scope, and nobody waits for long.
+          // There may be no receivers any more: then the remaining items are dropped with the scope, and the wait is short.
           takePart(`mailbox ${name}`, Effect.andThen(Effect.sync(() => core.close()), drained), {
             timeout: "10 seconds"
           })
@@ -338,25 +338,25 @@ export const make = <A>(options: MailboxOptions<A>): Effect.Effect<Mailbox<A>, n
     )
   })
 
-/** An item that is being dropped has left the queue already: what `onDrop` throws must not keep the others there. */
+/** A dropped item has already left the queue: an exception of `onDrop` must not keep the other items in it. */
 const guarded =
   <A>(onDrop: (item: A, reason: DropReason) => void, name: string, context: Context.Context<never>) =>
   (item: A, reason: DropReason): void => {
     try {
       onDrop(item, reason)
     } catch (error) {
-      sayNow(context, reportFailure(Cause.die(error), `onDrop of the mailbox ${name}`))
+      runDetached(context, reportFailure(Cause.die(error), `onDrop of the mailbox ${name}`))
     }
   }
 
-/** Says that items are dropped, without a line for each of them. */
+/** Logs that items are dropped, without a line for each of them. */
 const logDrops = (name: string, context: Context.Context<never>) => {
   let drops = 0
   return (_: unknown, reason: DropReason): void => {
     drops++
     if ((drops & (drops - 1)) !== 0) return
-    const so = drops === 1 ? "its first item" : `${drops} items so far`
-    sayNow(context, Effect.logWarning(`The mailbox "${name}" has dropped ${so} (${reason})`))
+    const amount = drops === 1 ? "its first item" : `${drops} items so far`
+    runDetached(context, Effect.logWarning(`The mailbox "${name}" has dropped ${amount} (${reason})`))
   }
 }
 
@@ -367,7 +367,7 @@ const logDrops = (name: string, context: Context.Context<never>) => {
  */
 export interface MailboxClass<Self, Id extends string, A> extends Context.ServiceClass<Self, Id, Mailbox<A>> {
   readonly layer: (options: MailboxOptions<A>) => Layer.Layer<Self>
-  /** What is no matter of configuration is given beside it. */
+  /** Options that cannot come from Config are passed separately. */
   readonly layerConfig: (
     config: Config.Wrap<Pick<MailboxOptions<A>, "name" | "capacity" | "unfinished" | "maxDeliveries">>,
     options?: Pick<MailboxOptions<A>, "overflow" | "onDrop">

@@ -1,16 +1,18 @@
 /**
- * Streams over async generators and Node's readable streams that always end: what they hold is given back, or it is said what is not.
+ * Streams over async generators and Node's readable streams that always end: their resources are released, or a source that does
+ * not end is reported.
  *
  * **When to use**
  *
- * Use it for generators and readables whose code is not yours to vouch for: pages of an API, rows of a cursor, files, responses.
+ * Use it for generators and readable streams whose code you cannot guarantee: pages of an API, rows of a cursor, files,
+ * responses.
  *
  * **Details**
  *
- * A stream is closed by the end of its scope, by {@link ManagedStream} `closeAll` or by the end of the layer, whichever comes first. A
- * generator is then asked twice: its signal is aborted, which ends what it awaits, and `return()` is called, which runs its `finally`. It
- * has `returnTimeout` for that. What has not ended then is left behind, listed as stuck, and reported with its label, its phase and who
- * opened it. So the end of a scope takes no longer than that.
+ * A stream is closed by the end of its scope, by {@link ManagedStream} `closeAll` or by the end of the layer, whichever comes
+ * first. A generator then gets two requests to end: its signal is aborted, which ends its pending `await`, and `return()` is
+ * called, which runs its `finally`. It has `returnTimeout` to end. After that it is abandoned, listed as stuck, and reported with
+ * its label, its phase and the site that opened it. So the end of a scope takes no longer than `returnTimeout`.
  */
 import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
@@ -32,8 +34,9 @@ import { renderSite } from "./FiberSite.ts"
 import { takePart } from "./GracefulShutdown.ts"
 import { siteOf } from "./internal/fibers/siteOf.ts"
 import { instrument } from "./internal/instruments.ts"
+import { monotonic } from "./internal/monotonic.ts"
 import { renderClosed } from "./internal/renderClosed.ts"
-import { reportFailure, sayNow } from "./internal/reportFailure.ts"
+import { reportFailure, runDetached } from "./internal/reportFailure.ts"
 import { rounded } from "./internal/rounded.ts"
 import { addFinalizerNow } from "./internal/scopeFinalizer.ts"
 import { boundedPull } from "./internal/streams/boundedPull.ts"
@@ -44,23 +47,23 @@ import type { StreamEntry } from "./internal/streams/StreamTable.ts"
 import { StreamTable } from "./internal/streams/StreamTable.ts"
 
 /**
- * Where a generator is that does not end: in an `await` before its next item, or in its `finally`. A readable stream that does not close
- * after its `destroy` counts as the latter.
+ * The phase of a generator that does not end: in an `await` before its next item, or in its `finally`. A readable stream that
+ * does not close after its `destroy` counts as the latter.
  *
  * @category models
  */
 export type { Phase } from "./internal/streams/StreamSource.ts"
 
 /**
- * A stream whose generator has not ended. `open`: nobody waits for an item; `pulling`: somebody does; `closing`: it was asked to end;
- * `stuck`: it has used up its time for that.
+ * A stream whose generator has not ended. `open`: no fiber waits for an item; `pulling`: a fiber waits for one; `closing`: it was
+ * requested to end; `stuck`: it has not ended in time.
  *
  * @category models
  */
 export interface LiveStream {
   readonly label: string
   readonly status: "open" | "pulling" | "closing" | "stuck"
-  /** The items that were taken from it. */
+  /** The number of items taken from it. */
   readonly items: number
   readonly age: Duration.Duration
   /** The id of the fiber that opened it. */
@@ -69,7 +72,8 @@ export interface LiveStream {
 }
 
 /**
- * What became of a stream. `failed`: it has ended, and its clean-up threw. `stuck`: it has not ended, and `phase` says where it is.
+ * The result of closing a stream. `failed`: it has ended, and its clean-up threw. `stuck`: it has not ended, and `phase` says
+ * where it is.
  *
  * @category models
  */
@@ -77,15 +81,15 @@ export interface ClosedStream {
   readonly label: string
   readonly outcome: "closed" | "failed" | "stuck"
   readonly phase: Phase | undefined
-  /** From when it was asked to end until it did, or was given up. */
+  /** The time from the request to end until it ended or was abandoned. */
   readonly took: Duration.Duration
   readonly site: FiberSite
-  /** Why it failed. */
+  /** The cause of the failure. */
   readonly cause: Cause.Cause<unknown> | undefined
 }
 
 /**
- * The streams that were closed, and those that did not close in time.
+ * The streams that closed, and those that did not close in time.
  *
  * @category models
  */
@@ -103,19 +107,19 @@ export interface CloseReport {
 export interface ManagedStreamOptions {
   /** The attribute `name` of the metrics. Default `"default"`. */
   readonly name?: string | undefined
-  /** How long a generator may take to end. Default 5 seconds. */
+  /** The maximum time for a generator to end. Default 5 seconds. */
   readonly returnTimeout?: Duration.Input | undefined
-  /** How long the end of the layer may take. Default 10 seconds. In a shutdown, all is closed before its phase `resources`. */
+  /** The maximum time for the end of the layer. Default 10 seconds. In a shutdown, all streams are closed before the phase `resources`. */
   readonly closeDeadline?: Duration.Input | undefined
 }
 
 /**
- * The errors of a source, and how long it may take to return.
+ * The errors of a source, and its time limit to return.
  *
  * @category models
  */
 export interface SourceOptions<E> {
-  /** Makes the error of the stream from what was thrown. Default: {@link StreamFailed}. */
+  /** Converts a thrown value to the error of the stream. Default: {@link StreamFailed}. */
   readonly onError?: ((cause: unknown) => E) | undefined
   /** Default: that of the layer. */
   readonly returnTimeout?: Duration.Input | undefined
@@ -127,16 +131,16 @@ export interface SourceOptions<E> {
  * @category models
  */
 export interface BoundedOptions {
-  /** In the error. Default `"stream"`. */
+  /** The name in the error. Default `"stream"`. */
   readonly label?: string | undefined
-  /** The time in which the stream must have said that it is over, from its start. */
+  /** The time, from the start of the stream, within which it must end. */
   readonly maxDuration?: Duration.Input | undefined
-  /** The most items that it may have. */
+  /** The maximum number of items. */
   readonly maxItems?: number | undefined
 }
 
 /**
- * The generator, or the readable stream, threw.
+ * The generator, or the readable stream, threw an error.
  *
  * @category errors
  */
@@ -150,18 +154,18 @@ export class StreamFailed extends Data.TaggedError("StreamFailed")<{
 }
 
 /**
- * The stream was closed by the end of the service before it was over: what was read of it is not all.
+ * The stream was closed by the end of the service before it was complete: only a part of it was read.
  *
  * @category errors
  */
 export class StreamClosed extends Data.TaggedError("StreamClosed")<{ readonly label: string }> {
   override get message(): string {
-    return `The stream "${this.label}" was closed before its end. Stop who reads it before closeAll is called`
+    return `The stream "${this.label}" was closed before its end. Stop its readers before closeAll is called`
   }
 }
 
 /**
- * A stream was asked to end and did not within its time. It fails nothing: it is logged and given to the error reporters.
+ * A stream was requested to end and did not end in time. No effect fails with it: it is logged and given to the error reporters.
  *
  * @category errors
  */
@@ -173,52 +177,52 @@ export class StreamNotFinalized extends Data.TaggedError("StreamNotFinalized")<{
 }> {
   override get message(): string {
     const why = this.phase === "await"
-      ? "it waits for something that does not heed its signal. Hand the signal on to what it awaits"
-      : "its clean-up does not end. Give what it waits for there a limit"
-    return `The stream "${this.label}" did not end within ${rounded(this.waited)} and is left behind: ${why}. `
+      ? "it waits for an operation that does not respond to its signal. Pass the signal on to what it awaits"
+      : "its clean-up does not end. Give the operation that it awaits there a time limit"
+    return `The stream "${this.label}" did not end within ${rounded(this.waited)} and was abandoned: ${why}. `
       + `It was opened by ${renderSite(this.site)}`
   }
 }
 
 /**
- * A stream was longer, or took longer, than {@link bounded} allows. What came before was delivered.
+ * A stream was longer, or took longer, than {@link bounded} allows. The items before the limit were delivered.
  *
  * @category errors
  */
 export class StreamExceeded extends Data.TaggedError("StreamExceeded")<{
   readonly label: string
   readonly limit: "maxDuration" | "maxItems"
-  /** The items that were delivered. */
+  /** The number of delivered items. */
   readonly items: number
   readonly elapsed: Duration.Duration
 }> {
   override get message(): string {
     const when = `after ${this.items} items and ${rounded(this.elapsed)}`
-    return `The stream "${this.label}" exceeded its ${this.limit} ${when}. Raise it, or catch this error to do with what came`
+    return `The stream "${this.label}" exceeded its ${this.limit} ${when}. Raise it, or catch this error to use the items delivered so far`
   }
 }
 
 /**
- * Opens streams that close their source at every end, and knows which are open.
+ * Opens streams that close their source however they end, and lists the open ones.
  *
  * @category services
  */
 export class ManagedStream extends Context.Service<ManagedStream, {
   /**
-   * The items of an async generator, or of anything that can be iterated like one, made anew each time that the stream is run.
+   * The items of an async generator, or of another async iterable, created again for each run of the stream.
    *
    * **Details**
    *
-   * The signal is aborted when the stream is closed before its end: hand it on to whatever the generator awaits. A pull that is
-   * interrupted loses nothing: the next one gets what the generator was about to yield. What the generator throws while it is closed,
-   * other than the abortion itself, is logged and given to the error reporters.
+   * The signal is aborted when the stream is closed before its end: pass it on to the operations that the generator awaits. An
+   * interrupted pull loses no item: the next pull gets the item that the generator was about to yield. An error that the
+   * generator throws while it is closed, other than the abort itself, is logged and given to the error reporters.
    *
    * **Gotchas**
    *
-   * In the `finally` of a generator that was closed the signal is aborted already: clean-up must not depend on it.
+   * In the `finally` of a closed generator the signal is already aborted: clean-up must not depend on it.
    *
-   * Effect puts a semaphore around the pulls of `Stream.toPull`, of any stream: an interruption that comes while it is given back
-   * drops what was pulled. `Channel.toPullScoped(stream.channel, scope)` has none.
+   * Effect guards the pulls of `Stream.toPull`, of any stream, with a semaphore: an interruption during its release drops the
+   * pulled item. `Channel.toPullScoped(stream.channel, scope)` has no semaphore.
    */
   readonly fromGenerator: <A, E = StreamFailed>(
     label: string,
@@ -227,12 +231,12 @@ export class ManagedStream extends Context.Service<ManagedStream, {
   ) => Stream.Stream<A, E | StreamClosed>
 
   /**
-   * The chunks of one of Node's readable streams, opened anew each time that the stream is run. At the end, whichever it is, the
-   * signal is aborted, the readable is destroyed, and the scope waits until it has closed: until then its file is open.
+   * The chunks of a Node readable stream, opened again for each run of the stream. However the stream ends, the signal is
+   * aborted, the readable is destroyed, and the scope waits until the readable has closed: until then its file is open.
    *
    * **Gotchas**
    *
-   * Something that is both readable and writable, such as a socket, is destroyed altogether. The chunks are typed by you.
+   * A readable that is also writable, such as a socket, is destroyed completely. You declare the type of the chunks.
    */
   readonly fromReadable: <A = Uint8Array, E = StreamFailed>(
     label: string,
@@ -244,8 +248,8 @@ export class ManagedStream extends Context.Service<ManagedStream, {
   readonly live: Effect.Effect<ReadonlyArray<LiveStream>>
 
   /**
-   * Closes all streams at once, and opens none from now on. Ends by the deadline, or by the one around when that is earlier. Whoever
-   * still pulls fails with {@link StreamClosed}. Default 10 seconds.
+   * Closes all streams at once, and opens no further ones. Ends by the deadline, or by the enclosing one if that is earlier. A
+   * fiber that still pulls fails with {@link StreamClosed}. Default 10 seconds.
    */
   readonly closeAll: (deadline?: Duration.Input) => Effect.Effect<CloseReport>
 }>()("@fiberscope/core/ManagedStream") {
@@ -258,11 +262,11 @@ export class ManagedStream extends Context.Service<ManagedStream, {
   }
 }
 
-/** After what holds items is flushed, before that which generators read from is closed. */
+/** After buffers are flushed, and before the resources that generators read from are closed. */
 const order = 350
 
 /**
- * Makes the service in a scope, with whose end it closes every stream.
+ * Makes the service in a scope, and closes every stream when the scope closes.
  *
  * **Example**
  *
@@ -296,7 +300,7 @@ export const make = (
   Effect.gen(function*() {
     const maker = yield* Effect.fiber
     const clock = yield* Clock.Clock
-    const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+    const now = monotonic(clock)
     const { closeDeadline = "10 seconds", name = "default" } = options
     const defaultTimeout = Duration.fromInputUnsafe(options.returnTimeout ?? "5 seconds")
     const table = new StreamTable(Effect.runForkWith(maker.context), now, { onFailure, onLate, onStuck })
@@ -336,7 +340,7 @@ export const make = (
             source,
             fiber: fiber.id,
             context: fiber.context,
-            taken: fiber.cache,
+            capturedAt: fiber.cache,
             since: now(),
             returnTimeout,
             status: "live",
@@ -389,45 +393,45 @@ export const make = (
           items: entry.source.items,
           age: Duration.millis(now() - entry.since),
           owner: entry.fiber,
-          site: siteOf(entry.taken)
+          site: siteOf(entry.capturedAt)
         }))
       )
     })
   })
 
 const onFailure = ({ context, label }: StreamEntry, cause: Cause.Cause<unknown>): void =>
-  sayNow(context, reportFailure(cause, `the end of the stream ${label}`))
+  runDetached(context, reportFailure(cause, `the end of the stream ${label}`))
 
 const onLate = ({ context, label }: StreamEntry, took: number): void =>
-  sayNow(context, Effect.logWarning(`The stream "${label}", which was stuck, has ended after ${rounded(took)}`))
+  runDetached(context, Effect.logWarning(`The stream "${label}", which was stuck, has ended after ${rounded(took)}`))
 
-const onStuck = ({ context, label, source, taken, took }: StreamEntry): void => {
+const onStuck = ({ capturedAt, context, label, source, took }: StreamEntry): void => {
   const error = new StreamNotFinalized({
     label,
     phase: source.phase,
     waited: Duration.millis(took),
-    site: siteOf(taken)
+    site: siteOf(capturedAt)
   })
-  sayNow(context, Effect.andThen(ErrorReporter.report(Cause.fail(error)), Effect.logError(error.message)))
+  runDetached(context, Effect.andThen(ErrorReporter.report(Cause.fail(error)), Effect.logError(error.message)))
 }
 
 const statusOf = ({ asked, source, status }: StreamEntry): LiveStream["status"] =>
   status === "stuck" ? "stuck" : asked !== undefined ? "closing" : source.isPulling ? "pulling" : "open"
 
-const closedStream = ({ label, source, status, taken, took }: StreamEntry): ClosedStream => {
+const closedStream = ({ capturedAt, label, source, status, took }: StreamEntry): ClosedStream => {
   const isStuck = status === "stuck"
   return {
     label,
     outcome: isStuck ? "stuck" : source.failure === undefined ? "closed" : "failed",
     phase: isStuck ? source.phase : undefined,
     took: Duration.millis(took),
-    site: siteOf(taken),
+    site: siteOf(capturedAt),
     cause: source.failure
   }
 }
 
 /**
- * Renders a report: one line for each stream, with where it is stuck and who opened it.
+ * Renders a report: one line for each stream, with the phase in which it is stuck and the site that opened it.
  *
  * @category rendering
  */
@@ -443,17 +447,17 @@ export const render = ({ elapsed, streams }: CloseReport): string =>
   )
 
 /**
- * Fails a stream that has more items, or takes longer, than is meant: what came before has been delivered.
+ * Fails a stream that has more items, or takes longer, than allowed. The items before that are delivered.
  *
  * **When to use**
  *
- * Use it where a stream comes from somebody else, or from a generator that could go on for ever. `Stream.take` ends a stream without a
- * word; this is for what should not happen.
+ * Use it for a stream from a third party, or from a generator that may never end. `Stream.take` ends a stream silently; this is
+ * for lengths and durations that are errors.
  *
  * **Details**
  *
- * Time counts from when the stream is run, and is looked at whenever an item is waited for: a generator that hangs is interrupted, a
- * consumer that is busy is not. To limit that too, use `Deadline.within` around the run.
+ * Time counts from the start of the run, and is checked while an item is awaited: a hanging generator is interrupted, a busy
+ * consumer is not. To limit the consumer too, use `Deadline.within` around the run.
  *
  * **Example**
  *

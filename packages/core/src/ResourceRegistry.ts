@@ -1,16 +1,17 @@
 /**
- * Finalizers with names and limits: what is open can be asked, and one that never ends cannot keep the others, or the process, from
- * ending.
+ * Finalizers with names and time limits: open resources can be listed, and a finalizer that never ends cannot block the others or
+ * the process.
  *
  * **When to use**
  *
- * Use it for the resources of a service whose end somebody else decides: connections, servers, files, clients of other services.
+ * Use it for the resources of a service that depend on external code to close: connections, servers, files, clients of other
+ * services.
  *
  * **Details**
  *
  * A resource is released by the end of its scope, by {@link ResourceRegistry} `closeAll` or by the end of the registry's layer,
- * whichever comes first, and once. Its release runs in a fiber of its own. When that has used up its time it is interrupted, and left
- * behind when it does not heed that.
+ * whichever comes first, and only once. Its release runs in a fiber of its own. A release that exceeds its time limit is
+ * interrupted, and abandoned if it does not respond.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -31,22 +32,24 @@ import { takePart } from "./GracefulShutdown.ts"
 import { siteOf } from "./internal/fibers/siteOf.ts"
 import { instrument } from "./internal/instruments.ts"
 import { isDue } from "./internal/isDue.ts"
+import { monotonic } from "./internal/monotonic.ts"
 import { renderClosed } from "./internal/renderClosed.ts"
-import { reportFailure, sayNow } from "./internal/reportFailure.ts"
+import { reportFailure, runDetached } from "./internal/reportFailure.ts"
 import { closingOrder } from "./internal/resources/closingOrder.ts"
 import { rounded } from "./internal/rounded.ts"
+import { wasAbandoned } from "./internal/wasAbandoned.ts"
 
 /**
- * A resource that is there, or that is on its way in or out.
+ * A resource that is open, being acquired or being released.
  *
  * @category models
  */
 export interface OpenResource {
   readonly name: string
-  /** `stuck`: its release has used up its time, does not heed its interruption and still runs. */
+  /** `stuck`: its release has exceeded its time limit, does not respond to interruption and still runs. */
   readonly status: "acquiring" | "open" | "closing" | "stuck"
   readonly phase: number
-  /** Since its registration began. */
+  /** The time since its registration began. */
   readonly age: Duration.Duration
   /** The id of the fiber that registered it. */
   readonly owner: number
@@ -54,40 +57,41 @@ export interface OpenResource {
 }
 
 /**
- * What became of a resource. `timedOut`: its release had to be interrupted. `stuck`: that did not help, or it was still being acquired.
+ * The result of closing a resource. `timedOut`: its release had to be interrupted. `stuck`: the release did not respond to
+ * interruption, or the resource was still being acquired.
  *
  * @category models
  */
 export interface ClosedResource {
   readonly name: string
   readonly outcome: "released" | "failed" | "timedOut" | "stuck"
-  /** How long the release took, until it was given up where it was. */
+  /** The duration of the release, until it was abandoned if it was stuck. */
   readonly took: Duration.Duration
   readonly site: FiberSite
-  /** Why it failed. */
+  /** The cause of the failure. */
   readonly cause: Cause.Cause<unknown> | undefined
 }
 
 /**
- * The resources that were released, and those that were not in time.
+ * The resources that were released, and those that were not released in time.
  *
  * @category models
  */
 export interface CloseReport {
-  /** In the order in which they were to be closed. */
+  /** In the intended closing order. */
   readonly resources: ReadonlyArray<ClosedResource>
   readonly elapsed: Duration.Duration
 }
 
 /**
- * The name of a resource, and how it is released.
+ * The name of a resource, and the limits and order of its release.
  *
  * @category models
  */
 export interface RegisterOptions {
-  /** How long the release may take. Default: that of the registry. */
+  /** The maximum time for the release. Default: that of the registry. */
   readonly closeTimeout?: Duration.Input | undefined
-  /** `closeAll` closes low phases first. Default 0. */
+  /** The phase of the resource: `closeAll` closes lower phases first. Default 0. */
   readonly phase?: number | undefined
   /** Names of resources that must be closed before this one is. */
   readonly after?: string | ReadonlyArray<string> | undefined
@@ -101,28 +105,28 @@ export interface RegisterOptions {
 export interface ResourceRegistryOptions {
   /** The attribute `name` of the metrics. Default `"default"`. */
   readonly name?: string | undefined
-  /** How long a release may take. Default 5 seconds. */
+  /** The maximum time for one release. Default 5 seconds. */
   readonly closeTimeout?: Duration.Input | undefined
-  /** How long the end of the layer may take. Default 30 seconds. In a shutdown, its phase `resources` closes everything before. */
+  /** The maximum time for the end of the layer. Default 30 seconds. In a shutdown, its phase `resources` closes everything before that. */
   readonly closeDeadline?: Duration.Input | undefined
   /**
-   * `sequential` (the default) closes in the reverse order of registration, as a scope does. `parallel` closes all of a phase at once,
-   * but for those that are `after` others.
+   * `sequential` (the default) closes in the reverse order of registration, as a scope does. `parallel` closes all resources of a
+   * phase at once, except those that are `after` others.
    */
   readonly strategy?: "sequential" | "parallel" | undefined
 }
 
 /**
- * A resource was to be registered after the end had begun. It was not acquired, or it was released again.
+ * A registration was attempted after the closing had begun. The resource was not acquired, or it was released again.
  *
  * @category errors
  */
 export class RegistryClosed extends Data.TaggedError("RegistryClosed")<{
-  /** The resource. */
+  /** The name of the resource. */
   readonly name: string
 }> {
   override get message(): string {
-    return `"${this.name}" is not opened: all resources are being closed. Stop what opens it before closeAll is called`
+    return `"${this.name}" was not opened: all resources are being closed. Stop the code that opens it before closeAll is called`
   }
 }
 
@@ -133,12 +137,12 @@ export class RegistryClosed extends Data.TaggedError("RegistryClosed")<{
  */
 export class ResourceRegistry extends Context.Service<ResourceRegistry, {
   /**
-   * Acquires a resource for the lifetime of the scope, and lists it under a name until its release has ended.
+   * Acquires a resource for the lifetime of the scope, and lists it by name until its release has ended.
    *
    * **Details**
    *
-   * As with `Effect.acquireRelease`, the acquisition is not interrupted. A release that fails is logged and given to the error
-   * reporters; it fails nothing else. A release begins without the deadline that was around the registration.
+   * As with `Effect.acquireRelease`, the acquisition is not interrupted. A failing release is logged and given to the error
+   * reporters, and has no other effect. A release does not inherit the deadline of the registration.
    */
   readonly register: <A, E, R, R2 = never>(
     name: string,
@@ -147,17 +151,17 @@ export class ResourceRegistry extends Context.Service<ResourceRegistry, {
     options?: RegisterOptions
   ) => Effect.Effect<A, E | RegistryClosed, R | R2 | Scope.Scope>
 
-  /** What is there, oldest first. */
+  /** The resources that have not ended, oldest first. */
   readonly open: Effect.Effect<ReadonlyArray<OpenResource>>
 
   /**
-   * Closes everything, and registers nothing from now on. Ends by the deadline, or by the one around when that is earlier.
+   * Closes everything, and accepts no more registrations. Ends by the deadline, or by the enclosing one if that is earlier.
    *
    * **Details**
    *
-   * Phases, lowest first; within a phase in the reverse order of registration; a resource that says `after` when those are closed. One
-   * that is stuck delays the next by its own limit and no more. The last fifth of the time belongs to all that are left: they are
-   * released at once, in whatever order. Default 30 seconds.
+   * The lowest phase closes first; within a phase, resources close in the reverse order of registration; a resource with `after`
+   * closes after the named ones. A stuck release delays the next one by at most its own limit. The last fifth of the time is for
+   * all remaining resources: they are released at once, in any order. Default 30 seconds.
    */
   readonly closeAll: (deadline?: Duration.Input) => Effect.Effect<CloseReport>
 }>()("@fiberscope/core/ResourceRegistry") {
@@ -177,13 +181,13 @@ interface Entry {
   readonly closeTimeout: number
   readonly context: Context.Context<never>
   readonly owner: number
-  readonly taken: Fiber.Fiber.Cache
-  /** Milliseconds of the monotonic clock, as all times here. */
+  readonly capturedAt: Fiber.Fiber.Cache
+  /** Milliseconds of the monotonic clock, like all times here. */
   readonly since: number
   readonly ended: Latch.Latch
   status: OpenResource["status"] | "closed"
   release: ((exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown, unknown>) | undefined
-  /** When somebody asked for its end. */
+  /** The time at which its closing was requested. */
   asked: number | undefined
   fiber: Fiber.Fiber<unknown, unknown> | undefined
   interrupted: boolean
@@ -192,11 +196,11 @@ interface Entry {
   cause: Cause.Cause<unknown> | undefined
 }
 
-/** The part of a deadline in which the order is kept. */
+/** The share of a deadline in which the closing order is kept. */
 const orderly = 0.8
 
 /**
- * Makes the registry in a scope, with whose end it closes everything.
+ * Makes the registry in a scope, and closes everything when the scope closes.
  *
  * **Example**
  *
@@ -222,7 +226,7 @@ export const make = (
 ): Effect.Effect<ResourceRegistry["Service"], never, Scope.Scope> =>
   Effect.gen(function*() {
     const clock = yield* Clock.Clock
-    const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+    const now = monotonic(clock)
     const { closeDeadline = "30 seconds", name = "default", strategy = "sequential" } = options
     const timeout = Duration.fromInputUnsafe(options.closeTimeout ?? "5 seconds")
     const entries = new Set<Entry>()
@@ -248,11 +252,11 @@ export const make = (
       counts.closed++
       if (status === "stuck") {
         counts.stuck--
-        sayNow(context, Effect.logWarning(`"${entry.name}", whose release was stuck, is closed after ${took}`))
+        runDetached(context, Effect.logWarning(`"${entry.name}", whose release was stuck, is closed after ${took}`))
       } else entry.outcome = Exit.isSuccess(exit) ? "released" : entry.interrupted ? "timedOut" : "failed"
       if (entry.outcome === "timedOut") {
         counts.timedOut++
-        sayNow(
+        runDetached(
           context,
           Effect.logWarning(`The release of "${entry.name}" did not end within ${took} and was interrupted`)
         )
@@ -260,17 +264,17 @@ export const make = (
       if (Exit.isFailure(exit) && !(entry.interrupted && Cause.hasInterruptsOnly(exit.cause))) {
         counts.failed++
         entry.cause = exit.cause
-        sayNow(context, reportFailure(exit.cause, `the release of ${entry.name}`))
+        runDetached(context, reportFailure(exit.cause, `the release of ${entry.name}`))
       }
       end(entry)
     }
 
-    /** Begins the release, unless that has happened or it is still being acquired. */
+    /** Begins the release, unless it has begun or the resource is still being acquired. */
     const begin = (entry: Entry, exit: Exit.Exit<unknown, unknown>): void => {
       if (entry.status === "acquiring") entry.asked ??= now()
       if (entry.status !== "open") return
       entry.status = "closing"
-      // It may have been given up while it was being acquired; its release has the time that it was given.
+      // The resource may have been given up while it was being acquired; its release still has its own time limit.
       entry.asked = now()
       entry.outcome = undefined
       const release = Deadline.unbounded(Effect.suspend(() => entry.release!(exit)))
@@ -283,24 +287,24 @@ export const make = (
       if (entry.status === "closed" || entry.outcome === "stuck") return
       entry.interrupted = true
       fiber?.interruptUnsafe()
-      // If that was the end of the fiber, its observer has seen it in the line above.
+      // If that ended the fiber, its observer was called during the interruption above.
       if (isClosed(entry)) return
       entry.outcome = "stuck"
       entry.took = now() - entry.asked!
       const took = rounded(entry.took)
-      const site = renderSite(siteOf(entry.taken))
+      const site = renderSite(siteOf(entry.capturedAt))
       if (fiber === undefined) {
-        return sayNow(
+        return runDetached(
           context,
           Effect.logError(`"${entry.name}" is still being acquired after ${took}. It was registered by ${site}`)
         )
       }
       entry.status = "stuck"
       counts.stuck++
-      sayNow(
+      runDetached(
         context,
         Effect.logError(
-          `The release of "${entry.name}" did not end within ${took}, does not heed its interruption and is left behind. `
+          `The release of "${entry.name}" did not end within ${took}, ${wasAbandoned}. `
             + `It was registered by ${site}`
         )
       )
@@ -308,13 +312,13 @@ export const make = (
 
     const limitOf = (entry: Entry) => entry.asked! + entry.closeTimeout
 
-    /** Waits for the end until a time, and gives up then if its own limit or the last moment has come. */
+    /** Waits for the end until a time, and then gives up if the resource's own limit or the final deadline has come. */
     const settle = (entry: Entry, until: number, last: number): Effect.Effect<void> =>
       Effect.suspend(() => {
         if (isClosed(entry)) return Effect.void
         const at = Math.min(limitOf(entry), until)
         if (!isDue(at, now())) {
-          // Timers fire up to a millisecond early: it looks again.
+          // Timers fire up to a millisecond early: check the time again.
           const sleep = Effect.sleep(at - now())
           return Effect.andThen(Effect.raceFirst(entry.ended.await, sleep), settle(entry, until, last))
         }
@@ -343,7 +347,7 @@ export const make = (
           closeTimeout: Duration.toMillis(Duration.fromInputUnsafe(closeTimeout)),
           context: fiber.context,
           owner: fiber.id,
-          taken: fiber.cache,
+          capturedAt: fiber.cache,
           since: now(),
           ended: Latch.makeUnsafe(),
           status: "acquiring",
@@ -357,7 +361,7 @@ export const make = (
         }
         entries.add(entry)
         const acquired = Effect.flatMap(acquire, (resource) => {
-          // The services of the release are in the context of the entry.
+          // All services of the release are in the context of the entry.
           entry.release = onRelease.bind(undefined, resource) as Entry["release"]
           entry.status = "open"
           if (closed) return Effect.andThen(release(entry, Exit.void), Effect.fail(new RegistryClosed({ name: label })))
@@ -391,7 +395,7 @@ export const make = (
             name: entry.name,
             outcome: entry.outcome ?? "stuck",
             took: Duration.millis(entry.took),
-            site: siteOf(entry.taken),
+            site: siteOf(entry.capturedAt),
             cause: entry.cause
           })),
           elapsed: Duration.millis(now() - start)
@@ -411,19 +415,19 @@ export const make = (
           phase: entry.phase,
           age: Duration.millis(now() - entry.since),
           owner: entry.owner,
-          site: siteOf(entry.taken)
+          site: siteOf(entry.capturedAt)
         }))
       )
     })
   })
 
-/** A call, because the status changes where the compiler does not look. */
+/** A function call, because the status changes in a way that the compiler cannot see. */
 const isClosed = ({ status }: Entry): boolean => status === "closed"
 
-const words = { released: "released", failed: "failed", timedOut: "interrupted", stuck: "stuck" }
+const labels = { released: "released", failed: "failed", timedOut: "interrupted", stuck: "stuck" }
 
 /**
- * Renders a report: one line for each resource, with the site of those that did not end by themselves.
+ * Renders a report: one line for each resource, with the site of those that were not released normally.
  *
  * @category rendering
  */
@@ -433,7 +437,7 @@ export const render = ({ elapsed, resources }: CloseReport): string =>
     elapsed,
     resources.map(({ outcome, site, ...closed }) => ({
       ...closed,
-      outcome: words[outcome],
+      outcome: labels[outcome],
       where: outcome === "released" ? undefined : `, registered by ${renderSite(site)}`
     }))
   )

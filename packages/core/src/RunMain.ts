@@ -1,16 +1,16 @@
 /**
- * Runs the main effect of a process, and ends the process: in order when it can, in time whatever happens, and never without a word.
+ * Runs the main effect of a process, and ends the process: in order if possible, always in time, and never silently.
  *
  * **When to use**
  *
- * Use {@link runMain} in place of `NodeRuntime.runMain` for services. It needs nothing but Node.
+ * Use {@link runMain} instead of `NodeRuntime.runMain` for services. It needs only Node.
  *
  * **Details**
  *
- * `SIGTERM`, `SIGINT`, `SIGHUP`, `GracefulShutdown.request`, an uncaught exception and a main effect that fails all take the same way:
- * what {@link "GracefulShutdown"} describes, then the main fiber is interrupted and its finalizers run, then detached fibers are, and
- * then the process exits. At the deadline, or at a second signal, it exits at once, and says on stderr which fibers, finalizers and
- * handles it did not wait for.
+ * `SIGTERM`, `SIGINT`, `SIGHUP`, `GracefulShutdown.request`, an uncaught exception and a failing main effect all take the same
+ * path. First the phases of {@link "GracefulShutdown"} run. Then the main fiber is interrupted and its finalizers run, then
+ * detached fibers are interrupted, and then the process exits. At the deadline, or at a second signal, it exits immediately and
+ * reports on stderr which fibers, finalizers and handles it did not wait for.
  */
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
@@ -30,13 +30,13 @@ export type { EndReport, RunMainOptions } from "./internal/shutdown/model.ts"
  *
  * **Details**
  *
- * Handlers are installed before the effect starts, so that a signal during start-up finds them. When the effect ends by itself with
- * success, the process ends when nothing keeps it alive, as without this function; detached fibers go on.
+ * Handlers are installed before the effect starts, so that a signal during start-up is handled. When the effect succeeds on its
+ * own, the process ends when nothing keeps it alive, as without this function; detached fibers continue.
  *
  * **Gotchas**
  *
- * A blocked event loop hears no signal and sees no deadline: only `watchdog` does. Nobody can answer `SIGKILL`: keep the deadline
- * below the patience of whoever sends it (30 seconds in Kubernetes, the pre-stop hook included; 90 in systemd; 10 in Docker).
+ * A blocked event loop sees no signal and no deadline: only `watchdog` does. No process can handle `SIGKILL`: keep the deadline
+ * below the time that the sender allows (30 seconds in Kubernetes, including the pre-stop hook; 90 in systemd; 10 in Docker).
  *
  * **Example**
  *

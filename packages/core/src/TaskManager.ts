@@ -1,15 +1,16 @@
 /**
- * Background tasks with names: a bounded number of them, none of whose failures goes unheard, and none of which outlives its scope.
+ * Background tasks with names: their number is bounded, every failure is reported, and none of them outlives its scope.
  *
  * **When to use**
  *
- * Use it for work that a request starts and does not wait for, for workers, pollers and listeners: wherever you would write
+ * Use it for work that a request starts and does not wait for, and for workers, pollers and listeners: in place of
  * `Effect.forkDetach` or `runFork`.
  *
  * **Details**
  *
- * A task runs when `spawn` returns. When `maxRunning` tasks run, `spawn` waits, and with it whoever produces the work; when
- * `maxPending` fibers wait already, it fails. A failure is logged, given to the error reporters, counted and kept, at once and once.
+ * A task is running when `spawn` returns. When `maxRunning` tasks are running, `spawn` waits, which slows down the producer of
+ * the work; when `maxPending` fibers are already waiting, it fails. A failure is logged, given to the error reporters, counted
+ * and kept, immediately and only once.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -30,12 +31,13 @@ import { renderSite } from "./FiberSite.ts"
 import { takePart } from "./GracefulShutdown.ts"
 import { sitesOf } from "./internal/fibers/sitesOf.ts"
 import { instrument } from "./internal/instruments.ts"
+import { monotonic } from "./internal/monotonic.ts"
 import { rounded } from "./internal/rounded.ts"
 import type { Gate } from "./internal/tasks/TaskSupervisor.ts"
 import { TaskSupervisor } from "./internal/tasks/TaskSupervisor.ts"
 
 /**
- * A task that was started.
+ * A started task.
  *
  * @category models
  */
@@ -44,14 +46,14 @@ export interface Task<out A, out E = never> {
   readonly label: string
   /** Waits for its end. */
   readonly await: Effect.Effect<Exit.Exit<A, E>>
-  /** Waits for its result, and fails as it fails. The failure is reported all the same. */
+  /** Waits for its result, and fails as it fails. The failure is reported as well. */
   readonly join: Effect.Effect<A, E>
   /** Interrupts it and waits for its end. */
   readonly interrupt: Effect.Effect<void>
 }
 
 /**
- * A task that runs.
+ * A running task.
  *
  * @category models
  */
@@ -62,7 +64,7 @@ export interface TaskInfo {
 }
 
 /**
- * How a task failed. `time` is in milliseconds of the Unix epoch.
+ * A failure of a task. `time` is in milliseconds of the Unix epoch.
  *
  * @category models
  */
@@ -74,7 +76,7 @@ export interface TaskFailure {
 }
 
 /**
- * A task that did not end by the deadline, though it was interrupted. `site` says where it was spawned and where it is.
+ * A task that was interrupted and did not end by the deadline. `site` is where it was spawned and where it is now.
  *
  * @category models
  */
@@ -84,7 +86,8 @@ export interface StuckTask extends TaskInfo {
 }
 
 /**
- * What {@link TaskManager} `stop` did. `finished` ended by themselves within the grace, `interrupted` ended at their interruption.
+ * The result of {@link TaskManager} `stop`. `finished` tasks ended on their own within the grace, `interrupted` tasks ended when
+ * interrupted.
  *
  * @category models
  */
@@ -96,14 +99,14 @@ export interface StopReport {
 }
 
 /**
- * How long tasks may take to end.
+ * The time limits for ending tasks.
  *
  * @category models
  */
 export interface StopOptions {
-  /** How long tasks may end by themselves, before they are interrupted. Default 5 seconds. */
+  /** The time in which tasks may end on their own, before they are interrupted. Default 5 seconds. */
   readonly grace?: Duration.Input | undefined
-  /** When `stop` goes on whatever happens, from its beginning. Default 10 seconds, and never later than the `Deadline` around. */
+  /** The time limit of `stop`, from its start. Default 10 seconds, and never later than the enclosing `Deadline`. */
   readonly deadline?: Duration.Input | undefined
 }
 
@@ -113,26 +116,26 @@ export interface StopOptions {
  * @category models
  */
 export interface TaskManagerOptions {
-  /** In errors and logs, and the attribute `name` of the metrics. */
+  /** The name in errors and logs, and the attribute `name` of the metrics. */
   readonly name: string
-  /** The most tasks that run at a time. */
+  /** The maximum number of running tasks. */
   readonly maxRunning: number
-  /** The most fibers that may wait in `spawn`. Default 1024. */
+  /** The maximum number of fibers that wait in `spawn`. Default 1024. */
   readonly maxPending?: number | undefined
-  /** What a failure does besides being counted and kept: it is reported (default), ends all other tasks too, or nothing. */
+  /** The reaction to a failure, which is always counted and kept: report it (default), also end all other tasks, or nothing more. */
   readonly onFailure?: "report" | "failFast" | "ignore" | undefined
-  /** Starts tasks that fail anew, as long as the schedule says. Each failed attempt is reported. */
+  /** Restarts failed tasks according to the schedule. Each failed attempt is reported. */
   readonly restart?: Schedule.Schedule<unknown, Cause.Cause<unknown>> | undefined
-  /** How many of the last failures are kept. Default 64. */
+  /** The number of recent failures that are kept. Default 64. */
   readonly keepFailures?: number | undefined
-  /** How long tasks may end by themselves when the scope closes. Default 0, and 5 seconds in the phase `work` of a shutdown. */
+  /** The time in which tasks may end on their own when the scope closes. Default 0, and 5 seconds in the phase `work` of a shutdown. */
   readonly closeGrace?: Duration.Input | undefined
-  /** How long the scope waits for its tasks at most; what is still alive then is named in the log. Default 10 seconds. */
+  /** The maximum time that the scope waits for its tasks; tasks that are still alive then are named in the log. Default 10 seconds. */
   readonly closeDeadline?: Duration.Input | undefined
 }
 
 /**
- * The manager was closed or stopped: spawn nothing more.
+ * The manager was closed or stopped: it accepts no more tasks.
  *
  * @category errors
  */
@@ -141,12 +144,12 @@ export class TaskManagerClosed extends Data.TaggedError("TaskManagerClosed")<{
   readonly label: string
 }> {
   override get message(): string {
-    return `"${this.label}" was not started: the task manager "${this.name}" takes no more tasks`
+    return `"${this.label}" was not started: the task manager "${this.name}" accepts no more tasks`
   }
 }
 
 /**
- * Too many fibers wait for a place already. Shed the load, or raise `maxPending`.
+ * Too many fibers are already waiting for a place. Shed the load, or raise `maxPending`.
  *
  * @category errors
  */
@@ -157,19 +160,19 @@ export class TaskRejected extends Data.TaggedError("TaskRejected")<{
   readonly pending: number
 }> {
   override get message(): string {
-    return `"${this.label}" was not started: in the task manager "${this.name}" ${this.running} tasks run and ${this.pending} wait. `
+    return `"${this.label}" was not started: the task manager "${this.name}" has ${this.running} running tasks and ${this.pending} waiting. `
       + "Shed the load, or raise maxPending"
   }
 }
 
 /**
- * A task ended without a failure, and without having said that it is ready.
+ * A task ended without a failure before it signalled that it is ready.
  *
  * @category errors
  */
 export class TaskNotReady extends Data.TaggedError("TaskNotReady")<{ readonly label: string }> {
   override get message(): string {
-    return `"${this.label}" ended before it was ready. Run the effect that spawnReady hands to the task`
+    return `"${this.label}" ended before it was ready. Run the effect that spawnReady passes to the task`
   }
 }
 
@@ -179,7 +182,7 @@ export class TaskNotReady extends Data.TaggedError("TaskNotReady")<{ readonly la
  * @category models
  */
 export interface SpawnOptions {
-  /** Instead of the manager's. */
+  /** Overrides the `restart` of the manager. */
   readonly restart?: Schedule.Schedule<unknown, Cause.Cause<unknown>> | undefined
 }
 
@@ -207,38 +210,38 @@ export interface SpawnOptions {
  */
 export class TaskManager extends Context.Service<TaskManager, {
   /**
-   * Starts a task, as soon as there is a place: in the context of the caller, up to its first asynchronous operation. A caller that
-   * is interrupted while it waits has started nothing.
+   * Starts a task as soon as there is a place: in the context of the caller, up to its first asynchronous operation. A caller
+   * that is interrupted while it waits has started nothing.
    */
   readonly spawn: <A, E, R>(
     label: string,
     effect: Effect.Effect<A, E, R>,
     options?: SpawnOptions
   ) => Effect.Effect<Task<A, E>, TaskManagerClosed | TaskRejected, R>
-  /** Starts a task if there is a place, before nobody who waits for one. Never waits. */
+  /** Starts a task if there is a place and no fiber is waiting for one. Never waits. */
   readonly trySpawn: <A, E, R>(
     label: string,
     effect: Effect.Effect<A, E, R>,
     options?: SpawnOptions
   ) => Effect.Effect<Option.Option<Task<A, E>>, TaskManagerClosed, R>
   /**
-   * Starts a task, and returns when it has run `ready`. A failure before that is the caller's, and the caller's interruption the
-   * task's.
+   * Starts a task, and returns when the task has run `ready`. A failure before that is the caller's, and an interruption of the
+   * caller interrupts the task.
    */
   readonly spawnReady: <A, E, R>(
     label: string,
     effect: (ready: Effect.Effect<void>) => Effect.Effect<A, E, R>,
     options?: SpawnOptions
   ) => Effect.Effect<Task<A, E>, E | TaskNotReady | TaskManagerClosed | TaskRejected, R>
-  /** Waits until no task runs and none waits for a place. Cancels nothing. In a task, it waits for the others. */
+  /** Waits until no task is running and no fiber is waiting for a place. Cancels nothing. Inside a task, it waits for the others. */
   readonly awaitIdle: Effect.Effect<void>
-  /** Takes no more tasks. What runs goes on; who waits for a place is refused. */
+  /** Accepts no more tasks. Running tasks continue; waiting fibers are refused. */
   readonly close: Effect.Effect<void>
-  /** Closes, lets `stopping` happen, gives tasks their grace, interrupts the rest, and goes on at the deadline. */
+  /** Closes, completes `stopping`, gives tasks their grace, interrupts the remaining ones, and ends at the deadline. */
   readonly stop: (options?: StopOptions) => Effect.Effect<StopReport>
-  /** Waits until the manager is being stopped: for tasks that end by themselves when they are told. */
+  /** Waits until the manager is being stopped: for tasks that end on their own when notified. */
   readonly stopping: Effect.Effect<void>
-  /** What runs, oldest first. */
+  /** The running tasks, oldest first. */
   readonly tasks: Effect.Effect<ReadonlyArray<TaskInfo>>
   /** The last failures, oldest first. */
   readonly failures: Effect.Effect<ReadonlyArray<TaskFailure>>
@@ -247,7 +250,7 @@ export class TaskManager extends Context.Service<TaskManager, {
     return Layer.effect(TaskManager, make(options))
   }
 
-  /** The schedule of `restart` is no matter of configuration: it is given beside it. */
+  /** The schedule of `restart` cannot come from Config and is passed separately. */
   static layerConfig(
     config: Config.Wrap<Omit<TaskManagerOptions, "restart">>,
     options?: Pick<TaskManagerOptions, "restart">
@@ -361,8 +364,9 @@ export const make = (options: TaskManagerOptions): Effect.Effect<TaskManager["Se
       Effect.withFiber((self) =>
         Effect.gen(function*() {
           const clock = yield* Clock.Clock
-          const began = Number(clock.monotonicTimeNanosUnsafe()) / 1e6
-          const elapsed = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6 - began
+          const now = monotonic(clock)
+          const began = now()
+          const elapsed = () => now() - began
           const deadline = Math.min(
             Duration.toMillis(how?.deadline ?? "10 seconds"),
             Duration.toMillis(yield* Deadline.remaining)
@@ -377,7 +381,7 @@ export const make = (options: TaskManagerOptions): Effect.Effect<TaskManager["Se
           const interrupted = supervisor.interruptAll(self)
           yield* quietWithin(deadline - elapsed())
           const left = suspended.toArray().filter(({ fiber }) => fiber !== self)
-          const sites = sitesOf(left.map(({ fiber, forked }) => ({ fiber: fiber!, forked })))
+          const sites = sitesOf(left.map(({ capturedAt, fiber }) => ({ fiber: fiber!, capturedAt })))
           const time = clock.currentTimeMillisUnsafe()
           const stuck = left.map((task, i): StuckTask => {
             task.become("stuck", true)
@@ -403,7 +407,7 @@ export const make = (options: TaskManagerOptions): Effect.Effect<TaskManager["Se
       ({ stuck }) =>
         Effect.forEach(stuck, ({ age, label, site }) =>
           Effect.logError(
-            `Task "${label}" of "${name}" is stuck: interrupted, and still running after ${rounded(age)} `
+            `Task "${label}" of "${name}" is stuck: it was interrupted and is still running after ${rounded(age)} `
               + `(${renderSite(site)})`
           ))
     )

@@ -8,7 +8,7 @@ import { everything, Orders } from "./support/everything.ts"
 
 class Service extends Context.Service<Service, { readonly use: Effect.Effect<void> }>()("Service") {}
 
-/** A service with something of everything, which it gives back. */
+/** A service that acquires one thing of every kind and releases all of them. */
 const healthy = Layer.effect(
   Service,
   Effect.gen(function*() {
@@ -40,14 +40,14 @@ const wait = Effect.fn("forgotten")(function*() {
   return yield* Effect.never
 })
 
-/** What is left after the first cycle that is judged. */
+/** The remaining things after the first judged cycle. */
 const left = <E, R>(layer: Layer.Layer<Service, E, R>, options?: { readonly cycles?: number }) =>
   Effect.map(
     Effect.flip(Application.run(layer, { cycles: 3, settle: 100, ...options })),
     (error): ReadonlyArray<unknown> => error instanceof Application.NotAtRest ? [error.cycle, ...error.left] : [error]
   )
 
-// it.live: handles close in real time, and garbage is collected in it.
+// it.live: handles close and garbage is collected in real time.
 describe("Application.run", () => {
   it.live("boots, works, stops, and is at rest", () =>
     Effect.gen(function*() {
@@ -60,14 +60,14 @@ describe("Application.run", () => {
       assert.deepStrictEqual([worked, report], [7, { cycles: 5, heap: undefined }])
     }))
 
-  it.live("sees a fiber, and says whose it is", () =>
+  it.live("reports a live fiber and its site", () =>
     Effect.gen(function*() {
       const found = yield* left(leaky(Effect.forkDetach(wait(), { startImmediately: true })))
       assert.lengthOf(found, 2)
       assert.match(String(found[1]), /^live fiber #\d+: forgotten \(.*Application\.test\.ts:\d+\)/)
     }))
 
-  it.live("sees a listener, a handle, and a lease that is not given back", () =>
+  it.live("reports a listener, a handle, and a lease that is not returned", () =>
     Effect.gen(function*() {
       const listener = Effect.sync(() => void process.on("SIGUSR2", () => {}))
       assert.deepStrictEqual(yield* left(leaky(listener)), [1, "1 × listener of process for \"SIGUSR2\""])
@@ -92,7 +92,7 @@ describe("Application.run", () => {
       ])
     }))
 
-  it.live("sees memory that is kept of each cycle, and not a cache that is full", () =>
+  it.live("reports memory retained by each cycle, but not a full cache", () =>
     Effect.gen(function*() {
       const kept: Array<unknown> = []
       const grows = Effect.sync(() => void kept.push(new Array(4000).fill(kept.length)))
@@ -105,7 +105,7 @@ describe("Application.run", () => {
       assert.isFalse(heap?.grows)
     }), 60_000)
 
-  it.live("does not charge the service for what is made once", () =>
+  it.live("does not report things that are made only once", () =>
     Effect.gen(function*() {
       let once: (() => void) | undefined
       const lazy = Effect.sync(() => {
@@ -115,10 +115,10 @@ describe("Application.run", () => {
       process.off("SIGUSR2", once!)
     }))
 
-  it.live("waits for what is slow to be at rest", () =>
+  it.live("waits for things that are slow to end", () =>
     Application.run(leaky(Effect.forkDetach(Effect.sleep("200 millis"))), { cycles: 2, settle: "10 seconds" }))
 
-  it.live("says when the service does not stop in order", () =>
+  it.live("fails when the service does not stop in order", () =>
     Effect.gen(function*() {
       const stubborn = Layer.effectDiscard(Effect.gen(function*() {
         const shutdown = yield* GracefulShutdown
@@ -134,7 +134,7 @@ describe("Application.run", () => {
       )
     }))
 
-  it.live("fails as the layer or the work fails, and closes the layer", () =>
+  it.live("fails with the failure of the layer or the work, and closes the layer", () =>
     Effect.gen(function*() {
       let open = 0
       const counted = Layer.effectDiscard(
@@ -153,14 +153,14 @@ describe("Application.run", () => {
 const cycles = process.env["FIBERSCOPE_SLOW"] === undefined ? 10 : 1000
 
 describe("a service of every module", () => {
-  it.live(`loses no order and is at rest after each of ${cycles} lives`, () =>
+  it.live(`loses no order and is at rest after each of ${cycles} cycles`, () =>
     Effect.gen(function*() {
       let lives = 0
       const orders = 8
       const work = Effect.gen(function*() {
         const { place, seen, written } = yield* Orders
         assert.strictEqual(yield* place(orders), orders)
-        // What was accepted is written in the phases of the shutdown: looked at when all of them are over.
+        // Accepted orders are written in the phases of the shutdown: check them when all phases are over.
         yield* Effect.addFinalizer(() =>
           Effect.sync(() => {
             lives++

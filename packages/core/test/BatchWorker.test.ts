@@ -70,7 +70,7 @@ describe("BatchWorker", () => {
       assert.deepStrictEqual(yield* batches.counts, { accepted: 5, flushed: 5, gaveUp: 0, lost: 0, pending: 0 })
     }))
 
-  it.effect("where Stream.groupedWithin loses what it has buffered, flushes it at the end", () =>
+  it.effect("flushes buffered items at the end, which Stream.groupedWithin loses", () =>
     Effect.gen(function*() {
       const written: Array<number> = []
       const plain = yield* Effect.forkChild(
@@ -90,7 +90,7 @@ describe("BatchWorker", () => {
       assert.deepStrictEqual(ours.flushed, [[1, 2]])
     }))
 
-  it.effect("flushes when it is asked, and waits for it", () =>
+  it.effect("flushNow flushes immediately and waits for the result", () =>
     Effect.gen(function*() {
       const { flushed, worker: batches } = yield* worker()
       yield* Effect.forEach([1, 2, 3, 4, 5], batches.offer)
@@ -99,7 +99,7 @@ describe("BatchWorker", () => {
       yield* batches.flushNow
     }))
 
-  it.effect("tells who waits for an item what became of it", () =>
+  it.effect("offerAwait returns the result of its item", () =>
     Effect.gen(function*() {
       const { worker: batches } = yield* worker({
         maxSize: 1,
@@ -115,7 +115,7 @@ describe("BatchWorker", () => {
       assert.deepInclude(yield* batches.counts, { flushed: 2, gaveUp: 1 })
     }))
 
-  it.effect("lets senders wait when its queue is full, and refuses them when it is closed", () =>
+  it.effect("makes senders wait when its queue is full, and refuses them when it is closed", () =>
     Effect.gen(function*() {
       const { worker: batches } = yield* worker({ maxSize: 1, capacity: 1, flush: () => Effect.sleep("1 second") })
       yield* batches.offer(1)
@@ -130,7 +130,7 @@ describe("BatchWorker", () => {
       assert.deepInclude(yield* Fiber.join(drain), { flushed: 2, gaveUp: 0, stuck: [] })
     }))
 
-  it.effect("runs as many flushes at a time as it is allowed", () =>
+  it.effect("runs at most `concurrency` flushes at a time", () =>
     Effect.gen(function*() {
       let now = 0
       let most = 0
@@ -151,7 +151,7 @@ describe("BatchWorker", () => {
     }))
 
   describe("when a flush does not succeed", () => {
-    it.effect("tries again as the schedule says, and gives up after that", () =>
+    it.effect("retries according to the schedule, and then gives up", () =>
       Effect.gen(function*() {
         let attempts = 0
         const causes: Array<Cause.Cause<unknown>> = []
@@ -172,7 +172,7 @@ describe("BatchWorker", () => {
         assert.deepInclude(metrics.find(({ id }) => id === "fiberscope_batchworker_gaveup_total")?.state, { count: 1 })
       }))
 
-    it.effect("does not try again what was left behind, because it may still succeed", () =>
+    it.effect("does not retry an abandoned flush, because it may still succeed", () =>
       Effect.gen(function*() {
         let attempts = 0
         const { value } = yield* logged(Effect.gen(function*() {
@@ -192,7 +192,7 @@ describe("BatchWorker", () => {
         assert.deepStrictEqual(value.gaveUp, [[1]])
       }))
 
-    it.effect("goes on with the next batch, also after a defect", () =>
+    it.effect("continues with the next batch, also after a defect", () =>
       Effect.gen(function*() {
         const { gaveUp, worker: batches } = yield* worker({
           maxSize: 1,
@@ -207,7 +207,7 @@ describe("BatchWorker", () => {
         assert.deepInclude(yield* batches.counts, { flushed: 1, gaveUp: 3, lost: 0 })
       }))
 
-    it.effect("says so when onGiveUp fails, too", () =>
+    it.effect("logs lost items when onGiveUp fails too", () =>
       Effect.gen(function*() {
         const { lines } = yield* logged(Effect.gen(function*() {
           const { worker: batches } = yield* worker({
@@ -230,14 +230,14 @@ describe("BatchWorker", () => {
       "a flush whose finalizer hangs": {
         flush: () => Effect.onInterrupt(Effect.never, () => stubborn("1 hour"))
       },
-      "a flush that waits for ever": { flush: () => Effect.never },
-      "a flush that fails for ever": { flush: () => Effect.fail("down"), retry: Schedule.spaced("1 second") },
+      "a flush that never ends": { flush: () => Effect.never },
+      "a flush that always fails": { flush: () => Effect.fail("down"), retry: Schedule.spaced("1 second") },
       "an onGiveUp that hangs": { flush: () => Effect.fail("down"), onGiveUp: () => stubborn("1 hour") },
       "both": { flush: () => stubborn("1 hour"), onGiveUp: () => stubborn("1 hour") }
     } satisfies Record<string, Partial<BatchWorkerOptions<number, string>>>
 
     for (const [name, options] of Object.entries(hangs)) {
-      it.effect(`ends by its deadline for ${name}, and names what is stuck`, () =>
+      it.effect(`ends by its deadline for ${name}, and names the stuck calls`, () =>
         Effect.gen(function*() {
           const { value: report } = yield* logged(Effect.gen(function*() {
             const { worker: batches } = yield* worker({
@@ -269,7 +269,7 @@ describe("BatchWorker", () => {
         }))
     }
 
-    it.effect("keeps within the deadline around it, and says goodbye even without any time", () =>
+    it.effect("obeys the enclosing deadline, and calls onGiveUp even without any remaining time", () =>
       Effect.gen(function*() {
         const { lines } = yield* logged(Effect.gen(function*() {
           const { worker: batches } = yield* worker({ name: "late", flush: () => Effect.never })
@@ -289,10 +289,10 @@ describe("BatchWorker", () => {
           yield* TestClock.adjust("1 second")
         }))
         assert.include(lines, "\"slow\" flushed 1 items after they had been given up")
-        assert.include(lines, "\"no time\" lost 1 items: it had no time to flush them or to give them up")
+        assert.include(lines, "\"no time\" lost 1 items: there was no time to flush them or to pass them to onGiveUp")
       }))
 
-    it.effect("waits for who is being told", () =>
+    it.effect("waits for a running onGiveUp", () =>
       Effect.gen(function*() {
         const gaveUp: Array<ReadonlyArray<number>> = []
         const { worker: batches } = yield* worker({
@@ -308,7 +308,7 @@ describe("BatchWorker", () => {
         assert.deepStrictEqual(gaveUp, [[1]])
       }))
 
-    it.effect("is what the end of the scope does", () =>
+    it.effect("runs when the scope closes", () =>
       Effect.gen(function*() {
         const { lines } = yield* logged(Effect.gen(function*() {
           const fiber = yield* Effect.forkChild(Effect.scoped(Effect.tap(
@@ -319,7 +319,10 @@ describe("BatchWorker", () => {
           assert.deepStrictEqual((yield* Fiber.join(fiber)).gaveUp, [[1]])
           yield* TestClock.adjust("2 hours")
         }))
-        assert.match(lines.join("\n"), /^"db" has ended, and flush of 1 items still runs, for 1s 600ms \(.*stubborn/m)
+        assert.match(
+          lines.join("\n"),
+          /^"db" has ended, but flush of 1 items is still running after 1s 600ms \(.*stubborn/m
+        )
       }))
   })
 
@@ -353,7 +356,7 @@ describe("BatchWorker", () => {
       maxWait: small(0, 5),
       retries: small(0, 1),
       drainDeadline: small(0, 30),
-      /** What the flushes do, one after the other. */
+      /** The behaviour of the flushes, one after the other. */
       flushes: Schema.Array(Schema.Struct({
         kind: Schema.Literals(["sync", "sleep", "fail", "die", "interrupt", "stubborn", "hang"]),
         ms: small(0, 20)
@@ -365,7 +368,7 @@ describe("BatchWorker", () => {
       })).check(Schema.isMaxLength(6))
     })
 
-    /** What became of each item, as those saw it who offered, flushed and took it back. */
+    /** The result of each item, as seen by offer, flush and onGiveUp. */
     class Books {
       readonly accepted = new Set<number>()
       readonly ends = new Map<number, number>()
@@ -379,7 +382,7 @@ describe("BatchWorker", () => {
         const counts = this.counts?.()
         if (counts === undefined) return []
         const { accepted, flushed, gaveUp, lost, pending } = counts
-        // Without time to say goodbye, or when that hangs, items are lost, and counted; a flush that is left behind may yet succeed.
+        // Without time for onGiveUp, or when it hangs, items are lost and counted. An abandoned flush may still succeed.
         const twice = [...this.ends].filter(([, times]) => times > 1).map(([item]) => item)
         const gone = [...this.accepted].filter((item) => !this.ends.has(item))
         const mayEndTwice = script.flushes.some(({ kind }) => kind === "stubborn" || kind === "hang")
@@ -491,7 +494,7 @@ describe("BatchWorker", () => {
 
     for (const order of ["fifo", "random"] as const) {
       it.effect.prop(
-        `each accepted item is flushed or given up, and counted when it is neither (${order} order)`,
+        `flushes or gives up each accepted item, and counts the others (${order} order)`,
         { script: Script },
         ({ script }) =>
           Effect.suspend(() => {
@@ -506,7 +509,7 @@ describe("BatchWorker", () => {
     }
 
     it.effect(
-      "does not give up what is flushed in the moment in which its time is over",
+      "does not give up a batch that is flushed at the moment of its deadline",
       () =>
         Effect.forEach([59, 60, 61], (ms) => {
           const script: typeof Script.Type = {
@@ -529,36 +532,40 @@ describe("BatchWorker", () => {
       60_000
     )
 
-    it.effect("once and only once, at every point of a flush, with slow and failing parts", () =>
-      Effect.suspend(() => {
-        const script: typeof Script.Type = {
-          maxSize: 2,
-          spare: 0,
-          concurrency: 1,
-          maxWait: 3,
-          retries: 1,
-          drainDeadline: 25,
-          flushes: [{ kind: "sleep", ms: 4 }, { kind: "fail", ms: 2 }, { kind: "sleep", ms: 20 }],
-          giveUp: "sleep",
-          steps: [
-            { op: "offer", ms: 0 },
-            { op: "offer", ms: 0 },
-            { op: "forkOffer", ms: 0 },
-            { op: "sleep", ms: 5 },
-            { op: "offer", ms: 0 }
-          ]
-        }
-        let books = new Books()
-        return InterruptLab.verify((ledger) => {
-          books = new Books()
-          return Effect.scoped(interpret(script, ledger, books))
-        }, {
-          order: "random",
-          orders: 2,
-          inject: ["failingAcquire", "dyingRelease", "slowRelease"],
-          budget: { runs: 600 * effort },
-          invariant: () => books.problems(script)
-        })
-      }), 60_000)
+    it.effect(
+      "settles each item exactly once at every point of a flush, with slow and failing parts",
+      () =>
+        Effect.suspend(() => {
+          const script: typeof Script.Type = {
+            maxSize: 2,
+            spare: 0,
+            concurrency: 1,
+            maxWait: 3,
+            retries: 1,
+            drainDeadline: 25,
+            flushes: [{ kind: "sleep", ms: 4 }, { kind: "fail", ms: 2 }, { kind: "sleep", ms: 20 }],
+            giveUp: "sleep",
+            steps: [
+              { op: "offer", ms: 0 },
+              { op: "offer", ms: 0 },
+              { op: "forkOffer", ms: 0 },
+              { op: "sleep", ms: 5 },
+              { op: "offer", ms: 0 }
+            ]
+          }
+          let books = new Books()
+          return InterruptLab.verify((ledger) => {
+            books = new Books()
+            return Effect.scoped(interpret(script, ledger, books))
+          }, {
+            order: "random",
+            orders: 2,
+            inject: ["failingAcquire", "dyingRelease", "slowRelease"],
+            budget: { runs: 600 * effort },
+            invariant: () => books.problems(script)
+          })
+        }),
+      60_000
+    )
   })
 })

@@ -9,7 +9,7 @@ import { handler, id, server, start, stubborn } from "./support/connections.ts"
 import { heard, metric } from "./support/heard.ts"
 
 describe("ConnectionPool", () => {
-  it.effect("opens connections as they are needed, at most max, and lends the one that was used last", () =>
+  it.effect("opens connections on demand, at most max, and lends the one used last", () =>
     Effect.gen(function*() {
       const { connect, open, seen } = server()
       const pool = yield* ConnectionPool.make({ acquire: connect, max: 3 })
@@ -26,7 +26,7 @@ describe("ConnectionPool", () => {
       assert.deepStrictEqual([seen.opened, seen.most], [3, 3])
     }).pipe(Effect.scoped))
 
-  it.effect("lends until the scope closes, or while an effect runs, however that ends", () =>
+  it.effect("lends until the scope closes, or while an effect runs, however the effect ends", () =>
     Effect.gen(function*() {
       const pool = yield* ConnectionPool.make({ acquire: server().connect, max: 1 })
       yield* Effect.scoped(Effect.gen(function*() {
@@ -42,7 +42,7 @@ describe("ConnectionPool", () => {
       assert.strictEqual(yield* metric("pool_leases_total"), 4)
     }).pipe(Effect.scoped))
 
-  it.effect("gives no connection to whoever still runs in a scope that is closed", () =>
+  it.effect("gives no connection to a fiber that still runs in a closed scope", () =>
     Effect.gen(function*() {
       const pool = yield* ConnectionPool.make({ acquire: server().connect })
       const scope = yield* Scope.make()
@@ -54,7 +54,7 @@ describe("ConnectionPool", () => {
       }
     }).pipe(Effect.scoped))
 
-  it.effect("serves those who wait in their order", () =>
+  it.effect("serves waiting fibers in order", () =>
     Effect.gen(function*() {
       const pool = yield* ConnectionPool.make({ acquire: server().connect, max: 1 })
       const order: Array<number> = []
@@ -66,7 +66,7 @@ describe("ConnectionPool", () => {
       assert.deepStrictEqual(order, [1, 3, 4])
     }).pipe(Effect.scoped))
 
-  it.effect("opens in the async context of the pool, not in that of the request that happens to need it", () =>
+  it.effect("opens connections in the async context of the pool, not in that of the request", () =>
     Effect.gen(function*() {
       const storage = new AsyncLocalStorage<string>()
       const seen: Array<string | undefined> = []
@@ -78,7 +78,7 @@ describe("ConnectionPool", () => {
       assert.deepStrictEqual(seen, [undefined])
     }).pipe(Effect.scoped))
 
-  it.effect("refuses numbers that make no sense", () =>
+  it.effect("rejects invalid limits", () =>
     Effect.gen(function*() {
       for (const numbers of [{ max: 0 }, { min: -1 }, { min: 3, max: 2 }, { max: Number.NaN }]) {
         const exit = yield* Effect.exit(ConnectionPool.make({ acquire: Effect.void, ...numbers }))
@@ -101,8 +101,8 @@ describe("ConnectionPool", () => {
       assert.strictEqual(health.max, 7)
     }))
 
-  describe("when there is none to be had", () => {
-    it.effect("fails in time and names the holders, where a plain pool waits for ever", () =>
+  describe("when no connection is free", () => {
+    it.effect("fails in time and names the holders, while a plain pool waits forever", () =>
       Effect.gen(function*() {
         const plain = yield* Pool.make({ acquire: server().connect, size: 2 })
         const ours = yield* ConnectionPool.make({ name: "db", acquire: server().connect, max: 2 })
@@ -122,7 +122,7 @@ describe("ConnectionPool", () => {
         ])
         assert.match(
           error.message,
-          /^No connection of pool "db" for 30s: 2 of 2 are held, by handler \(.*connections\.ts:\d+\) × 2 for up to 35s$/
+          /^No connection of pool "db" became free within 30s: 2 of 2 are held, by handler \(.*connections\.ts:\d+\) × 2 for up to 35s$/
         )
         assert.strictEqual(yield* metric("pool_timeouts_total", "db"), 1)
         yield* TestClock.adjust("1 day")
@@ -130,7 +130,7 @@ describe("ConnectionPool", () => {
         yield* Fiber.interrupt(waiting)
       }).pipe(Effect.scoped))
 
-    it.effect("waits as long as a lease says, and leaves nothing of those who gave up", () =>
+    it.effect("waits for the time given by the lease, and retains nothing of fibers that gave up", () =>
       Effect.gen(function*() {
         const pool = yield* ConnectionPool.make({ acquire: server().connect, max: 1 })
         yield* pool.lease({ label: "the only one" })
@@ -139,7 +139,7 @@ describe("ConnectionPool", () => {
         yield* TestClock.adjust("1 second")
         assert.match(
           String((yield* Fiber.join(quick) as Effect.Effect<LeaseError>).message),
-          /^No connection .* for 1s: .*"the only one" in /
+          /^No connection .* became free within 1s: .*"the only one" in /
         )
         assert.strictEqual((yield* pool.health).waiting, 1)
         yield* TestClock.adjust("29 seconds")
@@ -147,19 +147,19 @@ describe("ConnectionPool", () => {
         assert.strictEqual((yield* pool.health).waiting, 0)
       }).pipe(Effect.scoped, Effect.withSpan("test")))
 
-    it.effect("says when connections are still being opened", () =>
+    it.effect("reports that connections are still being opened", () =>
       Effect.gen(function*() {
         const pool = yield* ConnectionPool.make({ acquire: server({ opens: stubborn("1 hour") }).connect, max: 1 })
         const failing = yield* start(Effect.flip(pool.use(id)))
         yield* TestClock.adjust("30 seconds")
         assert.match(
           String((yield* Fiber.join(failing) as Effect.Effect<LeaseError>).message),
-          /0 of 1 are held; 1 are being opened: is the server there\?$/
+          /0 of 1 are held; 1 are being opened: is the server reachable\?$/
         )
         yield* TestClock.adjust("1 hour")
       }).pipe(Effect.scoped))
 
-    it.effect("refuses at once when too many wait already", () =>
+    it.effect("fails immediately when maxWaiters fibers are waiting", () =>
       Effect.gen(function*() {
         const pool = yield* ConnectionPool.make({
           acquire: server({ opens: Effect.sleep("1 second") }).connect,
@@ -172,13 +172,16 @@ describe("ConnectionPool", () => {
         const late = yield* Effect.flip(pool.use(id))
         assert.instanceOf(early, ConnectionPool.PoolSaturated)
         assert.instanceOf(late, ConnectionPool.PoolSaturated)
-        assert.match(late.message, /^1 wait already .*, and no more may \(maxWaiters\): 2 of 2 are held, by handler/)
+        assert.match(
+          late.message,
+          /^Pool ".*" is saturated: 1 fibers are already waiting \(maxWaiters\)\. 2 of 2 are held, by handler/
+        )
         assert.strictEqual(yield* metric("pool_rejected_total"), 2)
       }).pipe(Effect.scoped))
   })
 
   describe("when a connection cannot be opened", () => {
-    it.effect("gives the failure to the first who waits, and tries again for the next", () =>
+    it.effect("fails the first waiter, and tries again for the next one", () =>
       Effect.gen(function*() {
         let attempts = 0
         const opens = Effect.suspend(() => ++attempts < 3 ? Effect.fail(`refused ${attempts}`) : Effect.void)
@@ -190,7 +193,7 @@ describe("ConnectionPool", () => {
         assert.deepStrictEqual((yield* pool.health).lastFailure?.cause, Cause.fail("refused 2"))
       }).pipe(Effect.scoped))
 
-    it.effect("does so at once for as many as may wait", () =>
+    it.effect("fails each waiter immediately, up to maxWaiters", () =>
       Effect.gen(function*() {
         const pool = yield* ConnectionPool.make({ acquire: Effect.fail("refused"), max: 10, maxWaiters: 2000 })
         const users = yield* Effect.forEach(Array.from({ length: 2000 }), () =>
@@ -198,7 +201,7 @@ describe("ConnectionPool", () => {
         assert.deepStrictEqual(new Set(yield* Effect.forEach(users, Fiber.join)), new Set(["refused"]))
       }).pipe(Effect.scoped))
 
-    it.effect("closes what a failed opening has opened", () =>
+    it.effect("closes the resources of a failed opening", () =>
       Effect.gen(function*() {
         const { connect, open } = server()
         const pool = yield* ConnectionPool.make({ acquire: Effect.andThen(connect, Effect.die("handshake")) })
@@ -225,7 +228,7 @@ describe("ConnectionPool", () => {
         }).pipe(Effect.scoped)
       ))
 
-    it.effect("does not wait for one that does not heed that, but leaves it its place", () =>
+    it.effect("does not wait for an opening that does not respond to interruption, but keeps its slot occupied", () =>
       heard(({ lines }) =>
         Effect.gen(function*() {
           let attempts = 0
@@ -236,12 +239,12 @@ describe("ConnectionPool", () => {
           const pool = yield* ConnectionPool.make({ acquire: Effect.uninterruptible(opens), max: 2 })
           yield* start(Effect.exit(pool.use(id)))
           yield* TestClock.adjust("40 seconds")
-          assert.match(lines[0]!, /did not end within 30s, does not heed its interruption and keeps its place$/)
+          assert.match(lines[0]!, /did not end within 30s, does not respond to interruption and keeps its place$/)
           yield* pool.lease()
           assert.deepInclude(yield* pool.health, { open: 2, opening: 1, leased: 1 })
           const waiting = yield* start(pool.use(id))
           yield* TestClock.adjust("20 seconds")
-          // What it has opened in the end was closed at once: nobody had waited for that.
+          // The connection that it finally opened was closed immediately: no fiber waited for it.
           assert.strictEqual(yield* Fiber.join(waiting), 3)
           assert.strictEqual(open.size, 2)
         }).pipe(Effect.scoped)
@@ -269,7 +272,7 @@ describe("ConnectionPool", () => {
       }).pipe(Effect.scoped)
     ))
 
-  it.effect("never has more than max open, where a plain pool replaces what is still open", () =>
+  it.effect("never has more than max connections open, while a plain pool replaces connections that are still open", () =>
     Effect.gen(function*() {
       const closes = Effect.sleep("1 second")
       const [a, b] = [server({ closes }), server({ closes })]
@@ -291,7 +294,7 @@ describe("ConnectionPool", () => {
     }).pipe(Effect.scoped))
 
   describe("holders", () => {
-    it.effect("names who holds what, since when, and for too long", () =>
+    it.effect("lists the holders, the start of each lease, and the overdue leases", () =>
       Effect.gen(function*() {
         yield* TestClock.setTime(1_000_000)
         const pool = yield* ConnectionPool.make({ acquire: server().connect })
@@ -315,7 +318,7 @@ describe("ConnectionPool", () => {
         assert.deepStrictEqual(yield* pool.holders, [])
       }).pipe(Effect.scoped))
 
-    it.effect("reports a lease that may be forgotten, once, and once that it came back", () =>
+    it.effect("reports a possibly forgotten lease once, and its return once", () =>
       heard(({ lines }) =>
         Effect.gen(function*() {
           const pool = yield* ConnectionPool.make({ name: "db", acquire: server().connect })
@@ -338,7 +341,7 @@ describe("ConnectionPool", () => {
             lines[1]!,
             /^The connection of pool "db" that "export" in forget \(.*\) held has come back after 2m 29s 999ms$/
           )
-          // The connection is a new lease now, which has its own time.
+          // The connection has a new lease now, with its own start time.
           yield* pool.use(() => Effect.void)
           yield* TestClock.adjust("1 hour")
           assert.lengthOf(lines, 2)

@@ -23,7 +23,7 @@ const stubborn = Effect.fn("stubborn")(function*(duration: Duration.Input) {
   yield* Effect.uninterruptible(Effect.sleep(duration))
 })
 
-/** What is logged while the effect runs, one line each. */
+/** The log entries while the effect runs, one line each. */
 const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) => {
   const lines: Array<string> = []
   const logger = Logger.make(({ message }) => {
@@ -39,7 +39,7 @@ const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) => {
 const effort = process.env["FIBERSCOPE_SLOW"] === undefined ? 1 : 20
 
 describe("Deadline", () => {
-  it.effect("interrupts at the deadline, runs the finalizers, and says what it knows", () =>
+  it.effect("interrupts at the deadline, runs the finalizers, and fails with label, budget and elapsed time", () =>
     Effect.gen(function*() {
       let finalized = false
       const work = Effect.onInterrupt(Effect.never, () => Effect.sync(() => finalized = true))
@@ -53,24 +53,24 @@ describe("Deadline", () => {
         [error.label, Duration.toMillis(error.budget), Duration.toMillis(error.elapsed), error.orphaned],
         ["checkout", 2000, 2000, false]
       )
-      assert.strictEqual(error.message, "\"checkout\" had 2s; 2s went by")
+      assert.strictEqual(error.message, "\"checkout\" exceeded its deadline: 2s elapsed, budget 2s")
     }))
 
-  it("says times in milliseconds, though clocks count finer", () => {
+  it("rounds times in messages to milliseconds", () => {
     const [budget, elapsed] = [Duration.micros(1_000_400n), Duration.nanos(1_003_094_239n)]
     const error = new Deadline.DeadlineExceeded({ label: "checkout", budget, elapsed, orphaned: false })
-    assert.strictEqual(error.message, "\"checkout\" had 1s; 1s 3ms went by")
+    assert.strictEqual(error.message, "\"checkout\" exceeded its deadline: 1s 3ms elapsed, budget 1s")
     assert.strictEqual(error.elapsed, elapsed)
   })
 
-  it.effect("hands results and failures through, in time", () =>
+  it.effect("passes results and failures through before the deadline", () =>
     Effect.gen(function*() {
       assert.strictEqual(yield* Deadline.within(Effect.succeed(1), "1 second"), 1)
       assert.strictEqual(yield* Effect.flip(Effect.fail("no").pipe(Deadline.within("1 second", "x"))), "no")
       assert.strictEqual(yield* Deadline.within(Effect.succeed(1), Duration.infinity), 1)
     }))
 
-  it.effect("never lets a nested deadline extend the one around, and names the one that was met", () =>
+  it.effect("never lets a nested deadline extend the enclosing one, and names the one that passed", () =>
     Effect.gen(function*() {
       const inner = Effect.gen(function*() {
         assert.strictEqual(Duration.toMillis(yield* Deadline.remaining), 1000)
@@ -92,7 +92,7 @@ describe("Deadline", () => {
       assert.strictEqual(yield* left, Infinity)
     }))
 
-  it.effect("does not start what has no time left", () =>
+  it.effect("does not start an effect when no time remains", () =>
     Effect.gen(function*() {
       let started = false
       const error = yield* Effect.flip(Deadline.within(Effect.sync(() => started = true), 0, "late"))
@@ -108,7 +108,7 @@ describe("Deadline", () => {
       assert.strictEqual((yield* Effect.flip(Deadline.at(left, 9_000, "from a message"))).label, "from a message")
     }))
 
-  it.effect("keeps time in reserve for what comes after", () =>
+  it.effect("reserves time for the work after the effect", () =>
     Effect.gen(function*() {
       const program = Deadline.reserve(Effect.never, "300 millis").pipe(
         Effect.catchTag("DeadlineExceeded", () => Deadline.remaining)
@@ -121,7 +121,7 @@ describe("Deadline", () => {
       assert.strictEqual(none.label, "short")
     }))
 
-  it.effect("gives clean-up time of its own after the deadline has passed", () =>
+  it.effect("gives clean-up its own time after the deadline has passed", () =>
     Effect.gen(function*() {
       const ends: Array<string> = []
       const note = (exit: Exit.Exit<unknown, unknown>, name: string) =>
@@ -178,7 +178,7 @@ describe("Deadline", () => {
     }))
 
   describe("abandon", () => {
-    it.effect("where Effect.timeout waits for work that cannot be interrupted, goes on at the deadline", () =>
+    it.effect("continues at the deadline with uninterruptible work, for which Effect.timeout waits", () =>
       Effect.gen(function*() {
         const plain = yield* Effect.forkChild(Effect.exit(Effect.timeout(stubborn("300 millis"), "50 millis")))
         const ours = yield* Effect.forkChild(
@@ -191,7 +191,7 @@ describe("Deadline", () => {
         assert.isDefined(plain.pollUnsafe())
       }).pipe(Effect.provide(Deadline.Deadline.layer())))
 
-    it.effect("registers, counts and reports what it leaves behind, until that ends", () =>
+    it.effect("registers, counts and reports abandoned work until it ends", () =>
       Effect.gen(function*() {
         const { orphans } = yield* Deadline.Deadline
         const [error, lines] = yield* logged(Effect.gen(function*() {
@@ -220,20 +220,20 @@ describe("Deadline", () => {
         assert.match(error.message, /still runs: see Deadline.orphans$/)
         assert.match(
           lines[0]!,
-          /^"driver" does not heed its interruption and is left behind, still running: .*stubborn/
+          /^"driver" did not respond to interruption and was abandoned, still running: .*stubborn/
         )
-        assert.strictEqual(lines[1], "\"driver\", which was left behind, ended after 10s")
+        assert.strictEqual(lines[1], "\"driver\", which was abandoned, ended after 10s")
         assert.lengthOf(lines, 2)
       }).pipe(Effect.provide(Deadline.Deadline.layer({ name: "mine" }))))
 
-    it.effect("is no orphan when it ends at its interruption", () =>
+    it.effect("does not register work that responds to its interruption", () =>
       Effect.gen(function*() {
         const fiber = yield* Effect.forkChild(Effect.flip(Deadline.abandon(Effect.never, "1 second", "polite")))
         yield* TestClock.adjust("1 second")
         assert.isFalse((yield* Fiber.join(fiber)).orphaned)
       }).pipe(Effect.provide(Deadline.Deadline.layer())))
 
-    it.effect("lets an interrupted caller wait for the work, and not longer than the deadline", () =>
+    it.effect("makes an interrupted caller wait for the work, but no longer than the deadline", () =>
       Effect.gen(function*() {
         const { orphans } = yield* Deadline.Deadline
         const fiber = yield* Effect.forkChild(Deadline.abandon(stubborn("10 seconds"), "2 seconds", "driver"))
@@ -247,7 +247,7 @@ describe("Deadline", () => {
         yield* TestClock.adjust("10 seconds")
       }).pipe(Effect.provide(Deadline.Deadline.layer())))
 
-    it.effect("ends its layer after the grace, and names who is stuck", () =>
+    it.effect("ends its layer after the grace, and names the orphans", () =>
       Effect.gen(function*() {
         const [, lines] = yield* logged(Effect.gen(function*() {
           const fiber = yield* Effect.forkChild(
@@ -308,7 +308,7 @@ describe("Deadline", () => {
 
     const clock = Effect.clockWith(({ currentTimeMillis }) => currentTimeMillis)
 
-    /** Runs a script; `left` is what the program around was told, which no part of it may exceed. */
+    /** Runs a script. `left` is the remaining time of the enclosing program, which no part of it may exceed. */
     const interpret = (steps: ReadonlyArray<Step>, ledger: Ledger, left: number): Effect.Effect<
       void,
       unknown,
@@ -316,7 +316,7 @@ describe("Deadline", () => {
     > =>
       Effect.gen(function*() {
         const began = yield* clock
-        // An assertion that fails in a forked part would go unheard: the ledger hears it.
+        // A failing assertion in a forked part would be lost: it is recorded in the ledger.
         const check = (name: string, value: number, most: number) => {
           if (value > most) ledger.always(`${name}: ${value} > ${most}`, () => false)
         }
@@ -332,7 +332,7 @@ describe("Deadline", () => {
             case "sleep":
               yield* Effect.sleep(step.ms)
               break
-            case "long": // longer than the lab lets a forgotten fiber live
+            case "long": // longer than the grace of the lab for remaining fibers
               yield* Effect.sleep("5 minutes")
               break
             case "stubborn":
@@ -378,7 +378,7 @@ describe("Deadline", () => {
 
     for (const order of orders) {
       it.effect.prop(
-        `no lease, fiber or timer is left, and no deadline is extended (${order} order)`,
+        `leaves no lease, fiber or timer, and extends no deadline (${order} order)`,
         { script: Script },
         ({ script }) =>
           InterruptLab.verify(
@@ -391,7 +391,7 @@ describe("Deadline", () => {
     }
 
     it.effect(
-      "with failing, dying and slow parts, interrupted twice",
+      "does so with failing, dying and slow parts, interrupted twice",
       () =>
         InterruptLab.verify((ledger) =>
           Effect.scoped(interpret(

@@ -7,7 +7,7 @@ const census = FiberCensus.get()
 const prototype = Object.getPrototypeOf(Effect.runFork(Effect.void))
 census.adopt(prototype, "the test")
 
-/** Runs a program and compares what the census saw with what the program counted itself. */
+/** Runs a program and compares the counts of the census with those of the program. */
 const seen = async (
   program: (ran: Effect.Effect<void>) => Promise<unknown>
 ): Promise<{ ran: number; started: number }> => {
@@ -22,7 +22,7 @@ const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
 describe("FiberCensus", () => {
   beforeEach(settle)
 
-  it("is one for the process, however often it is asked for", async () => {
+  it("is a single instance in the process", async () => {
     const url = new URL("../src/FiberCensus.ts?again", import.meta.url).href
     const again: typeof FiberCensus = await import(url)
     assert.notStrictEqual(again.get, FiberCensus.get)
@@ -62,7 +62,7 @@ describe("FiberCensus", () => {
     assert.strictEqual(started, ran)
   })
 
-  it("takes fibers of which the line of the fork is known for a part of their site", async () => {
+  it("counts fibers with a known fork line as a part of their site", async () => {
     const forked = Effect.never
     const line = (name: string) => ({ name, stack: () => `at /app/src/open.ts:12:3`, parent: undefined })
     census.forkLines((effect) => effect === forked ? { ...line(""), parent: line(" (definition)") } : undefined)
@@ -90,7 +90,7 @@ describe("FiberCensus", () => {
     assert.strictEqual(started, 101)
   })
 
-  it("counts fibers under PreventSchedulerYield and under a scheduler of the program's own", async () => {
+  it("counts fibers under PreventSchedulerYield and under a custom scheduler", async () => {
     const own: Scheduler.Scheduler = {
       executionMode: "async",
       shouldYield: () => false,
@@ -129,7 +129,7 @@ describe("FiberCensus", () => {
     await Effect.runPromise(Effect.gen(function*() {
       for (let i = 0; i < 50; i++) yield* Effect.forkIn(Effect.never, scope)
       yield* Effect.yieldNow
-      // A timer may fire before the scheduler's turn; what was forked before this starts before it.
+      // A timer may fire before the scheduler's turn; fibers forked before this one start before it.
       yield* Effect.yieldNow
     }))
     const counts = census.counts()
@@ -139,7 +139,7 @@ describe("FiberCensus", () => {
     assert.strictEqual(census.counts().live, 0)
   })
 
-  it("names the site by the Effect.fn or span around the fork, and what the fiber runs", async () => {
+  it("names the site by the Effect.fn or span around the fork, and by the function that the fiber runs", async () => {
     const poll = Effect.fn("poll")(function*() {
       return yield* Effect.never
     })
@@ -150,7 +150,7 @@ describe("FiberCensus", () => {
       const byFn = yield* handle()
       const bySpan = yield* Effect.withSpan(Effect.forkDetach(Effect.never), "checkout")
       const bare = yield* Effect.forkDetach(Effect.never)
-      // A timer may fire before the scheduler's turn; what was forked before this starts before it.
+      // A timer may fire before the scheduler's turn; fibers forked before this one start before it.
       yield* Effect.yieldNow
       return { byFn, bySpan, bare }
     }))
@@ -205,7 +205,7 @@ describe("FiberCensus", () => {
     for (const fiber of forked) fiber.interruptUnsafe()
   })
 
-  it("tells the flow of tenured fibers by the second of their birth", async () => {
+  it("reports the flow of tenured fibers by the second of their birth", async () => {
     census.flow()
     const fibers = Array.from({ length: 5000 }, () => Effect.runFork(Effect.never)) // more than the nursery holds
     const born = census.flow()
@@ -219,12 +219,12 @@ describe("FiberCensus", () => {
     assert.deepStrictEqual(census.flow(), [])
   })
 
-  it("refuses a prototype it does not understand", () => {
+  it("rejects a prototype that it does not understand", () => {
     assert.isUndefined(census.adopt({}, "nowhere"))
     assert.isUndefined(census.adopt(undefined, "nowhere"))
   })
 
-  it("stops when the last of those who asked for it has let go", () => {
+  it("stops when the last adoption is reverted", () => {
     const before = census.counts().started
     const release = census.adopt(prototype, "again")!
     assert.strictEqual(census.copies.length, 1)

@@ -1,4 +1,4 @@
-/** A real HTTP server under load that is told to stop: what it has accepted it answers. */
+/** A real HTTP server that is stopped under load: it answers all requests that it has accepted. */
 import { assert, describe, it } from "@effect/vitest"
 import type { Load } from "./support/Load.ts"
 import { load, proxy } from "./support/Load.ts"
@@ -15,17 +15,17 @@ const serve = async (options: Readonly<Record<string, unknown>>): Promise<Runnin
   return { ...running, port: Number(/^up (\d+)\n/.exec(running.stdout())?.[1]) }
 }
 
-/** How many requests the handlers have begun and finished, as the server says at its end. */
+/** The numbers of requests that the handlers have begun and finished, as printed by the server at its end. */
 const counts = (stdout: string) => /accepted (\d+), answered (\d+)/.exec(stdout)?.slice(1).map(Number)
 
 const total = ({ outcomes }: Load) => [...outcomes.values()].reduce((sum, count) => sum + count, 0)
 
 describe.concurrent("an HTTP server that is stopped", { timeout: slow ? 900_000 : 120_000 }, () => {
-  it("answers all that it has accepted, under load on kept connections", async () => {
+  it("answers all accepted requests under load on persistent connections", async () => {
     const server = await serve({ preStopDelay: 500, deadline: 10_000 })
     const clients = load(server.port, "/work", 40, 20)
     while (total(clients) === 0) await pass(1)
-    // It is stopped after a second in which the load was there, which on a busy machine may not be the first.
+    // The server is stopped after a second of load, which on a busy machine may not be the first second.
     let rate = 0
     for (let second = 0; second < 30 && (rate < 200 || slow && second < 10); second++) {
       const before = total(clients)
@@ -44,7 +44,7 @@ describe.concurrent("an HTTP server that is stopped", { timeout: slow ? 900_000 
     assert.isAtLeast(rate, 200, "the machine is too busy for the load that this is about")
   })
 
-  it("is not held up by clients that never let go of their connections", async () => {
+  it("is not delayed by clients that never close their connections", async () => {
     const server = await serve({ preStopDelay: 0, deadline: 20_000 })
     const clients = load(server.port, "/work", 8, 0)
     while (total(clients) < 8) await pass(5)
@@ -57,7 +57,7 @@ describe.concurrent("an HTTP server that is stopped", { timeout: slow ? 900_000 
     assert.strictEqual(new Set(counts(ended.stdout)).size, 1)
   })
 
-  it("ends at the deadline when nobody asks such clients to leave, and names both ends", async () => {
+  it("ends at the deadline without `connection: close` headers, and names both ends of the connections", async () => {
     const server = await serve({ preStopDelay: 0, deadline: 1000, closing: false })
     const clients = load(server.port, "/work", 8, 0)
     while (total(clients) < 8) await pass(5)
@@ -70,7 +70,7 @@ describe.concurrent("an HTTP server that is stopped", { timeout: slow ? 900_000 
     assert.match(ended.stderr, new RegExp(`open handles:[^]*socket 127.0.0.1:${server.port} → 127.0.0.1:\\d+`))
   })
 
-  it("ends at the deadline when a handler does not, and names it", async () => {
+  it("ends at the deadline when a handler does not end, and names it", async () => {
     const server = await serve({ preStopDelay: 0, deadline: 1000 })
     const clients = load(server.port, "/never", 1, 0)
     await server.printed("asked\n")

@@ -27,7 +27,7 @@ import { InterruptLab } from "../src/testing/index.ts"
 
 type Service = GracefulShutdown.GracefulShutdown["Service"]
 
-/** What happened, with the second of the clock in which it did. */
+/** The events, with the second of the clock in which each happened. */
 const diary = () => {
   const lines: Array<string> = []
   const note = (what: string) =>
@@ -35,7 +35,7 @@ const diary = () => {
   return { lines, note }
 }
 
-/** Takes its time, and says when it began and how it ended. */
+/** Takes the given time, and records its begin and its end. */
 const slow = (note: (what: string) => Effect.Effect<void>, name: string, duration: Duration.Input) =>
   Effect.sleep(duration).pipe(
     Effect.andThen(note(`${name} ended`)),
@@ -64,7 +64,7 @@ const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) => {
 }
 
 describe("GracefulShutdown", () => {
-  it.effect("runs phases in order, those of one phase side by side", () =>
+  it.effect("runs phases in order, and the participants of one phase concurrently", () =>
     within((shutdown) =>
       Effect.gen(function*() {
         const { lines, note } = diary()
@@ -97,7 +97,7 @@ describe("GracefulShutdown", () => {
       })
     ))
 
-  it.effect("is not ready from the request on, serves through the delay, and drains then", () =>
+  it.effect("is not ready after the request, serves during the delay, and then drains", () =>
     within((shutdown) =>
       Effect.gen(function*() {
         const { lines, note } = diary()
@@ -118,7 +118,7 @@ describe("GracefulShutdown", () => {
         assert.strictEqual((yield* shutdown.state).status, "drained")
       }), { preStopDelay: "5 seconds" }))
 
-  it.effect("stays ready for a part of the delay where that is asked for, and never into the drain", () =>
+  it.effect("stays ready for the readiness delay, and never during the drain", () =>
     within((shutdown) =>
       Effect.gen(function*() {
         yield* shutdown.phase("http", Effect.map(shutdown.isReady, (ready) => assert.isFalse(ready)), {
@@ -134,7 +134,7 @@ describe("GracefulShutdown", () => {
         assert.deepStrictEqual(outcomes(yield* shutdown.awaitDrained), ["http ended after 0"])
       }), { preStopDelay: "5 seconds", readinessDelay: "3 seconds" }))
 
-  it.effect("leaves half of the time to the work, however long the delay", () =>
+  it.effect("reserves half of the time for the work, however long the delay", () =>
     within((shutdown) =>
       Effect.gen(function*() {
         const { lines, note } = diary()
@@ -144,7 +144,7 @@ describe("GracefulShutdown", () => {
         assert.deepStrictEqual(lines, ["4 http"])
       }), { preStopDelay: "1 minute", deadline: "8 seconds" }))
 
-  it.effect("goes on serving for five seconds in Kubernetes, and for none elsewhere", () =>
+  it.effect("serves for another five seconds in Kubernetes, and not at all elsewhere", () =>
     Effect.gen(function*() {
       const variable = "KUBERNETES_SERVICE_HOST"
       const before = process.env[variable]
@@ -170,7 +170,7 @@ describe("GracefulShutdown", () => {
       assert.deepStrictEqual(yield* statuses, ["drained", "drained", "drained"])
     }))
 
-  it.effect("is not ready while it starts up, and delays nothing then", () =>
+  it.effect("is not ready during start-up, and skips the delay then", () =>
     within((shutdown) =>
       Effect.gen(function*() {
         const built = yield* Deferred.make<void>()
@@ -185,7 +185,7 @@ describe("GracefulShutdown", () => {
         yield* shutdown.awaitDrained
       }), { preStopDelay: "5 seconds" }))
 
-  it.effect("gives a phase what the clock has left, less a tenth for each that follows and for the end", () =>
+  it.effect("gives a phase the remaining time, less a tenth for each later phase and for the end", () =>
     within((shutdown) =>
       Effect.gen(function*() {
         const { lines, note } = diary()
@@ -204,7 +204,7 @@ describe("GracefulShutdown", () => {
         ])
       }), { deadline: "10 seconds" }))
 
-  it.effect("shares what is left when it is not enough for that", () =>
+  it.effect("divides the remaining time equally when it does not suffice for that", () =>
     within((shutdown) =>
       Effect.gen(function*() {
         const times: Array<string> = []
@@ -221,7 +221,7 @@ describe("GracefulShutdown", () => {
         assert.strictEqual(times[18], "18s")
       }), { deadline: "20 seconds" }))
 
-  it.effect("interrupts a participant after its own timeout, and goes on", () =>
+  it.effect("interrupts a participant after its own timeout, and continues", () =>
     within((shutdown) =>
       Effect.gen(function*() {
         const { lines, note } = diary()
@@ -244,7 +244,7 @@ describe("GracefulShutdown", () => {
       })
     ))
 
-  it.effect("says who was interrupted when a phase that comes in late takes of its time", () =>
+  it.effect("logs the interrupted participant when a late phase reduces its time", () =>
     within((shutdown) =>
       Effect.gen(function*() {
         const [, logs] = yield* logged(Effect.gen(function*() {
@@ -257,7 +257,7 @@ describe("GracefulShutdown", () => {
         assert.deepStrictEqual(logs, ["Warn: \"consumer\" did not stop within 8s and was interrupted"])
       }), { deadline: "10 seconds" }))
 
-  it.effect("leaves behind what does not heed its interruption, says so, and goes on", () =>
+  it.effect("abandons and logs a participant that does not respond to interruption, and continues", () =>
     within((shutdown) =>
       Effect.gen(function*() {
         const { lines, note } = diary()
@@ -272,10 +272,10 @@ describe("GracefulShutdown", () => {
         const [http] = (yield* shutdown.awaitDrained).participants
         assert.deepStrictEqual([http?.outcome, http?.site.fork?.name], ["stuck", "connect"])
         assert.lengthOf(logs, 2)
-        assert.match(logs[1]!, /^Error: "http" does not heed its interruption and is left behind: connect \(.*:\d+\)$/)
+        assert.match(logs[1]!, /^Error: "http" did not respond to interruption and was abandoned: connect \(.*:\d+\)$/)
       }), { deadline: "10 seconds" }))
 
-  it.effect("tells participants the time they have, also when they were registered under another deadline", () =>
+  it.effect("gives participants the remaining time as their deadline, also when registered under another deadline", () =>
     within((shutdown) =>
       Effect.gen(function*() {
         let left: Duration.Duration | undefined
@@ -310,7 +310,7 @@ describe("GracefulShutdown", () => {
       })
     ))
 
-  it.effect("waits for beacons in the phase work, and names those that stay lit", () =>
+  it.effect("waits for holds in the phase work, and names those that remain", () =>
     within((shutdown) =>
       Effect.gen(function*() {
         const { lines, note } = diary()
@@ -334,7 +334,7 @@ describe("GracefulShutdown", () => {
         yield* Fiber.interrupt(endless)
       }), { deadline: "10 seconds" }))
 
-  it.effect("goes on when the last beacon goes out", () =>
+  it.effect("continues when the last hold ends", () =>
     within((shutdown) =>
       Effect.gen(function*() {
         const { lines, note } = diary()
@@ -349,7 +349,7 @@ describe("GracefulShutdown", () => {
       })
     ))
 
-  it.effect("runs what is registered during the drain, even for a phase that is over", () =>
+  it.effect("runs participants registered during the drain, even for a phase that is over", () =>
     within((shutdown) =>
       Effect.gen(function*() {
         const { lines, note } = diary()
@@ -375,7 +375,7 @@ describe("GracefulShutdown", () => {
       })
     ))
 
-  it.effect("gives up when its scope closes", () =>
+  it.effect("interrupts the drain when its scope closes", () =>
     Effect.gen(function*() {
       const { lines, note } = diary()
       yield* within((shutdown) =>
@@ -388,7 +388,7 @@ describe("GracefulShutdown", () => {
       assert.deepStrictEqual(lines, ["0 tasks began", "1 tasks interrupted"])
     }))
 
-  it.effect("refuses a deadline that never comes", () =>
+  it.effect("rejects an infinite deadline", () =>
     Effect.gen(function*() {
       const exit = yield* Effect.exit(Effect.scoped(GracefulShutdown.make({ deadline: Duration.infinity })))
       assert.isTrue(Exit.isFailure(exit) && Cause.squash(exit.cause) instanceof RangeError)
@@ -414,7 +414,7 @@ describe("GracefulShutdown", () => {
       assert.deepStrictEqual(left, Duration.millis(1800))
     }))
 
-  it.effect("counts participants and beacons", () =>
+  it.effect("counts participants and holds", () =>
     within((shutdown) =>
       Effect.gen(function*() {
         const read = Effect.map(
@@ -433,7 +433,7 @@ describe("GracefulShutdown", () => {
       })
     ).pipe(Effect.provideService(Metric.MetricRegistry, new Map())))
 
-  it.effect("leaves no participant and no beacon behind, whenever its user is interrupted", () =>
+  it.effect("retains no participant and no hold, whenever its user is interrupted", () =>
     InterruptLab.verify((ledger) =>
       Effect.gen(function*() {
         const shutdown = yield* GracefulShutdown.make({ preStopDelay: 0 })
@@ -444,11 +444,11 @@ describe("GracefulShutdown", () => {
         })))
         yield* shutdown.request("after")
         const report = yield* shutdown.awaitDrained
-        if (report.participants.length > 0 || report.held.length > 0) return yield* Effect.die("left behind")
+        if (report.participants.length > 0 || report.held.length > 0) return yield* Effect.die("still registered")
       })
     ))
 
-  it.effect("is drained by its deadline, whenever the drain's users are interrupted", () =>
+  it.effect("is drained by its deadline, whenever its users are interrupted", () =>
     InterruptLab.verify(
       () =>
         Effect.gen(function*() {
@@ -498,7 +498,7 @@ describe("GracefulShutdown.inPhase", () => {
       }).pipe(Effect.provideService(GracefulShutdown.GracefulShutdown, shutdown))
     ))
 
-  it.effect("has the scope wait for a closing that is under way", () =>
+  it.effect("makes the scope wait for a closing in progress", () =>
     within((shutdown) =>
       Effect.gen(function*() {
         const { lines, note } = diary()
@@ -515,7 +515,7 @@ describe("GracefulShutdown.inPhase", () => {
       }).pipe(Effect.provideService(GracefulShutdown.GracefulShutdown, shutdown))
     ))
 
-  it.effect("closes with the scope where there is no shutdown, and shares layers that were built before", () =>
+  it.effect("closes with the scope if there is no shutdown, and shares layers that were built before", () =>
     Effect.gen(function*() {
       const { lines, note } = diary()
       const shared = server(note)
@@ -528,7 +528,7 @@ describe("GracefulShutdown.inPhase", () => {
       assert.deepStrictEqual(lines, ["0 open", "0 uses 80", "1 closed"])
     }))
 
-  it.effect("closes what it opened, whenever its building is interrupted", () =>
+  it.effect("closes everything it opened, whenever its building is interrupted", () =>
     InterruptLab.verify((ledger) => {
       const layer = Layer.effectDiscard(Effect.andThen(ledger.resource("server"), Effect.sleep("1 second")))
       return Effect.scoped(Effect.flatMap(GracefulShutdown.make({ preStopDelay: 0 }), (shutdown) =>
@@ -555,7 +555,7 @@ describe("GracefulShutdown.launch", () => {
 })
 
 describe("modules in a shutdown", () => {
-  it.effect("finish what they took, in the order in which they need each other, and take no more", () =>
+  it.effect("finish accepted work in the order of their dependencies, and accept no more", () =>
     within((shutdown) =>
       Effect.gen(function*() {
         const { lines, note } = diary()
@@ -596,7 +596,7 @@ describe("modules in a shutdown", () => {
       }).pipe(Effect.provideService(GracefulShutdown.GracefulShutdown, shutdown))
     ))
 
-  it.effect("hold it up for no longer than they may", () =>
+  it.effect("delay it for no longer than their limits", () =>
     within((shutdown) =>
       Effect.gen(function*() {
         const resources = yield* ResourceRegistry.make({ closeTimeout: "1 hour" })
@@ -618,7 +618,7 @@ describe("modules in a shutdown", () => {
     ))
 })
 
-/** Keeps the type of what tests register honest: services of the caller are its requirements. */
+/** Checks the types: a registered effect requires the services of its caller. */
 const _requirements: (
   shutdown: Service,
   effect: Effect.Effect<void, never, Scope.Scope>

@@ -4,7 +4,7 @@ import { HttpRouter, HttpServerResponse } from "effect/http"
 import * as GracefulShutdown from "../src/GracefulShutdown.ts"
 import * as Health from "../src/Health.ts"
 
-/** Asks a service with these routes, without a server. */
+/** Sends a request to a service with these routes, without a server. */
 const asked = <A>(
   use: (
     ask: (path: string) => Effect.Effect<Response>,
@@ -29,7 +29,7 @@ const asked = <A>(
     )
   }).pipe(Effect.scoped)
 
-// it.live: web handlers answer with promises.
+// it.live: web handlers return promises.
 describe("Health", () => {
   it.live("is alive all the time, and ready between its start-up and its shutdown", () =>
     asked((ask, shutdown) =>
@@ -53,7 +53,7 @@ describe("Health", () => {
       Effect.map(ask("/readyz"), ({ headers }) => assert.strictEqual(headers.get("cache-control"), "no-store"))
     ))
 
-  it.live("has paths of one's own", () =>
+  it.live("has configurable paths", () =>
     asked(
       (ask) =>
         Effect.gen(function*() {
@@ -64,7 +64,7 @@ describe("Health", () => {
       Health.layer({ livePath: "/health/live", readyPath: "/health/ready" })
     ))
 
-  it.live("asks clients to leave from the request to stop on, in whatever it answers", () => {
+  it.live("sends `connection: close` in every response after the shutdown request", () => {
     const routes = Layer.mergeAll(
       HttpRouter.add("GET", "/ok", HttpServerResponse.text("ok")),
       HttpRouter.add("GET", "/die", Effect.die("boom")),

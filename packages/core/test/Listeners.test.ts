@@ -19,7 +19,7 @@ const numbers = (bus: EventEmitter, from: number, to: number) => {
 
 describe("Listeners", () => {
   describe("on", () => {
-    it.effect("calls the handler with all arguments while the scope is open, and not after", () =>
+    it.effect("calls the handler with all arguments while the scope is open, and not afterwards", () =>
       Effect.gen(function*() {
         const listeners = yield* Listeners
         const bus = new EventEmitter()
@@ -35,7 +35,7 @@ describe("Listeners", () => {
         assert.deepStrictEqual(yield* listeners.counts, [])
       }).pipe(withListeners))
 
-    it.effect("begins the effect of a handler within emit, and runs one after the other, in order", () =>
+    it.effect("starts the effect of a handler within emit, and runs effects in sequence", () =>
       Effect.gen(function*() {
         const listeners = yield* Listeners
         const bus = new EventEmitter()
@@ -52,7 +52,7 @@ describe("Listeners", () => {
         assert.deepStrictEqual(got, ["begin 1", "end 1", "begin 2", "end 2"])
       }).pipe(Effect.scoped, withListeners))
 
-    it.effect("runs as many at once as it is told", () =>
+    it.effect("runs up to `concurrency` effects at once", () =>
       Effect.gen(function*() {
         const listeners = yield* Listeners
         const bus = new EventEmitter()
@@ -85,7 +85,7 @@ describe("Listeners", () => {
       }).pipe(Effect.scoped, withListeners))
 
     for (const [overflow, kept] of [["sliding", [1, 9, 10]], ["dropping", [1, 2, 3]]] as const) {
-      it.effect(`keeps a bounded number of events that wait, counts what it drops, and says so once (${overflow})`, () =>
+      it.effect(`buffers a bounded number of events, counts dropped ones, and logs that once (${overflow})`, () =>
         heard(({ lines }) =>
           Effect.gen(function*() {
             const listeners = yield* Listeners
@@ -112,7 +112,7 @@ describe("Listeners", () => {
         ))
     }
 
-    it.effect("reports a failure, however it fails, and handles the next event", () =>
+    it.effect("reports every kind of failure, and handles the next event", () =>
       heard(({ lines, reports }) =>
         Effect.gen(function*() {
           const listeners = yield* Listeners
@@ -135,7 +135,7 @@ describe("Listeners", () => {
         }).pipe(Effect.scoped, withListeners)
       ))
 
-    it.effect("interrupts what runs at the end of the scope, waits for it, and drops what waits", () =>
+    it.effect("interrupts running effects at the end of the scope, waits for them, and drops waiting events", () =>
       Effect.gen(function*() {
         const listeners = yield* Listeners
         const bus = new EventEmitter()
@@ -157,7 +157,7 @@ describe("Listeners", () => {
       }).pipe(withListeners))
 
     for (const [when, first] of [["at once", Effect.void], ["after a while", Effect.yieldNow]] as const) {
-      it.effect(`lets a handler end its own scope ${when}, with all that the scope holds`, () =>
+      it.effect(`lets a handler close its own scope ${when}, with all resources of the scope`, () =>
         Effect.gen(function*() {
           const listeners = yield* Listeners
           const bus = new EventEmitter()
@@ -173,7 +173,7 @@ describe("Listeners", () => {
         }).pipe(withListeners))
     }
 
-    it.effect("interrupts a handler that makes somebody else end the scope", () =>
+    it.effect("interrupts a handler that makes another fiber close the scope", () =>
       Effect.gen(function*() {
         const listeners = yield* Listeners
         const bus = new EventEmitter()
@@ -187,7 +187,7 @@ describe("Listeners", () => {
         yield* Deferred.await(interrupted)
       }).pipe(withListeners))
 
-    it.effect("is not called for an event in the middle of which it was removed", () =>
+    it.effect("is not called for an event during which it was removed", () =>
       Effect.gen(function*() {
         const listeners = yield* Listeners
         const bus = new EventEmitter()
@@ -199,7 +199,7 @@ describe("Listeners", () => {
         assert.strictEqual(called, 0)
       }).pipe(Effect.scoped, withListeners))
 
-    it.effect("gives each event a scope of its own, and no deadline of whoever listens", () =>
+    it.effect("gives each event its own scope, without the deadline of the listening fiber", () =>
       Effect.gen(function*() {
         const listeners = yield* Listeners
         const bus = new EventEmitter()
@@ -216,7 +216,7 @@ describe("Listeners", () => {
   })
 
   describe("once", () => {
-    it.effect("gives the first argument, or what map makes of all, and listens no longer", () =>
+    it.effect("returns the first argument, or the result of map, and stops listening", () =>
       Effect.gen(function*() {
         const listeners = yield* Listeners
         const bus = new EventEmitter()
@@ -252,7 +252,7 @@ describe("Listeners", () => {
         assert.deepStrictEqual(bus.eventNames(), [])
       }).pipe(withListeners))
 
-    it.effect("hears of a signal that was aborted before, where addEventListener waits for ever", () =>
+    it.effect("delivers the abort of an aborted signal, for which addEventListener waits forever", () =>
       Effect.gen(function*() {
         const listeners = yield* Listeners
         const signal = AbortSignal.abort()
@@ -266,7 +266,7 @@ describe("Listeners", () => {
   })
 
   describe("stream", () => {
-    it.effect("listens while it is run, until it ends", () =>
+    it.effect("listens only while the stream runs", () =>
       Effect.gen(function*() {
         const listeners = yield* Listeners
         const bus = new EventEmitter()
@@ -282,7 +282,7 @@ describe("Listeners", () => {
         assert.deepStrictEqual(bus.eventNames(), [])
       }).pipe(withListeners))
 
-    it.effect("fails when the emitter fails, after what came before, and dies when map throws", () =>
+    it.effect("fails after the preceding events when the emitter fails, and dies when map throws", () =>
       Effect.gen(function*() {
         const listeners = yield* Listeners
         const bus = new EventEmitter()
@@ -309,7 +309,7 @@ describe("Listeners", () => {
       }).pipe(withListeners))
 
     for (const [overflow, kept] of [["sliding", [6, 7, 8, 9, 10]], ["dropping", [1, 2, 3, 4, 5]]] as const) {
-      it.effect(`holds 1024 events or as many as it is told for a slow consumer (${overflow})`, () =>
+      it.effect(`buffers 1024 events or the given number for a slow consumer (${overflow})`, () =>
         heard(({ lines }) =>
           Effect.gen(function*() {
             const listeners = yield* Listeners
@@ -327,8 +327,8 @@ describe("Listeners", () => {
     }
   })
 
-  describe("where plain Effect", () => {
-    it.effect("keeps every event for a slow consumer, keeps 1024", () =>
+  describe("compared with plain Effect", () => {
+    it.effect("buffers 1024 events for a slow consumer instead of all", () =>
       Effect.gen(function*() {
         const listeners = yield* Listeners
         const bus = new EventTarget()
@@ -336,13 +336,13 @@ describe("Listeners", () => {
         const ours = yield* Stream.toPull(listeners.stream<Event>(bus, "n"))
         for (let n = 0; n < 100_000; n++) bus.dispatchEvent(new Event("n"))
         const kept = (chunks: ReadonlyArray<Event>) => chunks.length
-        // The one pulls chunks of 4096 out of all 100 000.
+        // Plain Effect pulls chunks of 4096 out of all 100 000 events.
         let all = 0
         while (all < 100_000) all += kept(yield* plain)
         assert.deepStrictEqual([all, kept(yield* ours)], [100_000, 1024])
       }).pipe(Effect.scoped, withListeners))
 
-    it.effect("cannot listen to an EventEmitter, does so", () =>
+    it.effect("listens to an EventEmitter", () =>
       Effect.gen(function*() {
         const listeners = yield* Listeners
         const bus = new EventEmitter()
@@ -361,7 +361,7 @@ describe("Listeners", () => {
       yield* listeners.on(bus, "n", () => {}, { warnAbove })
     })
 
-    it.effect("warns above ten listeners, names who added them, and again when they have doubled", () =>
+    it.effect("warns above ten listeners, names the sites that added them, and warns again when their number has doubled", () =>
       heard(({ lines }) =>
         Effect.gen(function*() {
           const listeners = yield* Listeners
@@ -373,7 +373,7 @@ describe("Listeners", () => {
           assert.lengthOf(lines, 1)
           assert.match(
             lines[0]!,
-            /^11 listeners for "n" on one EventEmitter\. More than 10 are taken for a leak.*Added by leaky \(.*Listeners\.test\.ts:\d+\) × 11$/
+            /^11 listeners for "n" on one EventEmitter\. More than 10 are reported as a leak.*Added by leaky \(.*Listeners\.test\.ts:\d+\) × 11$/
           )
           yield* leaky(bus)
           assert.match(lines[1]!, /^22 listeners/)
@@ -392,7 +392,7 @@ describe("Listeners", () => {
         }).pipe(Effect.scoped, withListeners)
       ))
 
-    it.effect("warns above what a listener, or the configuration, says is meant", () =>
+    it.effect("warns above the limit of a listener or of the configuration", () =>
       heard(({ lines }) =>
         Effect.gen(function*() {
           const bus = new EventEmitter().setMaxListeners(100)
@@ -422,8 +422,8 @@ describe("Listeners", () => {
       )
     const added = (socket: Socket) => ["connect", "data", "close"].map((event) => socket.listenerCount(event))
 
-    // Sockets know no virtual time.
-    it.live("streams what a socket receives until it is closed, and leaves no listener on it", () =>
+    // Sockets do not use virtual time.
+    it.live("streams the data of a socket until it is closed, and leaves no listener on it", () =>
       Effect.gen(function*() {
         const listeners = yield* Listeners
         const { port } = (yield* server((socket) => socket.end("one two three"))).address() as AddressInfo
@@ -437,7 +437,7 @@ describe("Listeners", () => {
         assert.deepStrictEqual(added(socket), before)
       }).pipe(Effect.scoped, withListeners))
 
-    it.live("fails with what the socket fails with, where nobody listens to its errors", () =>
+    it.live("fails with the error of the socket, even without a listener for errors", () =>
       Effect.gen(function*() {
         const listeners = yield* Listeners
         const { port } = yield* Effect.scoped(Effect.map(server(() => {}), (made) => made.address() as AddressInfo))
@@ -447,7 +447,7 @@ describe("Listeners", () => {
         assert.strictEqual(socket.listenerCount("error"), 0)
       }).pipe(Effect.scoped, withListeners))
 
-    it.effect("leaves nothing on an AbortSignal, an EventTarget and the process", () =>
+    it.effect("leaves no listener on an AbortSignal, an EventTarget and the process", () =>
       Effect.gen(function*() {
         const listeners = yield* Listeners
         const { signal } = new AbortController()
@@ -473,7 +473,7 @@ describe("Listeners", () => {
     let target: EventTarget
     let service: Listeners["Service"]
 
-    /** Everything there is to do with listeners, around a body; an event comes each millisecond at first. */
+    /** All operations with listeners, around a body. At first, an event comes each millisecond. */
     const program = (script: Script.Script, ledger: Ledger) =>
       Effect.gen(function*() {
         emitter = new EventEmitter().setMaxListeners(0)
@@ -488,7 +488,7 @@ describe("Listeners", () => {
           emitter.emit("tick", 1)
           target.dispatchEvent(new Event("tick"))
         })
-        // Not for ever: a release that takes a second would take a thousand of them.
+        // Not unlimited: a release that takes a second would receive a thousand of them.
         const clock = Effect.replicateEffect(Effect.delay(tick, 1), 12, { discard: true })
         const emit = Effect.sync(() => emitter.emit("tick", 2))
         const fail = Effect.sync(() => emitter.listenerCount("error") > 0 && emitter.emit("error", new Error("broken")))
@@ -516,7 +516,7 @@ describe("Listeners", () => {
 
     for (const order of ["fifo", "random"] as const) {
       it.effect.prop(
-        `listens to as much after as before (${order} order)`,
+        `has as many listeners afterwards as before (${order} order)`,
         { script: Script.Script },
         ({ script }) =>
           InterruptLab.verify((ledger) => program(script, ledger), { order, seed: script.length, invariant }),
@@ -526,7 +526,7 @@ describe("Listeners", () => {
 
     for (const n of [0, 1, 5]) {
       const script: Script.Script = [{ op: "use", n, body: [{ op: "sleep", ms: 3 }] }]
-      it.effect(`with failing, dying and slow handlers (operation ${n})`, () =>
+      it.effect(`does so with failing, dying and slow handlers (operation ${n})`, () =>
         InterruptLab.verify((ledger) => program(script, ledger), {
           order: "random",
           inject: ["failingAcquire", "dyingRelease", "slowRelease"],
@@ -534,7 +534,7 @@ describe("Listeners", () => {
         }))
     }
 
-    it.effect("and the lab sees a listener that is removed too late", () =>
+    it.effect("detects a listener that is removed too late (control)", () =>
       Effect.gen(function*() {
         const report = yield* InterruptLab.explore(() =>
           Effect.gen(function*() {

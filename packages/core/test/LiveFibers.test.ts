@@ -13,8 +13,8 @@ const worker = Effect.fn("worker")(function*() {
 })
 
 describe("LiveFibers", () => {
-  // it.live: abandoned and tenured fibers are a matter of real time and real garbage collection.
-  it.live("counts what is forked and what ends, like the document: +50, -25", () =>
+  // it.live: abandoned and tenured fibers depend on real time and real garbage collection.
+  it.live("counts forked and ended fibers: +50, -25", () =>
     Effect.gen(function*() {
       const fibers = yield* LiveFibers
       const start = yield* fibers.count
@@ -43,7 +43,7 @@ describe("LiveFibers", () => {
       assert.isDefined(site)
     }).pipe(Effect.provide(LiveFibers.layer())), 20_000)
 
-  it.live("streams what is tenured and what ends after that", () =>
+  it.live("streams tenured fibers and their ends", () =>
     Effect.gen(function*() {
       const fibers = yield* LiveFibers
       const events = yield* Effect.forkChild(Stream.runCollect(Stream.take(fibers.changes, 2)), {

@@ -50,7 +50,7 @@ describe("Mailbox", () => {
       assert.deepInclude(yield* mailbox.counts, { offered: 100, delivered: 100, dropped: 0, owned: 0, size: 0 })
     }))
 
-  it.effect("lets receivers wait, and hands each item to one", () =>
+  it.effect("makes receivers wait, and passes each item to one of them", () =>
     Effect.gen(function*() {
       const { mailbox } = yield* numbers()
       const receivers = yield* Effect.forEach([1, 2, 3], () =>
@@ -78,7 +78,7 @@ describe("Mailbox", () => {
         assert.strictEqual((yield* mailbox.counts).offered, 4)
       }))
 
-    it.effect("where a queue drops silently, hands what it drops to onDrop: the newest, or the oldest", () =>
+    it.effect("passes dropped items to onDrop, the newest or the oldest, while a queue drops them silently", () =>
       Effect.gen(function*() {
         const sliding = yield* Queue.sliding<number>(2)
         yield* Queue.offerAll(sliding, [1, 2, 3])
@@ -97,12 +97,12 @@ describe("Mailbox", () => {
         assert.deepStrictEqual([yield* oldest.mailbox.receive(keep), yield* oldest.mailbox.receive(keep)], [3, 4])
       }))
 
-    it.effect("fails, at once or after a while", () =>
+    it.effect("fails, immediately or after some time", () =>
       Effect.gen(function*() {
         const { mailbox } = yield* numbers({ name: "inbox", overflow: "fail" })
         for (const item of [1, 2]) yield* mailbox.send(item)
         const error = yield* Effect.flip(mailbox.send(3))
-        assert.match(error.message, /^The mailbox "inbox" is full: 2 items wait/)
+        assert.match(error.message, /^The mailbox "inbox" is full: 2 items are waiting/)
 
         const patient = yield* numbers({ overflow: { waitUpTo: "1 second" } })
         for (const item of [1, 2]) yield* patient.mailbox.send(item)
@@ -116,7 +116,7 @@ describe("Mailbox", () => {
         assert.deepStrictEqual([...patient.drops], [])
       }))
 
-    it.effect("makes one item of the newest and the one that is sent", () =>
+    it.effect("merges the newest item with the sent one", () =>
       Effect.gen(function*() {
         const { drops, mailbox } = yield* numbers({ overflow: { conflate: (a, b) => a + b } })
         for (const item of [1, 2, 3]) yield* mailbox.send(item)
@@ -126,7 +126,7 @@ describe("Mailbox", () => {
         assert.deepInclude(yield* mailbox.counts, { offered: 4, delivered: 2, dropped: 2 })
       }))
 
-    it.effect("logs the first drops, and ever fewer of them, when nobody asks for them", () =>
+    it.effect("logs the 1st, 2nd, 4th, … drop without onDrop", () =>
       Effect.gen(function*() {
         const lines: Array<unknown> = []
         const logger = Logger.make(({ message }) => void lines.push(message))
@@ -142,7 +142,7 @@ describe("Mailbox", () => {
         ])
       }))
 
-    it.effect("survives an onDrop that throws, and reports it", () =>
+    it.effect("continues after an onDrop that throws, and reports it", () =>
       Effect.gen(function*() {
         const lines: Array<unknown> = []
         const logger = Logger.make(({ cause }) => void lines.push(Cause.pretty(cause).split("\n")[0]))
@@ -160,7 +160,7 @@ describe("Mailbox", () => {
   })
 
   describe("an item whose handler does not succeed", () => {
-    it.effect("where take loses it, comes back first when the handler is interrupted", () =>
+    it.effect("returns to the head of the queue when the handler is interrupted, while take loses it", () =>
       Effect.gen(function*() {
         const queue = yield* Queue.bounded<number>(2)
         yield* Queue.offer(queue, 1)
@@ -180,7 +180,7 @@ describe("Mailbox", () => {
         assert.deepInclude(yield* mailbox.counts, { redelivered: 1, delivered: 2 })
       }))
 
-    it.effect("comes back when it fails, until it is undeliverable", () =>
+    it.effect("returns when its handler fails, until it is undeliverable", () =>
       Effect.gen(function*() {
         const { drops, mailbox } = yield* numbers({ maxDeliveries: 2 })
         yield* mailbox.send(1)
@@ -191,7 +191,7 @@ describe("Mailbox", () => {
         assert.deepStrictEqual(drops, [[1, "undeliverable"]])
       }))
 
-    it.effect("is done with, where that is asked for", () =>
+    it.effect("is finished with the policy `finish`", () =>
       Effect.gen(function*() {
         const { drops, mailbox } = yield* numbers({ unfinished: "finish" })
         yield* mailbox.send(1)
@@ -214,7 +214,7 @@ describe("Mailbox", () => {
       }))
   })
 
-  it.effect("runs handlers concurrently, up to the number that is asked for", () =>
+  it.effect("runs handlers concurrently, up to the given number", () =>
     Effect.gen(function*() {
       const { mailbox } = yield* numbers({ capacity: 10 })
       for (let i = 0; i < 10; i++) yield* mailbox.send(i)
@@ -233,7 +233,7 @@ describe("Mailbox", () => {
     }))
 
   describe("when it is closed", () => {
-    it.effect("refuses senders, those that wait too, and delivers what is queued", () =>
+    it.effect("refuses new and waiting senders, and delivers queued items", () =>
       Effect.gen(function*() {
         const { mailbox } = yield* numbers()
         for (const item of [1, 2]) yield* mailbox.send(item)
@@ -247,7 +247,7 @@ describe("Mailbox", () => {
         assert.instanceOf(yield* Effect.flip(mailbox.receive(keep)), Mailbox.MailboxClosed)
       }))
 
-    it.effect("lets receivers wait for an item that may come back", () =>
+    it.effect("makes receivers wait for an item that may return", () =>
       Effect.gen(function*() {
         const { mailbox } = yield* numbers()
         yield* mailbox.send(1)
@@ -260,7 +260,7 @@ describe("Mailbox", () => {
         assert.instanceOf(yield* Fiber.join(another), Mailbox.MailboxClosed)
       }))
 
-    it.effect("drops what is left with closeNow, and at the end of the scope", () =>
+    it.effect("drops the remaining items with closeNow, and at the end of the scope", () =>
       Effect.gen(function*() {
         const { drops, mailbox } = yield* numbers({ capacity: 10 })
         for (const item of [1, 2, 3]) yield* mailbox.send(item)
@@ -273,7 +273,7 @@ describe("Mailbox", () => {
         assert.deepStrictEqual(scoped.drops, [[7, "closed"]])
       }))
 
-    it.effect("tells when everything is dealt with", () =>
+    it.effect("awaitDrained ends when every item is settled", () =>
       Effect.gen(function*() {
         const { mailbox } = yield* numbers()
         yield* mailbox.awaitDrained
@@ -341,7 +341,7 @@ describe("Mailbox", () => {
       steps: Schema.Array(Step).check(Schema.isMaxLength(6))
     })
 
-    /** What became of each item, as those saw it who sent, handled and dropped it. */
+    /** The result of each item, as seen by its sender, its handler and onDrop. */
     class Books {
       readonly accepted = new Set<number>()
       readonly handled = new Set<number>()
@@ -465,7 +465,7 @@ describe("Mailbox", () => {
 
     for (const order of ["fifo", "random"] as const) {
       it.effect.prop(
-        `its items are accounted for at every operation (${order} order)`,
+        `accounts for its items at every operation (${order} order)`,
         { script: Script },
         ({ script }) =>
           Effect.suspend(() => {
@@ -479,7 +479,7 @@ describe("Mailbox", () => {
       )
     }
 
-    it.effect("with failing, dying and slow parts, in random orders", () =>
+    it.effect("does so with failing, dying and slow parts, in random orders", () =>
       Effect.suspend(() => {
         const script: typeof Script.Type = {
           capacity: 1,

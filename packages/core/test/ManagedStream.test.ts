@@ -16,7 +16,7 @@ const forever = () => new Promise<never>(() => {})
 const aborted = (signal: AbortSignal) =>
   new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)))
 
-/** A generator that notes its end, and what it does at an item and in its `finally`. */
+/** A generator that records its end, with an action at each item and in its `finally`. */
 const generator = (
   events: Array<string>,
   { atEnd = async () => {}, atItem = async () => {}, count = Infinity, name = "g" }: {
@@ -39,17 +39,17 @@ const generator = (
     }
   }
 
-/** Runs an effect as far as it gets without time. */
+/** Runs an effect as far as possible without advancing the clock. */
 const start = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
 
-/** Lets promises that nothing holds up settle. */
+/** Lets pending promises settle. */
 const settled = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
 const outcomes = ({ streams }: CloseReport) => streams.map(({ label, outcome }) => `${label} ${outcome}`)
 
 describe("ManagedStream", () => {
   describe("fromGenerator", () => {
-    it.effect("gives the items of a generator, made anew for each run", () =>
+    it.effect("streams the items of a generator, which is created again for each run", () =>
       Effect.gen(function*() {
         const streams = yield* ManagedStream
         const events: Array<string> = []
@@ -60,7 +60,7 @@ describe("ManagedStream", () => {
         assert.deepStrictEqual(yield* streams.live, [])
       }).pipe(withStreams))
 
-    it.effect("fails with what the generator throws, after what came before", () =>
+    it.effect("fails with the error of the generator after the preceding items", () =>
       Effect.gen(function*() {
         const streams = yield* ManagedStream
         const events: Array<string> = []
@@ -81,7 +81,7 @@ describe("ManagedStream", () => {
         assert.deepStrictEqual(yield* streams.live, [])
       }).pipe(withStreams))
 
-    it.effect("ends the generator when the reader has enough, fails, or is interrupted", () =>
+    it.effect("ends the generator when the reader stops, fails, or is interrupted", () =>
       Effect.gen(function*() {
         const streams = yield* ManagedStream
         const events: Array<string> = []
@@ -107,7 +107,7 @@ describe("ManagedStream", () => {
         assert.deepStrictEqual(yield* streams.live, [])
       }).pipe(withStreams))
 
-    it.effect("takes what is no generator too", () =>
+    it.effect("accepts other async iterables", () =>
       Effect.gen(function*() {
         const streams = yield* ManagedStream
         let n = 0
@@ -126,7 +126,7 @@ describe("ManagedStream", () => {
         assert.deepStrictEqual(yield* streams.live, [])
       }).pipe(withStreams))
 
-    it.effect("takes a failure for one that an iterator throws instead of promising it", () =>
+    it.effect("treats a synchronous throw of an iterator as a failure", () =>
       heard(({ reports }) =>
         Effect.gen(function*() {
           const streams = yield* ManagedStream
@@ -150,7 +150,7 @@ describe("ManagedStream", () => {
         }).pipe(withStreams)
       ))
 
-    it.effect("reports what is thrown while it is closed, and what nobody was there to be told", () =>
+    it.effect("reports errors thrown during closing, and errors that no pull received", () =>
       heard(({ lines, reports }) =>
         Effect.gen(function*() {
           const streams = yield* ManagedStream
@@ -177,10 +177,10 @@ describe("ManagedStream", () => {
       ))
   })
 
-  describe("where plain Effect", () => {
+  describe("compared with plain Effect", () => {
     const hangs = { inAwait: { atItem: forever }, inFinally: { atEnd: forever } }
 
-    it.effect("drops a generator that hangs in an await without a word, names it", () =>
+    it.effect("names a generator that hangs in an await, instead of dropping it silently", () =>
       heard(({ lines, reports }) =>
         Effect.gen(function*() {
           const streams = yield* ManagedStream
@@ -201,7 +201,7 @@ describe("ManagedStream", () => {
           assert.isDefined(ending.pollUnsafe())
           assert.match(
             lines[0]!,
-            /^The stream "rows" did not end within 5s and is left behind: it waits for .* It was opened by read \(.*ManagedStream\.test\.ts:\d+\)$/
+            /^The stream "rows" did not end within 5s and was abandoned: it waits for .* It was opened by read \(.*ManagedStream\.test\.ts:\d+\)$/
           )
           assert.deepStrictEqual(reports, lines)
           assert.deepStrictEqual((yield* streams.live).map(({ status }) => status), ["stuck"])
@@ -210,7 +210,7 @@ describe("ManagedStream", () => {
         }).pipe(withStreams)
       ))
 
-    it.effect("hangs in take(1) because of a finally that hangs, ends, and says when it has ended after all", () =>
+    it.effect("ends take(1) although a finally hangs, and logs when the finally ends after all", () =>
       heard(({ lines }) =>
         Effect.gen(function*() {
           const streams = yield* ManagedStream
@@ -238,7 +238,7 @@ describe("ManagedStream", () => {
           assert.isUndefined(plain.pollUnsafe())
           assert.match(
             lines[0]!,
-            /^The stream "rows" did not end within 100ms and is left behind: its clean-up does not/
+            /^The stream "rows" did not end within 100ms and was abandoned: its clean-up does not/
           )
           release()
           yield* settled
@@ -248,7 +248,7 @@ describe("ManagedStream", () => {
         }).pipe(withStreams)
       ))
 
-    it.effect("loses the items of a pull that had no patience, keeps them", () =>
+    it.effect("keeps the items of a pull that timed out", () =>
       Effect.gen(function*() {
         const streams = yield* ManagedStream
         const make = () => {
@@ -276,7 +276,7 @@ describe("ManagedStream", () => {
         assert.deepStrictEqual(yield* read(streams.fromGenerator("rows", ours.g), ours.next), [1, 2, 3])
       }).pipe(withStreams))
 
-    it.effect("leaves a generator at a yield in its finally, goes on to its end", () =>
+    it.effect("runs a finally that yields to its end", () =>
       Effect.gen(function*() {
         const streams = yield* ManagedStream
         const ended: Array<string> = []
@@ -299,7 +299,7 @@ describe("ManagedStream", () => {
         assert.deepStrictEqual(ended, ["ours"])
       }).pipe(withStreams))
 
-    it.effect("would be held up for ever by a generator that never stops to yield in its finally, is not", () =>
+    it.effect("abandons a generator that never stops yielding in its finally", () =>
       Effect.gen(function*() {
         const streams = yield* ManagedStream
         const stubborn = async function*() {
@@ -307,7 +307,7 @@ describe("ManagedStream", () => {
             try {
               yield 1
             } finally {
-              // What it is about.
+              // The subject of the test.
               // oxlint-disable-next-line no-unsafe-finally
               continue
             }
@@ -322,7 +322,7 @@ describe("ManagedStream", () => {
   })
 
   describe("live", () => {
-    it.effect("tells label, status, items, age and who opened it", () =>
+    it.effect("lists label, status, items, age and site", () =>
       Effect.gen(function*() {
         const streams = yield* ManagedStream
         const read = Effect.fn("read")(function*() {
@@ -364,7 +364,7 @@ describe("ManagedStream", () => {
   })
 
   describe("closeAll", () => {
-    it.effect("ends every generator, fails who pulls, and opens nothing from then on", () =>
+    it.effect("ends every generator, fails pulling fibers, and opens nothing afterwards", () =>
       Effect.gen(function*() {
         const streams = yield* ManagedStream
         const events: Array<string> = []
@@ -377,7 +377,7 @@ describe("ManagedStream", () => {
         assert.deepStrictEqual(events.toSorted(), ["+idle", "+waiting", "-idle", "-waiting"])
         assert.strictEqual(
           (yield* Fiber.join(reader)).message,
-          "The stream \"waiting\" was closed before its end. Stop who reads it before closeAll is called"
+          "The stream \"waiting\" was closed before its end. Stop its readers before closeAll is called"
         )
         assert.strictEqual((yield* Effect.flip(idle))._tag, "StreamClosed")
         const refused = streams.fromGenerator("late", generator(events, { name: "late" }))
@@ -406,7 +406,7 @@ describe("ManagedStream", () => {
       readonly make?: () => AsyncIterable<number>
       readonly returnTimeout?: Duration.Input
     }
-    it.effect("does not leave who pulls to a generator that hangs", () =>
+    it.effect("fails a fiber that pulls from a hanging generator", () =>
       heard(() =>
         Effect.gen(function*() {
           const streams = yield* ManagedStream
@@ -423,7 +423,7 @@ describe("ManagedStream", () => {
       "in a finally": { atEnd: forever },
       "in an await, for longer than its own time": { atItem: forever, returnTimeout: "1 hour" },
       "in a finally, for longer than its own time": { atEnd: forever, returnTimeout: "1 hour" },
-      "by yielding for ever": { make: yieldsForEver, returnTimeout: "1 hour" }
+      "by yielding forever": { make: yieldsForEver, returnTimeout: "1 hour" }
     }
 
     for (const [where, hang] of Object.entries(hangs)) {
@@ -458,7 +458,7 @@ describe("ManagedStream", () => {
         ))
     }
 
-    it.effect("waits no longer than the deadline around it, and gives each its own time", () =>
+    it.effect("waits no longer than the enclosing deadline, and gives each generator its own time", () =>
       heard(() =>
         Effect.gen(function*() {
           const streams = yield* ManagedStream
@@ -467,7 +467,7 @@ describe("ManagedStream", () => {
             yield* yield* Stream.toPull(stuck)
           }
           const closing = yield* start(Deadline.within(streams.closeAll("1 hour"), "2 seconds"))
-          // Whoever asks once more gives it no more time.
+          // A second request gives it no more time.
           yield* start(streams.closeAll("1 hour"))
           yield* TestClock.adjust("1 second")
           assert.deepStrictEqual((yield* streams.live).map(({ status }) => status), ["stuck", "closing"])
@@ -477,7 +477,7 @@ describe("ManagedStream", () => {
         }).pipe(Effect.scoped, withStreams)
       ))
 
-    it.effect("tells what went wrong with the clean-up of a generator", () =>
+    it.effect("reports the error of the clean-up of a generator", () =>
       heard(() =>
         Effect.gen(function*() {
           const streams = yield* ManagedStream
@@ -490,7 +490,7 @@ describe("ManagedStream", () => {
       ))
   })
 
-  it.effect("closes at the end of the layer what its scopes still hold, within the configured time", () =>
+  it.effect("closes the remaining streams of open scopes at the end of the layer, within the configured time", () =>
     heard(({ lines }) =>
       Effect.gen(function*() {
         const events: Array<string> = []
@@ -511,7 +511,7 @@ describe("ManagedStream", () => {
       }).pipe(Effect.scoped)
     ))
 
-  it.effect("gives generators their time at the end of the layer, also when the deadline around it has passed", () =>
+  it.effect("gives generators their time at the end of the layer, also after the enclosing deadline", () =>
     heard(({ lines }) =>
       Effect.gen(function*() {
         const events: Array<string> = []
@@ -539,7 +539,7 @@ describe("ManagedStream", () => {
       yield* Stream.runDrain(Stream.take(stream, 1))
     }).pipe(withStreams, noLeaks()))
 
-  it.effect("closes in a shutdown after what is flushed, and before the resources", () =>
+  it.effect("closes in a shutdown after the phase flush and before the phase resources", () =>
     Effect.gen(function*() {
       const events: Array<string> = []
       const shutdown = yield* GracefulShutdown
@@ -558,13 +558,13 @@ describe("ManagedStream", () => {
     }).pipe(Effect.provide(GracefulShutdown.layer({ preStopDelay: 0 }))))
 
   describe("bounded", () => {
-    it.effect("lets a stream pass that has as many items as it may", () =>
+    it.effect("accepts a stream with exactly maxItems items", () =>
       Effect.gen(function*() {
         const stream = bounded(Stream.make(1, 2, 3), { maxItems: 3, maxDuration: "1 second" })
         assert.deepStrictEqual(yield* Stream.runCollect(stream), [1, 2, 3])
       }))
 
-    it.effect("fails one that has more, after what it may have", () =>
+    it.effect("fails a longer stream after maxItems items", () =>
       Effect.gen(function*() {
         const streams = yield* ManagedStream
         const events: Array<string> = []
@@ -582,7 +582,7 @@ describe("ManagedStream", () => {
         assert.deepStrictEqual(events, ["+g", "-g"])
       }).pipe(withStreams))
 
-    it.effect("fails one that takes longer, also where it hangs, and ends its generator", () =>
+    it.effect("fails a stream that takes too long, also when it hangs, and ends its generator", () =>
       Effect.gen(function*() {
         const streams = yield* ManagedStream
         const events: Array<string> = []
@@ -601,13 +601,15 @@ describe("ManagedStream", () => {
         const error = yield* Fiber.join(reader)
         assert.strictEqual(
           error.message,
-          "The stream \"stream\" exceeded its maxDuration after 2 items and 10s. Raise it, or catch this error to do with what came"
+          "The stream \"stream\" exceeded its maxDuration after 2 items and 10s. Raise it, or catch this error to use the items delivered so far"
         )
         assert.deepStrictEqual(events, ["+g", "-g"])
-        // Who never waits for an item is stopped at the next one.
+        // A stream that never waits for an item is stopped at the next one.
         const busy = yield* start(Effect.flip(
-          Stream.runForEach(bounded(Stream.forever(Stream.make(1)), { maxDuration: "3 seconds" }), () =>
-            Effect.sleep("2 seconds"))
+          Stream.runForEach(
+            bounded(Stream.forever(Stream.make(1)), { maxDuration: "3 seconds" }),
+            () => Effect.sleep("2 seconds")
+          )
         ))
         yield* TestClock.adjust("4 seconds")
         assert.deepInclude(yield* Fiber.join(busy), { items: 2, elapsed: Duration.seconds(4) })
@@ -617,11 +619,11 @@ describe("ManagedStream", () => {
   describe("for random programs, interrupted at every point", () => {
     const returnTimeout = 2000
     let service: ManagedStream["Service"] | undefined
-    /** Generators that are in an `await` or a `finally` which never ends. */
+    /** Generators in an `await` or a `finally` that never ends. */
     let hanging = 0
     let reported: ReadonlyArray<string> = []
 
-    /** Everything there is to do with streams, around a body. */
+    /** All operations with streams, around a body. */
     const program = (script: Script.Script, ledger: Ledger) => {
       service = undefined
       hanging = 0
@@ -673,7 +675,7 @@ describe("ManagedStream", () => {
             }
           })
 
-          /** No end takes longer than it may. */
+          /** Checks that no end takes longer than its limit. */
           const timed = <A, E, R>(limit: number, what: string, effect: Effect.Effect<A, E, R>) =>
             Effect.gen(function*() {
               const before = yield* clock
@@ -734,7 +736,7 @@ describe("ManagedStream", () => {
       if (live.some(({ status }) => status !== "stuck")) {
         wrong.push(`live: ${live.map(({ label, status }) => [label, status])}`)
       }
-      const stuck = reported.filter((line) => line.includes("is left behind")).length
+      const stuck = reported.filter((line) => line.includes("was abandoned")).length
       if (live.length !== hanging || stuck !== hanging) {
         wrong.push(`${hanging} hang, ${live.length} are listed and ${stuck} reported`)
       }
@@ -744,9 +746,9 @@ describe("ManagedStream", () => {
     const options = { driver: "async", invariant } as const
 
     for (const order of ["fifo", "random"] as const) {
-      // Promises know no virtual time: the lab lets them settle, as in all that follows.
+      // Promises do not use virtual time: the lab lets them settle, here and in the tests below.
       it.live.prop(
-        `ends every generator, or names it (${order} order)`,
+        `ends or names every generator (${order} order)`,
         { script: Script.Script },
         ({ script }) =>
           InterruptLab.verify((ledger) => program(script, ledger), { ...options, order, seed: script.length }),
@@ -757,7 +759,7 @@ describe("ManagedStream", () => {
     const use = (n: number): Script.Step => ({ op: "use", n, body: [{ op: "sleep", ms: 3 }] })
 
     for (const n of [0, 1, 2, 3, 8]) {
-      it.live(`with generators that fail to begin, die and are slow at their end (operation ${n})`, () =>
+      it.live(`does so with generators that fail to begin, die, and end slowly (operation ${n})`, () =>
         InterruptLab.verify((ledger) => program([use(n)], ledger), {
           ...options,
           order: "random",
@@ -766,7 +768,7 @@ describe("ManagedStream", () => {
     }
 
     for (const [first, second] of [[2, 6], [7, 8], [1, 3]] as const) {
-      it.live(`and interrupted twice (operations ${first} and ${second})`, () =>
+      it.live(`does so when interrupted twice (operations ${first} and ${second})`, () =>
         InterruptLab.verify((ledger) => program([{ op: "both", left: [use(first)], right: [use(second)] }], ledger), {
           ...options,
           pairs: true,
@@ -783,7 +785,7 @@ describe("ManagedStream", () => {
             await forNow
             yield 2
           })
-          // Not `Stream.toPull`: the semaphore around its pulls drops what was pulled when the interruption comes while it is given back.
+          // Not `Stream.toPull`: an interruption while the semaphore around its pulls is released drops the pulled item.
           const pull = yield* Channel.toPullScoped(channel, yield* Scope.Scope)
           const got: Array<number> = []
           const take = Effect.map(pull, (items) => got.push(...items))
@@ -792,7 +794,7 @@ describe("ManagedStream", () => {
           if (got.join() !== "1,2") return yield* Effect.die(new Error(`got ${got}`))
         }).pipe(Effect.scoped, Effect.provide(ManagedStream.layer())), { driver: "async" }))
 
-    it.live("and the lab sees the generator that plain Effect leaves in an await", () =>
+    it.live("detects the generator that plain Effect leaves in an await (control)", () =>
       Effect.gen(function*() {
         const report = yield* InterruptLab.explore((ledger) =>
           Effect.ignore(Effect.timeout(

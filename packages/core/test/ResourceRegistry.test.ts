@@ -17,7 +17,7 @@ const stubborn = (duration: Duration.Input) => Effect.uninterruptible(Effect.sle
 
 const outcomes = ({ resources }: CloseReport) => resources.map(({ name, outcome }) => `${name} ${outcome}`)
 
-/** Registers something whose release takes its time; notes when it begins and ends. */
+/** Registers a resource with a slow release; records when the release begins and ends. */
 const tool = Effect.fn("tool")(function*(
   name: string,
   events: Array<string>,
@@ -33,7 +33,7 @@ const tool = Effect.fn("tool")(function*(
   )
 })
 
-/** Runs an effect as far as it gets without time. */
+/** Runs an effect as far as possible without advancing the clock. */
 const start = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
 
 describe("ResourceRegistry", () => {
@@ -63,7 +63,7 @@ describe("ResourceRegistry", () => {
       assert.strictEqual(yield* metric("resources_closed_total"), 1)
     }).pipe(withRegistry))
 
-  it.effect("gives the release what was acquired and how the scope ended", () =>
+  it.effect("passes the resource and the exit of the scope to the release", () =>
     Effect.gen(function*() {
       const registry = yield* ResourceRegistry
       const got: Array<unknown> = []
@@ -78,7 +78,7 @@ describe("ResourceRegistry", () => {
       assert.deepStrictEqual(got, [42, exit])
     }).pipe(withRegistry))
 
-  it.effect("does not list what could not be acquired", () =>
+  it.effect("does not list a resource that could not be acquired", () =>
     Effect.gen(function*() {
       const registry = yield* ResourceRegistry
       const failing = registry.register("db", Effect.fail("refused"), () => Effect.die("never acquired"))
@@ -86,7 +86,7 @@ describe("ResourceRegistry", () => {
       assert.deepStrictEqual(yield* registry.open, [])
     }).pipe(Effect.scoped, withRegistry))
 
-  it.effect("releases once, whoever asks: closeAll, the scope and the layer", () =>
+  it.effect("releases once with closeAll, the scope and the layer together", () =>
     Effect.gen(function*() {
       const events: Array<string> = []
       yield* Effect.gen(function*() {
@@ -106,7 +106,7 @@ describe("ResourceRegistry", () => {
     }).pipe(withRegistry))
 
   describe("when a release does not end", () => {
-    it.effect("ends its scope at the limit, where a plain scope waits for ever", () =>
+    it.effect("ends its scope at the limit, while a plain scope waits forever", () =>
       Effect.gen(function*() {
         const plain = yield* Effect.forkDetach(Effect.scoped(Effect.acquireRelease(Effect.void, () => Effect.never)))
         const ours = yield* start(Effect.scoped(tool("a", [], Effect.never)))
@@ -118,7 +118,7 @@ describe("ResourceRegistry", () => {
         assert.isUndefined(plain.pollUnsafe())
       }).pipe(withRegistry))
 
-    it.effect("interrupts it, and says so", () =>
+    it.effect("interrupts the release, and logs that", () =>
       heard(({ lines }) =>
         Effect.gen(function*() {
           const registry = yield* ResourceRegistry
@@ -134,7 +134,7 @@ describe("ResourceRegistry", () => {
         }).pipe(withRegistry)
       ))
 
-    it.effect("leaves behind what does not heed that, lists it, and tells who registered it and when it ended", () =>
+    it.effect("abandons a release that does not respond, lists it, and logs its site and its end", () =>
       heard(({ lines }) =>
         Effect.gen(function*() {
           const registry = yield* ResourceRegistry
@@ -152,7 +152,7 @@ describe("ResourceRegistry", () => {
           assert.strictEqual(yield* metric("resources_stuck"), 0)
           assert.match(
             lines[0]!,
-            /^The release of "a" did not end within 5s, does not heed its interruption.*registered by tool \(.*ResourceRegistry\.test\.ts:\d+\)/
+            /^The release of "a" did not end within 5s, did not respond to interruption and was abandoned\. It was registered by tool \(.*ResourceRegistry\.test\.ts:\d+\)/
           )
           assert.strictEqual(lines[1], "\"a\", whose release was stuck, is closed after 1m")
           assert.match(lines[2]!, /^"the release of a" failed Error: late/)
@@ -160,7 +160,7 @@ describe("ResourceRegistry", () => {
       ))
   })
 
-  it.effect("reports a release that fails, and fails nothing else for it", () =>
+  it.effect("reports a release that fails, without any other failure", () =>
     heard(({ lines, reports }) =>
       Effect.gen(function*() {
         const events: Array<string> = []
@@ -180,7 +180,7 @@ describe("ResourceRegistry", () => {
     ))
 
   describe("closeAll", () => {
-    it.effect("closes in the reverse order, by phases, and what says `after` later", () =>
+    it.effect("closes in reverse order, by phases, and resources with `after` later", () =>
       Effect.gen(function*() {
         const events: Array<string> = []
         const registry = yield* ResourceRegistry
@@ -204,7 +204,7 @@ describe("ResourceRegistry", () => {
         ])
       }).pipe(Effect.scoped, withRegistry))
 
-    it.effect("closes all of a phase at once when it is told so", () =>
+    it.effect("closes all resources of a phase at once with `parallel`", () =>
       Effect.gen(function*() {
         const events: Array<string> = []
         const registry = yield* ResourceRegistry
@@ -218,7 +218,7 @@ describe("ResourceRegistry", () => {
         assert.deepStrictEqual((yield* Fiber.join(fiber)).elapsed, Duration.seconds(3))
       }).pipe(Effect.scoped, Effect.provide(ResourceRegistry.layer({ strategy: "parallel" }))))
 
-    it.effect("lets one that is stuck delay the next by its own limit and no more", () =>
+    it.effect("delays the next release by at most the limit of a stuck one", () =>
       Effect.gen(function*() {
         const events: Array<string> = []
         const registry = yield* ResourceRegistry
@@ -236,7 +236,7 @@ describe("ResourceRegistry", () => {
         yield* TestClock.adjust("1 day")
       }).pipe(Effect.scoped, withRegistry))
 
-    it.effect("releases all that are left when a fifth of the time is left, and ends by its deadline", () =>
+    it.effect("releases all remaining resources in the last fifth of the time, and ends by its deadline", () =>
       Effect.gen(function*() {
         const events: Array<string> = []
         const registry = yield* ResourceRegistry
@@ -262,7 +262,7 @@ describe("ResourceRegistry", () => {
         yield* TestClock.adjust("1 day")
       }).pipe(Effect.scoped, withRegistry))
 
-    it.effect("takes no longer than the deadline around it", () =>
+    it.effect("takes no longer than the enclosing deadline", () =>
       Effect.gen(function*() {
         const events: Array<string> = []
         const registry = yield* ResourceRegistry
@@ -276,7 +276,7 @@ describe("ResourceRegistry", () => {
         yield* TestClock.adjust("1 day")
       }).pipe(Effect.scoped, withRegistry))
 
-    it.effect("ends at a limit that is a sum the clock cannot show", () =>
+    it.effect("ends at a limit that the clock cannot represent exactly", () =>
       Effect.gen(function*() {
         const registry = yield* ResourceRegistry
         // 0.1 + 0.2 is more than 0.3.
@@ -288,7 +288,7 @@ describe("ResourceRegistry", () => {
         yield* TestClock.adjust("1 day")
       }).pipe(Effect.scoped, withRegistry))
 
-    it.effect("opens nothing from then on, and closes at once what was being opened", () =>
+    it.effect("opens nothing afterwards, and immediately closes resources that were being opened", () =>
       Effect.gen(function*() {
         const events: Array<string> = []
         const registry = yield* ResourceRegistry
@@ -303,7 +303,7 @@ describe("ResourceRegistry", () => {
           registry.register("b", Effect.sync(() => events.push("+b")), () => Effect.void)
         )
         assert.instanceOf(refused, RegistryClosed)
-        assert.match(refused.message, /^"b" is not opened/)
+        assert.match(refused.message, /^"b" was not opened/)
         assert.isUndefined(closing.pollUnsafe())
         yield* Deferred.succeed(acquiring, "connection")
         assert.instanceOf(yield* Fiber.join(opening), RegistryClosed)
@@ -311,7 +311,7 @@ describe("ResourceRegistry", () => {
         assert.deepStrictEqual(events, ["-a"])
       }).pipe(Effect.scoped, withRegistry))
 
-    it.effect("names what is still being opened, and gives its release its time when that comes", () =>
+    it.effect("names a resource that is still being opened, and gives its later release its own time", () =>
       heard(({ lines }) =>
         Effect.gen(function*() {
           const events: Array<string> = []
@@ -330,7 +330,7 @@ describe("ResourceRegistry", () => {
         }).pipe(Effect.scoped, withRegistry)
       ))
 
-    it.effect("limits also a release that begins after all was given up", () =>
+    it.effect("also limits a release that begins after closeAll has given up", () =>
       heard(({ lines }) =>
         Effect.gen(function*() {
           const registry = yield* ResourceRegistry
@@ -369,7 +369,7 @@ describe("ResourceRegistry", () => {
       }).pipe(Effect.scoped, withRegistry))
   })
 
-  it.effect("closes at the end of the layer what its scopes still hold, within the configured time", () =>
+  it.effect("closes the remaining resources of open scopes at the end of the layer, within the configured time", () =>
     Effect.gen(function*() {
       const events: Array<string> = []
       const config = ConfigProvider.layer(ConfigProvider.fromUnknown({ CLOSE: "2 seconds" }))
@@ -386,7 +386,7 @@ describe("ResourceRegistry", () => {
       yield* TestClock.adjust("1 day")
     }).pipe(Effect.scoped))
 
-  // A server whose connection nobody ends does not close: the real clock and a real socket.
+  // A server with an open connection does not close: this needs the real clock and a real socket.
   it.live("ends with a server that cannot close, because a client stays", () =>
     heard(({ lines }) =>
       Effect.gen(function*() {
@@ -412,7 +412,7 @@ describe("ResourceRegistry", () => {
 
   describe("for random programs, interrupted at every point", () => {
     const Behaviour = Schema.Literals(["fast", "slow", "stubborn", "never", "fail", "die", "late"])
-    // Whoever has no time at all is interrupted in its first step.
+    // A release without any time is interrupted in its first step.
     const Ms = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 12 }))
     const Step = Schema.Union([
       Schema.Struct({
@@ -474,7 +474,7 @@ describe("ResourceRegistry", () => {
               yield* Effect.ignore(registry.register(
                 name,
                 Effect.andThen(acquires[acquire], ledger.open(name)),
-                // Written at its beginning: a release that is interrupted has begun, and must not begin again.
+                // Recorded at its beginning: an interrupted release has begun, and must not begin again.
                 (lease) => Effect.andThen(ledger.close(lease), releases[release]),
                 { after, phase, closeTimeout }
               ))
@@ -503,19 +503,19 @@ describe("ResourceRegistry", () => {
       ]
     }
 
-    it.effect("with acquisitions that fail, and releases that die", () =>
+    it.effect("does so with acquisitions that fail, and releases that die", () =>
       InterruptLab.verify((ledger) => interpret(all, ledger), {
         order: "random",
         inject: ["failingAcquire", "dyingRelease"]
       }))
 
-    it.effect("with releases that are slow and have the time", () =>
+    it.effect("does so with slow releases that have the time", () =>
       InterruptLab.verify((ledger) => interpret({ ...all, steps: all.steps.slice(0, 2) }, ledger, "2 seconds"), {
         order: "random",
         inject: ["slowRelease"]
       }))
 
-    it.effect("and interrupted twice", () =>
+    it.effect("does so when interrupted twice", () =>
       InterruptLab.verify((ledger) => interpret(all, ledger), { pairs: true, budget: { runs: 3000 } }))
   })
 })

@@ -1,4 +1,4 @@
-/** Real processes and real signals: how each ends, with which code, in which time, and what it says. */
+/** Real processes and real signals: their exit codes, their times and their output. */
 import { assert, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
@@ -31,10 +31,10 @@ const end = async (
 }
 
 const deadlineMs = 1000
-/** Longer than signals are taken for one, also when they are late. */
+/** Longer than the time in which signals count as one, also when they are late. */
 const later = 600
 
-/** Ended by itself, within a second after its deadline as far as the machine allows, and printed just this. */
+/** Checks that the process ended by itself, within a second after its deadline as far as the machine allows, and printed only this. */
 const assertEnded = (ended: Ended, code: number, stdout: ReadonlyArray<string>, ms = deadlineMs) => {
   assert.isFalse(ended.killed, `did not end: ${ended.stdout}${ended.stderr}`)
   assert.deepStrictEqual([ended.code, ended.signal], [code, null], ended.stderr)
@@ -57,14 +57,14 @@ describe.concurrent("runMain, after a signal", { timeout: 60_000 }, () => {
     }
   )
 
-  it("waits for a slow finalizer, and takes signals in quick succession for one", async () => {
+  it("waits for a slow finalizer, and counts signals in quick succession as one", async () => {
     assertEnded(await end("slow", ["SIGTERM", 20, "SIGTERM", 20, "SIGTERM"], { deadline: 5000 }), 143, [
       "up",
       "finalized slowly"
     ])
   })
 
-  it("exits at once at a second signal, with the code of that one, and says what was alive", async () => {
+  it("exits immediately at a second signal, with its code, and lists live fibers", async () => {
     const ended = await end("uninterruptible", ["SIGTERM", later, "SIGINT"], { deadline: 20_000 })
     assertEnded(ended, 130, ["up"], later)
     assert.match(
@@ -75,7 +75,7 @@ describe.concurrent("runMain, after a signal", { timeout: 60_000 }, () => {
     )
   })
 
-  it("exits at once at a second signal during a finalizer, and names it", async () => {
+  it("exits immediately at a second signal during a finalizer, and names the finalizer", async () => {
     const ended = await end("hang", ["SIGTERM", later, "SIGTERM"], { deadline: 20_000 })
     assertEnded(ended, 143, ["up", "hanging"], later)
     assert.match(
@@ -84,7 +84,7 @@ describe.concurrent("runMain, after a signal", { timeout: 60_000 }, () => {
     )
   })
 
-  it("ends at the deadline of the first signal, however many come that it was told not to heed", async () => {
+  it("ends at the deadline of the first signal, however many ignored signals follow", async () => {
     const ended = await end("hang", ["SIGTERM", later, "SIGTERM", 50, "SIGINT", 50, "SIGHUP"], {
       secondSignal: "ignore",
       deadline: 1200
@@ -94,18 +94,18 @@ describe.concurrent("runMain, after a signal", { timeout: 60_000 }, () => {
     assert.include(ended.stderr, "SIGHUP: waiting for main in Db.close")
   })
 
-  it("heeds no second signal when it is told so", async () => {
+  it("ignores a second signal when configured", async () => {
     const ended = await end("slow", ["SIGTERM", later, "SIGTERM"], { secondSignal: "ignore", deadline: 5000 })
     assertEnded(ended, 143, ["up", "finalized slowly"])
   })
 
-  it("tells about fibers of the program, and not about its own", async () => {
+  it("reports fibers of the program, and not its own", async () => {
     const ended = await end("heldOpen", ["SIGTERM", later, "SIGTERM"], { deadline: 20_000 })
     assertEnded(ended, 143, ["up"], later)
     assert.match(ended.stderr, /held open:\n {4}"upload of a film"\n {2}1 live fiber:\n {4}main: /)
   })
 
-  it("leaves less time after a second signal when it is told so", async () => {
+  it("shortens the time after a second signal when configured", async () => {
     const ended = await end("hang", ["SIGTERM", later, "SIGTERM"], {
       secondSignal: { shortenTo: 200 },
       deadline: 20_000
@@ -114,14 +114,14 @@ describe.concurrent("runMain, after a signal", { timeout: 60_000 }, () => {
     assert.include(ended.stderr, "the deadline has passed")
   })
 
-  it("ends at the deadline when a finalizer hangs, and says which and where", async () => {
+  it("ends at the deadline when a finalizer hangs, and prints its name and line", async () => {
     const ended = await end("hang", ["SIGTERM"], { deadline: 3000 })
     assertEnded(ended, 143, ["up", "hanging"], 3000)
     assert.match(ended.stderr, new RegExp(`waiting for main in Db\\.close \\(${file}:\\d+\\)`))
     assert.match(
       ended.stderr,
       new RegExp(
-        `the deadline has passed: .*\n.*\n    main: Db\\.close \\(${file}:\\d+\\), waits at ${file}:\\d+:\\d+, .*does not heed its interruption`
+        `the deadline has passed: .*\n.*\n    main: Db\\.close \\(${file}:\\d+\\), waits at ${file}:\\d+:\\d+, .*does not respond to interruption`
       )
     )
   })
@@ -135,13 +135,13 @@ describe.concurrent("runMain, after a signal", { timeout: 60_000 }, () => {
     assert.include(source.slice(line - 4, line - 1).join("\n"), "hangUnnamed")
   })
 
-  it("ends at the deadline in an uninterruptible part, and says where", async () => {
+  it("ends at the deadline in an uninterruptible region, and prints its line", async () => {
     const ended = await end("uninterruptible", ["SIGTERM"])
     assertEnded(ended, 143, ["up"])
     assert.match(ended.stderr, new RegExp(`main: transfer \\(${file}:\\d+\\)`))
   })
 
-  it("tells the failure of a finalizer, and exits with 1", async () => {
+  it("prints the failure of a finalizer, and exits with 1", async () => {
     const ended = await end("die", ["SIGTERM"])
     assertEnded(ended, 1, ["up"])
     assert.match(ended.stderr, /failed while it was interrupted: Error: finalizer boom\n {4}at /)
@@ -156,7 +156,7 @@ describe.concurrent("runMain, after a signal", { timeout: 60_000 }, () => {
     assertEnded(await end("detached", ["SIGTERM"]), 143, ["up", "finalized", "detached cleaned"])
   })
 
-  it("ends at the deadline when a detached fiber hangs, and says which", async () => {
+  it("ends at the deadline when a detached fiber hangs, and names it", async () => {
     const ended = await end("detachedHangs", ["SIGTERM"])
     assertEnded(ended, 143, ["up", "finalized"])
     assert.match(ended.stderr, new RegExp(`1 live fiber:\n    #\\d+: Metrics\\.publish \\(${file}:\\d+\\), waits at`))
@@ -166,19 +166,19 @@ describe.concurrent("runMain, after a signal", { timeout: 60_000 }, () => {
     assertEnded(await end("detachedAndHang", ["SIGTERM"]), 143, ["up", "detached cleaned"])
   })
 
-  it("tells a thousand stuck fibers of one place in one line", async () => {
+  it("prints a thousand stuck fibers of one place in one line", async () => {
     const ended = await end("manyStuck", ["SIGTERM"])
     assertEnded(ended, 143, ["up", "finalized"])
     const lines = ended.stderr.split("\n").filter((line) => line.includes("Metrics.publish"))
     assert.match(lines.at(-1)!, /^ {4}1000 fibers: Metrics\.publish /)
   })
 
-  it("runs what a start-up has acquired so far, without a delay", async () => {
+  it("releases the resources of an unfinished start-up, without a delay", async () => {
     const ended = await end("starting", ["SIGTERM"], { preStopDelay: 10_000, deadline: 20_000 })
     assertEnded(ended, 143, ["up", "finalized"], 1000)
   })
 
-  it("ends at the deadline when a start-up hangs that must not be interrupted, and says where", async () => {
+  it("ends at the deadline when an uninterruptible start-up hangs, and prints its line", async () => {
     const ended = await end("startingHangs", ["SIGTERM"], { preStopDelay: 10_000 })
     assertEnded(ended, 143, ["up"])
     assert.match(ended.stderr, new RegExp(`main: Db\\.open \\(${file}:\\d+\\), waits at ${file}:\\d+:\\d+`))
@@ -189,7 +189,7 @@ describe.concurrent("runMain, after a signal", { timeout: 60_000 }, () => {
     assertEnded(ended, 143, ["up", "detached cleaned"])
   })
 
-  it("ends at the deadline when a database does not answer its goodbye, and names the connection", async () => {
+  it("ends at the deadline when a database does not answer during closing, and names the connection", async () => {
     const server = createServer({ allowHalfOpen: true }, () => {})
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
     const { port } = server.address() as AddressInfo
@@ -219,13 +219,13 @@ describe.concurrent("runMain, in order", { timeout: 60_000 }, () => {
     ])
   })
 
-  it("goes on after a phase that hangs, and names who is left", async () => {
+  it("continues after a phase that hangs, and names the stuck participant", async () => {
     const ended = await end("phaseHangs", ["SIGTERM"])
     assert.include(ended.stdout, "resources\nfinalized\n")
     assertEnded({ ...ended, stdout: "" }, 143, [])
     assert.match(
       ended.stderr,
-      new RegExp(`"consumer" does not heed its interruption after .* \\(openConsumer \\(${file}:\\d+\\)\\)`)
+      new RegExp(`"consumer" does not respond to interruption after .* \\(openConsumer \\(${file}:\\d+\\)\\)`)
     )
     assert.match(ended.stderr, new RegExp(`1 live fiber:\n    #\\d+: openConsumer \\(${file}:\\d+\\)`))
   })
@@ -237,26 +237,26 @@ describe.concurrent("runMain, in order", { timeout: 60_000 }, () => {
     assert.match(ended.stderr, /did not stop in order:\n {4}"consumer" failed after/)
   })
 
-  it("says what it waits for, and what held it open", async () => {
+  it("prints what it waits for, and what held it open", async () => {
     const ended = await end("heldOpen", ["SIGTERM"], { deadline: 2000 })
     assertEnded(ended, 143, ["up", "finalized"], 2000)
     assert.include(ended.stderr, "waiting for upload of a film; ")
     assert.match(ended.stderr, /held open:\n {4}"upload of a film"\n/)
   })
 
-  it("stops when the program asks for it, with 0, or with 1 when it must be forced", async () => {
+  it("exits with 0 when the program requests the shutdown, or with 1 when it must be forced", async () => {
     const ended = await end("requested", [])
     assertEnded(ended, 0, ["up", "finalized"])
     assert.match(ended.stderr, /^nothing left to do: stopping/)
     assertEnded(await end("requestedAndHang", []), 1, ["up"])
   })
 
-  it("exits with 0 after a signal where that is asked for, unless it was forced", async () => {
+  it("exits with 0 after a signal when configured, unless it was forced", async () => {
     assertEnded(await end("quick", ["SIGTERM"], { exitCode: "zero" }), 0, ["up", "finalized"])
     assertEnded(await end("hang", ["SIGTERM"], { exitCode: "zero" }), 143, ["up", "hanging"])
   })
 
-  it("dies by the signal where that is asked for, with a watchdog too", async () => {
+  it("dies by the signal when configured, also with a watchdog", async () => {
     for (const watchdog of [false, true]) {
       const ended = await end("ready", ["SIGTERM"], { exitCode: "reraise", watchdog })
       assert.deepStrictEqual([ended.code, ended.signal, ended.stdout], [null, "SIGTERM", "up\nfinalized\n"])
@@ -271,7 +271,7 @@ describe.concurrent("runMain, without a signal", { timeout: 60_000 }, () => {
     assert.strictEqual(ended.stderr, "")
   })
 
-  it("tells a failure, interrupts detached fibers, and exits with its code", async () => {
+  it("prints a failure, interrupts detached fibers, and exits with its code", async () => {
     const ended = await end("failWithDetached", [])
     assert.match(ended.stdout, /^up\nfailed\n.*ERROR.*no database\ndetached cleaned\n$/s)
     assertEnded({ ...ended, stdout: "" }, 1, [])
@@ -292,19 +292,19 @@ describe.concurrent("runMain, without a signal", { timeout: 60_000 }, () => {
     }
   )
 
-  it("tells all faults of one turn, and takes them for one", async () => {
+  it("prints all faults of one turn, and counts them as one", async () => {
     const ended = await end("burst", [])
     assertEnded(ended, 1, ["up", "finalized"])
     for (const i of [0, 1, 2]) assert.include(ended.stderr, `rejection ${i}`)
   })
 
-  it("exits at once at a second fault, and says what was alive", async () => {
+  it("exits immediately at a second fault, and lists live fibers", async () => {
     const ended = await end("uncaughtTwice", [], { deadline: 20_000, faultDeadline: 20_000 })
     assertEnded(ended, 1, ["up"], 200)
     assert.match(ended.stderr, /stray after 200[^]*a second fault: .*\n {2}1 live fiber:/)
   })
 
-  it("goes on stopping after a fault in a shutdown, and exits with 1", async () => {
+  it("continues the shutdown after a fault, and exits with 1", async () => {
     const ended = await end("faultInShutdown", ["SIGTERM"])
     assertEnded(ended, 1, ["up", "finalized"])
     assert.include(ended.stderr, "uncaughtException: Error: stray after 10")
@@ -317,7 +317,7 @@ describe.concurrent("runMain, without a signal", { timeout: 60_000 }, () => {
   })
 })
 
-describe.concurrent("runMain, when there is nobody to talk to", { timeout: 60_000 }, () => {
+describe.concurrent("runMain, without a reader of its output", { timeout: 60_000 }, () => {
   const deaf = async (
     mode: string,
     streams: ReadonlyArray<"stdout" | "stderr">,
@@ -330,7 +330,7 @@ describe.concurrent("runMain, when there is nobody to talk to", { timeout: 60_00
     return running.ended
   }
 
-  it("stops in order when its stdout is closed under it", async () => {
+  it("stops in order when its stdout is closed", async () => {
     const ended = await deaf("chatty", ["stdout"], [])
     assert.deepStrictEqual([ended.code, ended.killed], [1, false])
     assert.match(ended.stderr, /broken output: stopping[^]*\(on stderr\) finalized\nstopped after/)
@@ -345,7 +345,7 @@ describe.concurrent("runMain, when there is nobody to talk to", { timeout: 60_00
     assert.isFalse(both.killed)
   })
 
-  it("ends when nobody reads what it says", async () => {
+  it("ends when its output is not read", async () => {
     const running = app("manyStuck")
     await running.printed("up\n")
     running.child.stderr!.pause()
@@ -360,7 +360,7 @@ describe.concurrent("runMain, when there is nobody to talk to", { timeout: 60_00
 describe.concurrent("runMain, with a watchdog", { timeout: 60_000 }, () => {
   const watched = { watchdog: true }
 
-  it("ends at the deadline when a finalizer blocks the event loop, and says where it is", async () => {
+  it("ends at the deadline when a finalizer blocks the event loop, and prints where", async () => {
     const ended = await end("blockedFinalizer", ["SIGTERM"], watched)
     assertEnded(ended, 143, ["up"])
     assert.match(
@@ -371,13 +371,13 @@ describe.concurrent("runMain, with a watchdog", { timeout: 60_000 }, () => {
     )
   })
 
-  it("ends at the deadline of a shutdown that no signal began, with 1", async () => {
+  it("exits with 1 at the deadline of a shutdown without a signal", async () => {
     const ended = await end("requestedAndBlocked", [], watched)
     assertEnded(ended, 1, ["up"])
     assert.match(ended.stderr, new RegExp(`blocked at:\n    block \\(${file}:\\d+:\\d+\\)\n    closeForEver \\(`))
   })
 
-  it("hears a signal that the event loop does not, and ends when the time is over", async () => {
+  it("handles a signal while the event loop is blocked, and ends at the deadline", async () => {
     const ended = await end("blocked", ["SIGTERM"], watched)
     assertEnded(ended, 143, ["up"])
     assert.match(
@@ -386,32 +386,32 @@ describe.concurrent("runMain, with a watchdog", { timeout: 60_000 }, () => {
     )
   })
 
-  it("hears a second signal too, and ends at once", async () => {
+  it("handles a second signal too, and exits immediately", async () => {
     const ended = await end("blocked", ["SIGTERM", later, "SIGINT"], { ...watched, deadline: 20_000 })
     assertEnded(ended, 130, ["up"], later)
   })
 
-  it("kills what is blocked outside of JavaScript", async () => {
+  it("kills a process that is blocked outside of JavaScript", async () => {
     const ended = await end("blockedOutside", ["SIGTERM"], watched)
     assert.deepStrictEqual([ended.code, ended.signal, ended.killed], [null, "SIGKILL", false])
     assert.isBelow(ended.ms, deadlineMs + 1000 + ended.startMs)
     assert.include(ended.stderr, "the event loop is blocked, and not by JavaScript")
   })
 
-  it("leaves a process alone that ends by itself", async () => {
+  it("does not affect a process that ends on its own", async () => {
     const ended = await end("ready", ["SIGTERM"], watched)
     assertEnded(ended, 143, ["up", "finalized"])
     assert.notInclude(ended.stderr, "blocked")
   })
 
-  it("says who is stuck when it is a fiber and not the event loop", async () => {
+  it("names the stuck fiber when the event loop is not blocked", async () => {
     const ended = await end("readyAndHang", ["SIGTERM"], watched)
     assertEnded(ended, 143, ["up", "hanging"])
     assert.match(ended.stderr, /: ending after [^]*main: Db\.close/)
   })
 })
 
-/** Why a command does not run here; undefined where it does. What is skipped for it says so. */
+/** The reason why a command does not run here, printed for skipped tests; undefined if it runs. */
 const missing = (what: string, command: string, args: ReadonlyArray<string>): string | undefined => {
   const { error, status, stderr } = spawnSync(command, args, { encoding: "utf8" })
   if (status === 0) return undefined
@@ -467,7 +467,7 @@ describe.skipIf(noSystemd !== undefined).concurrent("runMain, under systemd", { 
       await until(running, systemd)
       await running.ended
       await systemd.printed("STOPPING=1")
-      // With its last word a program asks whether the one before was heard.
+      // The last message of a program asks whether the previous one was received.
       return systemd.stdout().split("\n").slice(1, -1).filter((word) => word !== "BARRIER=1")
     } finally {
       systemd.kill("SIGKILL")
@@ -476,7 +476,7 @@ describe.skipIf(noSystemd !== undefined).concurrent("runMain, under systemd", { 
   }
 
   it.for([[false], [true]] as const)(
-    "says that it is ready, that it stops, and what time it needs; watchdog: %s",
+    "notifies systemd that it is ready, that it stops, and how long it needs; watchdog: %s",
     async ([watchdog]) => {
       const heard = await told("quick", { systemd: true, watchdog }, async (running, systemd) => {
         await systemd.printed("READY=1\n")
@@ -491,7 +491,7 @@ describe.skipIf(noSystemd !== undefined).concurrent("runMain, under systemd", { 
     }
   )
 
-  it("does not say that it is ready when its start-up fails", async () => {
+  it("does not notify systemd that it is ready when its start-up fails", async () => {
     const heard = await told("startingFails", { systemd: true }, () => Promise.resolve())
     assert.lengthOf(heard, 1)
   })
@@ -504,7 +504,7 @@ describe.skipIf(noTerminal !== undefined).concurrent("runMain, in a terminal", {
     return start(["script", "-qfec", command, "/dev/null"], { up: "up\r\n" })
   }
 
-  it("says at Ctrl-C what it waits for and how to end it, and ends at a second one", async () => {
+  it("prints at Ctrl-C what it waits for and how to end it, and ends at a second one", async () => {
     const running = inTerminal("hang", { deadline: 20_000, preStopDelay: 10_000 })
     await running.printed("up\r\n")
     const began = performance.now()

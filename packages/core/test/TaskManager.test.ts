@@ -33,7 +33,7 @@ const stubborn = Effect.fn("stubborn")(function*(duration: Duration.Input) {
   yield* Effect.uninterruptible(Effect.sleep(duration))
 })
 
-/** What is logged and reported while the effect runs. */
+/** The logs and reports while the effect runs. */
 const heard = <A, E, R>(effect: Effect.Effect<A, E, R>) => {
   const lines: Array<string> = []
   const reports: Array<string> = []
@@ -61,7 +61,7 @@ const metric = (id: string, name: string) =>
 const effort = process.env["FIBERSCOPE_SLOW"] === undefined ? 1 : 20
 
 describe("TaskManager", () => {
-  it.effect("runs a task in the context of the caller, and gives its result", () =>
+  it.effect("runs a task in the context of the caller, and returns its result", () =>
     Effect.gen(function*() {
       const tasks = yield* manager()
       const task = yield* tasks.spawn("answer", Effect.andThen(Effect.sleep("1 second"), Effect.succeed(42)))
@@ -75,7 +75,7 @@ describe("TaskManager", () => {
       assert.deepStrictEqual(yield* tasks.tasks, [])
     }))
 
-  it.effect("lets callers wait when no place is free, in their order, and refuses more than may wait", () =>
+  it.effect("makes callers wait in order when no place is free, and refuses more than maxPending", () =>
     Effect.gen(function*() {
       const tasks = yield* manager({ maxRunning: 1, maxPending: 2 })
       const order: Array<number> = []
@@ -85,7 +85,10 @@ describe("TaskManager", () => {
       assert.deepStrictEqual(order, [1])
       const rejected = yield* Effect.flip(spawned(4))
       assert.strictEqual(rejected._tag, "TaskRejected")
-      assert.match(rejected.message, /"task 4" was not started: in the task manager "test" 1 tasks run and 2 wait/)
+      assert.match(
+        rejected.message,
+        /"task 4" was not started: the task manager "test" has 1 running tasks and 2 waiting/
+      )
       assert.deepStrictEqual(yield* tasks.trySpawn("no", Effect.void), Option.none())
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(order, [1, 2])
@@ -126,7 +129,7 @@ describe("TaskManager", () => {
     }))
 
   describe("failures", () => {
-    it.effect("where effect keeps silent, reports each one at once, and once", () =>
+    it.effect("reports each failure immediately and once, while plain Effect is silent", () =>
       Effect.gen(function*() {
         const plain = yield* heard(Effect.scoped(Effect.gen(function*() {
           yield* Effect.forkScoped(Effect.fail(new Error("scoped")), { startImmediately: true })
@@ -152,7 +155,7 @@ describe("TaskManager", () => {
         assert.deepStrictEqual(ours.value.map(({ label, task }) => [label, task]), [["two", 2], ["one", 1]])
       }))
 
-    it.effect("keeps only the last ones, and counts them all", () =>
+    it.effect("keeps only the last failures, and counts all", () =>
       Effect.gen(function*() {
         const tasks = yield* manager({ name: "counted", keepFailures: 2, onFailure: "ignore" })
         const { lines } = yield* heard(
@@ -165,7 +168,7 @@ describe("TaskManager", () => {
         assert.deepInclude(yield* metric("spawned_total", "counted"), { count: 4 })
       }))
 
-    it.effect("ends everything else with failFast", () =>
+    it.effect("ends all other tasks with failFast", () =>
       Effect.gen(function*() {
         const tasks = yield* manager({ onFailure: "failFast" })
         const other = yield* tasks.spawn("other", Effect.never)
@@ -178,7 +181,7 @@ describe("TaskManager", () => {
         assert.deepStrictEqual((yield* tasks.failures).map(({ label }) => label), ["bad"])
       }))
 
-    it.effect("ends with failFast what had not been suspended yet, too", () =>
+    it.effect("ends tasks that were not suspended yet with failFast, too", () =>
       Effect.gen(function*() {
         const tasks = yield* manager({ onFailure: "failFast" })
         const parent = yield* tasks.spawn(
@@ -188,7 +191,7 @@ describe("TaskManager", () => {
         assert.isTrue(Exit.hasInterrupts(yield* parent.value.await))
       }))
 
-    it.effect("restarts what fails as the schedule says, and reports every attempt once", () =>
+    it.effect("restarts a failing task according to the schedule, and reports every attempt once", () =>
       Effect.gen(function*() {
         let attempts = 0
         const flaky = Effect.suspend(() =>
@@ -214,7 +217,7 @@ describe("TaskManager", () => {
   })
 
   describe("spawnReady", () => {
-    it.effect("returns when the task is ready, and the task goes on", () =>
+    it.effect("returns when the task is ready, and the task continues", () =>
       Effect.gen(function*() {
         const tasks = yield* manager()
         const fiber = yield* Effect.forkChild(tasks.spawnReady("server", (ready) =>
@@ -231,7 +234,7 @@ describe("TaskManager", () => {
         yield* task.interrupt
       }))
 
-    it.effect("gives a failure before that to the caller, and one after that to the report", () =>
+    it.effect("returns an earlier failure to the caller, and reports a later one", () =>
       Effect.gen(function*() {
         const tasks = yield* manager()
         const { lines } = yield* heard(Effect.gen(function*() {
@@ -247,7 +250,7 @@ describe("TaskManager", () => {
         assert.deepStrictEqual(lines, ["\"late\" failed Error: later"])
       }))
 
-    it.effect("ends the task when the caller is interrupted before", () =>
+    it.effect("ends the task when the caller is interrupted before the task is ready", () =>
       Effect.gen(function*() {
         const tasks = yield* manager()
         const ended = yield* Deferred.make<void>()
@@ -260,7 +263,7 @@ describe("TaskManager", () => {
         assert.deepStrictEqual(yield* tasks.tasks, [])
       }))
 
-    it.effect("reports a failure that came when its caller was gone", () =>
+    it.effect("reports a failure that arrives after its caller has ended", () =>
       Effect.gen(function*() {
         const tasks = yield* manager()
         const { lines } = yield* heard(Effect.gen(function*() {
@@ -273,7 +276,7 @@ describe("TaskManager", () => {
   })
 
   describe("stop", () => {
-    it.effect("closes, tells the tasks, waits the grace, interrupts the rest", () =>
+    it.effect("closes, notifies the tasks, waits for the grace, and interrupts the remaining ones", () =>
       Effect.gen(function*() {
         const tasks = yield* manager({ maxRunning: 3 })
         const polite = yield* tasks.spawn("polite", Effect.andThen(tasks.stopping, Effect.sleep("1 second")))
@@ -298,7 +301,7 @@ describe("TaskManager", () => {
         assert.isTrue(Exit.hasInterrupts(yield* deaf.await))
       }))
 
-    it.effect("ends as soon as everything has, without using up its grace", () =>
+    it.effect("ends as soon as all tasks have ended, before its grace is over", () =>
       Effect.gen(function*() {
         const tasks = yield* manager()
         yield* tasks.spawn("short", Effect.sleep("1 second"))
@@ -307,7 +310,7 @@ describe("TaskManager", () => {
         assert.strictEqual(Duration.toMillis((yield* Fiber.join(stop)).elapsed), 1000)
       }))
 
-    it.effect("where a scope waits for ever, ends at its deadline and names who is stuck, with site and age", () =>
+    it.effect("ends at its deadline and names stuck tasks with site and age, while a scope waits forever", () =>
       Effect.gen(function*() {
         const plain = yield* Effect.forkChild(
           Effect.scoped(Effect.forkScoped(stubborn("1 hour"), { startImmediately: true }))
@@ -340,7 +343,7 @@ describe("TaskManager", () => {
         yield* TestClock.adjust("2 hours")
       }))
 
-    /** Does not end until it is let go. */
+    /** Does not end until it is released. */
     const stuckIn = Effect.fn("stuckIn")(function*(free: Effect.Effect<unknown>) {
       yield* Effect.uninterruptible(free)
     })
@@ -352,15 +355,15 @@ describe("TaskManager", () => {
       "hangs in a finalizer": (stuck) => Effect.onInterrupt(Effect.never, () => stuck),
       "hangs in a release": (stuck) => Effect.scoped(Effect.andThen(Effect.addFinalizer(() => stuck), Effect.never)),
       "waits for a child that hangs": (stuck) => Effect.andThen(Effect.forkChild(stuck), Effect.never),
-      "waits for a timeout of what hangs": (stuck) => Effect.timeout(stuck, "1 second"),
-      "hangs when it is started anew": (stuck) => {
+      "waits for a timeout of a hanging effect": (stuck) => Effect.timeout(stuck, "1 second"),
+      "hangs when it is restarted": (stuck) => {
         let attempts = 0
         return Effect.suspend(() => attempts++ === 0 ? Effect.fail("no") : stuck)
       },
-      "is busy all the time": (_, isFree) => stuckIn(Effect.repeat(Effect.yieldNow, { until: isFree }))
+      "is always busy": (_, isFree) => stuckIn(Effect.repeat(Effect.yieldNow, { until: isFree }))
     }
 
-    /** Without a name of its own a task is known by who asked for it. */
+    /** Without a name of its own a task is identified by the fiber that spawned it. */
     const asked = Effect.fn("asked")(function*<A, E>(spawn: Effect.Effect<A, E>) {
       return yield* spawn
     })
@@ -404,7 +407,7 @@ describe("TaskManager", () => {
       }
     }
 
-    it.effect("interrupts all, also when one of them ends others", () =>
+    it.effect("interrupts all tasks, also when one of them ends others", () =>
       Effect.gen(function*() {
         const tasks = yield* manager({ maxRunning: 4 })
         const victims: Array<{ readonly interrupt: Effect.Effect<void> }> = []
@@ -422,7 +425,7 @@ describe("TaskManager", () => {
         assert.deepStrictEqual(yield* tasks.tasks, [])
       }))
 
-    it.effect("keeps within the deadline around", () =>
+    it.effect("obeys the enclosing deadline", () =>
       Effect.gen(function*() {
         const tasks = yield* manager()
         yield* tasks.spawn("hangs", stubborn("1 hour"))
@@ -432,7 +435,7 @@ describe("TaskManager", () => {
         yield* TestClock.adjust("1 hour")
       }))
 
-    it.effect("can be called by a task, which goes on", () =>
+    it.effect("can be called by a task, which continues", () =>
       Effect.gen(function*() {
         const tasks = yield* manager()
         const other = yield* tasks.spawn("other", Effect.never)
@@ -444,7 +447,7 @@ describe("TaskManager", () => {
         assert.isDefined(yield* (yield* immediate.spawn("stopper", immediate.stop({ grace: 0 }))).join)
       }))
 
-    it.effect("is what the end of the scope does, bounded by closeDeadline", () =>
+    it.effect("runs when the scope closes, limited by closeDeadline", () =>
       Effect.gen(function*() {
         const { lines } = yield* heard(Effect.gen(function*() {
           const fiber = yield* Effect.forkChild(Effect.scoped(Effect.gen(function*() {
@@ -459,13 +462,13 @@ describe("TaskManager", () => {
         }))
         assert.match(
           lines[0]!,
-          /^Task "hangs" of "test" is stuck: interrupted, and still running after 4s \(.*stubborn/
+          /^Task "hangs" of "test" is stuck: it was interrupted and is still running after 4s \(.*stubborn/
         )
         assert.strictEqual(lines[1], "Task \"hangs\" of \"test\", which was stuck, has ended")
       }))
   })
 
-  it.effect("waits until all is done, and for nobody who asks", () =>
+  it.effect("awaitIdle waits for all tasks except the calling one", () =>
     Effect.gen(function*() {
       const tasks = yield* manager({ maxRunning: 1 })
       yield* tasks.awaitIdle
@@ -530,7 +533,7 @@ describe("TaskManager", () => {
       readonly await: Effect.Effect<Exit.Exit<void, unknown>>
     }
 
-    /** A task that somebody asked for: what became of it, and what the caller knows of that. */
+    /** A requested task: its result, and the result that the caller received. */
     interface Asked {
       readonly op: string
       began: boolean
@@ -545,7 +548,7 @@ describe("TaskManager", () => {
       readonly asked: Array<Asked>
     }
 
-    /** The body of a task: it keeps the books that the manager is judged by. */
+    /** The body of a task, which records the events that the manager is checked against. */
     const body = (
       ledger: Ledger,
       books: Books,
@@ -590,7 +593,7 @@ describe("TaskManager", () => {
       const books: Books = { running: 0, failed: 0, told: 0, asked: [] }
       ledger.always("running <= maxRunning", () => books.running <= script.maxRunning)
       const reporter = ErrorReporter.make(() => books.told++)
-      // The reporter hears a cause once however often it is reported: what is counted here are reports.
+      // A reporter receives a cause only once however often it is reported: this counts the reports.
       const counting: ErrorReporter.ErrorReporter = { ...reporter, report: () => void books.told++ }
       const within = Effect.scoped(Effect.gen(function*() {
         const tasks = yield* make({
@@ -610,7 +613,7 @@ describe("TaskManager", () => {
             one.began = true
             return body(ledger, books, step, tasks)
           })
-          /** Notes what the caller was told. One that is interrupted was told nothing. */
+          /** Records the result that the caller received. An interrupted caller has received none. */
           const told = <A, E>(spawning: Effect.Effect<A, E>, taskOf: (answer: A) => SpawnedTask | undefined) =>
             Effect.onExitPrimitive(spawning, (exit) => {
               if (Exit.isSuccess(exit)) one.task = taskOf(exit.value)
@@ -675,14 +678,14 @@ describe("TaskManager", () => {
           Effect.gen(function*() {
             const { asked, failed, running, told } = books
             for (const { began, op, refused, task } of asked) {
-              // One that was to be interrupted before its first operation says so.
+              // A task that is interrupted before its first operation is marked.
               const known = refused
                 ? !began
                 : task === undefined || began || Exit.hasInterrupts(yield* task.await)
               ledger.always(`what is asked for starts, or its caller knows that it did not: ${op}`, () => known)
             }
             ledger.always(`no task is alive after the scope: ${running}`, () => running === 0)
-            // A failure before a task is ready is told to the caller instead.
+            // A failure before a task is ready goes to the caller instead.
             const toCallers = script.steps.filter(({ op }) => op === "spawnReady").length * 2
             const expected = script.onFailure === "ignore" ? 0 : failed
             ledger.always(
@@ -698,7 +701,7 @@ describe("TaskManager", () => {
 
     for (const order of ["fifo", "random"] as const) {
       it.effect.prop(
-        `places, failures and tasks are accounted for (${order} order)`,
+        `accounts for places, failures and tasks (${order} order)`,
         { script: Script },
         ({ script }) =>
           InterruptLab.verify((ledger) => interpret(script, ledger), {
@@ -710,7 +713,7 @@ describe("TaskManager", () => {
       )
     }
 
-    it.effect("gives back a place that nobody came to use, at every point", () =>
+    it.effect("releases a place that was not used, at every point", () =>
       InterruptLab.verify(() =>
         Effect.scoped(Effect.gen(function*() {
           const tasks = yield* make({ name: "lab", maxRunning: 1 })
@@ -722,7 +725,7 @@ describe("TaskManager", () => {
           yield* tasks.awaitIdle
         })), { pairs: true }))
 
-    it.effect("wakes who waits for idleness, also when the last in line is interrupted", () =>
+    it.effect("wakes a fiber in awaitIdle, also when the last in line is interrupted", () =>
       InterruptLab.verify(() =>
         Effect.scoped(Effect.gen(function*() {
           const tasks = yield* make({ name: "lab", maxRunning: 1 })
@@ -732,7 +735,7 @@ describe("TaskManager", () => {
           yield* Fiber.join(idle)
         })), { points: ["park", "task", "idle", "delivery"] }))
 
-    it.effect("with failing, dying and slow parts, in random orders", () =>
+    it.effect("does so with failing, dying and slow parts, in random orders", () =>
       InterruptLab.verify(
         (ledger) =>
           interpret({

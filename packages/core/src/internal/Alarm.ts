@@ -1,4 +1,4 @@
-/** One timer for many things that are due at different times. */
+/** One timer for several things that are due at different times. */
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import { isDue } from "./isDue.ts"
@@ -10,14 +10,14 @@ export class Alarm {
   #fiber: Fiber.Fiber<void> | undefined
   #at = Infinity
 
-  /** `start` runs the waiting; `ring` does what is due, and answers with when the next thing is. */
+  /** `start` runs the waiting; `ring` performs the due actions and returns the time of the next one. */
   constructor(start: (sleep: Effect.Effect<void>) => Fiber.Fiber<void>, now: () => number, ring: () => number) {
     this.#start = start
     this.#now = now
     this.#ring = ring
   }
 
-  /** Rings at a time, in milliseconds of `now`, or before; never at once. */
+  /** Rings at the given time, in milliseconds of `now`, or before; never synchronously. */
   arm(at: number): void {
     if (at >= this.#at) return
     this.#at = at

@@ -1,4 +1,4 @@
-/** Fibers that wait until something holds. All of them go on, as often as it has come to hold: nothing is used up by it. */
+/** Fibers that wait until a condition holds. When it holds, all of them continue; a notification consumes nothing. */
 import * as Effect from "effect/Effect"
 import type * as Scheduler from "effect/Scheduler"
 
@@ -28,7 +28,7 @@ export class Condition {
     })
   }
 
-  /** Looks again, soon. */
+  /** Checks the condition again, soon. */
   notice(): void {
     if (this.#noticing || this.#checks.size === 0) return
     this.#noticing = true

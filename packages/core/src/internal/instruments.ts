@@ -1,11 +1,11 @@
-/** The metrics of a module: series that are read when somebody takes a snapshot, so that the work they count pays nothing. */
+/** The metrics of a module: series that are read only for a snapshot, so that the measured work has no extra cost. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
 
 export interface Instruments {
-  /** What the module is called in the names of its metrics: `fiberscope_<module>_<what>`. */
+  /** The module in the names of its metrics: `fiberscope_<module>_<what>`. */
   readonly module: string
   /** The value of the attribute `name`. */
   readonly name: string
@@ -13,7 +13,7 @@ export interface Instruments {
   readonly counters?: Readonly<Record<string, () => number>>
 }
 
-/** Instances of one name share a series: it is the sum of those that are alive. */
+/** Instances with the same name share a series, which is the sum over the live instances. */
 interface Series {
   readonly sources: Set<() => number>
   readonly registration: Metric.Registration
@@ -21,7 +21,7 @@ interface Series {
 
 const byRegistry = new WeakMap<Metric.MetricRegistry, Map<string, Series>>()
 
-/** Registers the metrics for as long as the scope lives. */
+/** Registers the metrics until the scope closes. */
 export const instrument = (instruments: Instruments): Effect.Effect<void, never, Scope.Scope> =>
   Effect.asVoid(Effect.acquireRelease(
     Effect.contextWith((context: Context.Context<never>) =>

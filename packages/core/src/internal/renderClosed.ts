@@ -1,4 +1,4 @@
-/** What became of each of several things that were closed together, a line for each. */
+/** Renders the results of closing several things together, one line for each. */
 import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import { rounded } from "./rounded.ts"
@@ -7,9 +7,9 @@ export interface Closed {
   readonly name: string
   readonly outcome: string
   readonly took: Duration.Duration
-  /** Why it failed. */
+  /** The cause of the failure. */
   readonly cause: Cause.Cause<unknown> | undefined
-  /** Where to look when it did not end by itself. */
+  /** The place to look at if it did not end normally. */
   readonly where: string | undefined
 }
 

@@ -1,4 +1,4 @@
-/** Tells a failure that nobody waits for. */
+/** Reports failures that no fiber waits for. */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -7,7 +7,7 @@ import * as Scheduler from "effect/Scheduler"
 
 /**
  * Logs a cause and gives it to the error reporters. A program has no reporter unless it installs one, so the log is not optional.
- * What is only an interruption is no failure.
+ * A cause with only interruptions is not a failure.
  */
 export const reportFailure = (
   cause: Cause.Cause<unknown>,
@@ -22,9 +22,9 @@ export const reportFailure = (
     )
 
 /**
- * Logs, or reports, from where there is no fiber to do it. It is over when this returns, unless a logger waits for something: a
- * report that is parked half-way could come after the end of those who should hear it.
+ * Runs a log or report effect where there is no fiber to run it. It is complete when this returns, unless a logger waits for
+ * something: a report that is parked half-way could come after the loggers and reporters have ended.
  */
-export const sayNow = (context: Context.Context<never>, saying: Effect.Effect<unknown>): void => {
-  Effect.runForkWith(Context.add(context, Scheduler.PreventSchedulerYield, true))(saying)
+export const runDetached = (context: Context.Context<never>, effect: Effect.Effect<unknown>): void => {
+  Effect.runForkWith(Context.add(context, Scheduler.PreventSchedulerYield, true))(effect)
 }

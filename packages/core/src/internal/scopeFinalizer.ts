@@ -1,13 +1,13 @@
-/** Finalizers that are added in one step with what they finalize. */
+/** Adds a finalizer in the same step as the resource that it finalizes. */
 import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 
 /**
- * Adds a finalizer to a scope, now; false when the scope is closed, or is being closed.
+ * Adds a finalizer to a scope immediately; returns false when the scope is closed or being closed.
  *
- * `Scope.addFinalizer` is an effect: an operation more for each lease, and a moment between the two in which a fiber may be interrupted.
- * This does what it does, by the documented state of scopes.
+ * `Scope.addFinalizer` is an effect: it costs one more operation per lease, and a fiber may be interrupted before it runs. This
+ * function does the same with the documented state of scopes.
  */
 export const addFinalizerNow = (
   scope: Scope.Scope,

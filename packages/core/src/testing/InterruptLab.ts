@@ -3,19 +3,20 @@
  *
  * **When to use**
  *
- * Use it for anything that acquires and releases: a layer, a pool, a queue between fibers, a client. A test that interrupts after some
- * time finds such bugs by luck; this one tries each point once, on virtual time, and is done in milliseconds.
+ * Use it for code that acquires and releases: a layer, a pool, a queue between fibers, a client. A test that interrupts after
+ * some time finds such bugs by chance; this one tries each point once, on virtual time, in milliseconds.
  *
  * **Details**
  *
- * The program is played once undisturbed, to learn how many points it has, then once for each point, with a fresh {@link Ledger}. At
- * the end of each run the ledger must balance, the program must have ended, no fiber may be alive, nothing may have died, and the
- * invariants must hold. A program gets a virtual clock, random source, scheduler and scope; its other services are the caller's.
+ * The program runs once undisturbed, to record its points, then once for each point, with a fresh {@link Ledger}. At the end of
+ * each run the ledger must balance, the program must have ended, no fiber may be alive, no fiber may have died of a defect, and
+ * the invariants must hold. A program gets a virtual clock, random source, scheduler and scope; its other services are the
+ * caller's.
  *
  * **Gotchas**
  *
  * Real time and I/O are not simulated. A program that waits for promises needs `driver: "async"`; sockets, files and `setTimeout`
- * belong behind a service with a fake. Nothing that one run leaves in a variable outside of `make` is reset for the next.
+ * belong behind a service with a fake. State in variables outside of `make` is not reset between runs.
  *
  * **Example**
  *
@@ -75,50 +76,50 @@ export { NotReplayable } from "./Point.ts"
  */
 export interface ExploreOptions {
   /**
-   * Which points. Default: `park`, `task` and `idle`. `delivery` adds parking where an asynchronous operation delivers its result;
-   * Effect's own primitives survive it, though no scheduler that counts operations can do it.
+   * The kinds of points. Default: `park`, `task` and `idle`. `delivery` also parks a fiber where an asynchronous operation
+   * delivers its result. Effect's own primitives survive it, although no scheduler that counts operations can cause it.
    */
   readonly points?: ReadonlyArray<"park" | "task" | "idle" | "delivery"> | undefined
-  /** `virtual` (default) for programs that wait for nothing but fibers and the clock; `async` for those that wait for promises. */
+  /** `virtual` (default) for programs that wait only for fibers and the clock; `async` for those that also wait for promises. */
   readonly driver?: "virtual" | "async" | undefined
-  /** `fifo` (default) is the order of Effect's scheduler; `random` lets a seed pick the fiber whose turn it is. */
+  /** `fifo` (default) is the order of Effect's scheduler; `random` lets a seed pick the next fiber to run. */
   readonly order?: "fifo" | "random" | undefined
-  /** With `order: "random"`, how many such orders are explored. Default 1. */
+  /** The number of random orders to explore with `order: "random"`. Default 1. */
   readonly orders?: number | undefined
-  /** Seeds the order, the program's random numbers, and the choice of points when not all are played. Default 0. */
+  /** The seed of the order, of the program's random numbers, and of the choice of points when not all are played. Default 0. */
   readonly seed?: number | undefined
-  /** After each single point, interrupts a second time at each point that follows: another subject, as a rule. */
+  /** After each single point, interrupts a second time at each later point: usually another subject. */
   readonly pairs?: boolean | undefined
-  /** Explores the program once more for each failure that can be injected: into each acquisition and release of the ledger. */
+  /** Explores the program again for each failure that can be injected: one for each acquisition and release of the ledger. */
   readonly inject?: ReadonlyArray<FaultKind> | undefined
-  /** What must hold at the end of each run: it answers with what is wrong. */
+  /** Checks the end of each run; returns a description of what is wrong. */
   readonly invariant?: ((finished: Finished) => string | ReadonlyArray<string> | undefined) | undefined
   /**
-   * The program goes on for ever unless it is interrupted, as a server does: it is interrupted when nothing is due any more, or after
-   * this much virtual time. `true` stands for 1 minute.
+   * For a program that never ends unless it is interrupted, such as a server: it is interrupted when nothing is due any more, or
+   * after this much virtual time. `true` means 1 minute.
    */
   readonly endless?: boolean | Duration.Input | undefined
-  /** Virtual time that fibers may outlive the program. Default 1 minute. */
+  /** The virtual time that fibers may outlive the program. Default 1 minute. */
   readonly grace?: Duration.Input | undefined
-  /** `async` only: real time to wait for promises before virtual time moves. Default 0, which is two turns of the event loop. */
+  /** `async` only: real time to wait for promises before virtual time advances. Default 0, which is two turns of the event loop. */
   readonly settle?: Duration.Input | undefined
-  /** Operations of one run, after which it is called endless. Default 200 000. */
+  /** The number of operations after which a run is stopped as endless. Default 200 000. */
   readonly maxOps?: number | undefined
-  /** At most so many runs (default 10 000), and so much real time: what is played then is a sample, chosen by the seed. */
+  /** The maximum number of runs (default 10 000), and the maximum real time: beyond it the exploration is a sample, chosen by the seed. */
   readonly budget?: { readonly runs?: number | undefined; readonly time?: Duration.Input | undefined } | undefined
   /** Called several times a second during a long exploration. */
   readonly onProgress?: ((progress: Progress) => Effect.Effect<void>) | undefined
 }
 
 /**
- * The program does not survive interruption. The message holds the simplest failure and its token; the report holds all of them.
+ * Interruption breaks the program. The message holds the simplest failure and its token; the report holds all of them.
  *
  * @category errors
  */
 export class NotInterruptSafe extends Data.TaggedError("NotInterruptSafe")<{ readonly report: Report }> {
   constructor(args: { readonly report: Report }) {
     super(args)
-    // Test runners and loggers print the message; with what can be enumerated they would print it all a second time.
+    // Test runners and loggers print the message; enumerable fields would be printed in addition.
     Object.defineProperty(this, "report", { enumerable: false })
   }
   override [NodeInspectSymbol](): string {
@@ -130,26 +131,26 @@ export class NotInterruptSafe extends Data.TaggedError("NotInterruptSafe")<{ rea
 }
 
 /**
- * The program took another way in a second run that was to be the same: points cannot be told apart in it.
+ * A second run of the program, which should have been the same, took a different path: its points cannot be identified.
  *
  * @category errors
  */
 export class NotDeterministic extends Data.TaggedError("NotDeterministic")<{ readonly token: string }> {
   override get message(): string {
-    return `The program takes another way each time it runs (seen at ${this.token}), so its points cannot be explored. Look for state `
+    return `The program takes a different path each time it runs (seen at ${this.token}), so its points cannot be explored. Look for state `
       + "outside of the function that makes the program, for real time (Date.now, setTimeout), and for fibers started with Effect.runFork."
   }
 }
 
-/** A program under test: it gets the ledger of its run. */
+/** A program under test. It receives the ledger of its run. */
 type Make<E, R> = (ledger: Ledger) => Effect.Effect<unknown, E, R>
 
 /**
- * Plays a program at every point and reports what broke.
+ * Plays a program at every point and reports the failures.
  *
  * **When to use**
  *
- * Use it where the failures themselves are looked at; {@link verify} fails the test for you.
+ * Use it to examine the failures themselves; {@link verify} fails the test for you.
  *
  * @category exploring
  */
@@ -160,11 +161,11 @@ export const explore = <E, R>(
   withLab(make, options, false, (lab, resolved) => exploring(lab, resolved, options))
 
 /**
- * Plays a program at every point, and fails with {@link NotInterruptSafe} if anything broke.
+ * Plays a program at every point, and fails with {@link NotInterruptSafe} if a run failed.
  *
  * **Details**
  *
- * In a property over random programs the program is shrunk first, by the property; then the point and the order, here.
+ * In a property over random programs, the property shrinks the program first; then this function shrinks the point and the order.
  *
  * **Example**
  *
@@ -207,15 +208,15 @@ export const verify = <E, R>(
   )
 
 /**
- * Plays exactly the run that a token stands for, and answers with everything about it: what was done, and what was wrong.
+ * Plays exactly the run that a token stands for, and returns its full record: operations, ledger and problems.
  *
  * **When to use**
  *
- * Use it in place of `verify` while you look for the cause of a failure. What the program logs is shown.
+ * Use it in place of `verify` while you look for the cause of a failure. It also shows the logs of the program.
  *
  * **Gotchas**
  *
- * Pass the options of the exploration too: they are not part of the token. When the program has changed so that it takes another way
+ * Pass the options of the exploration too: they are not part of the token. If the program has changed and takes a different path
  * to the point, replaying fails with `NotReplayable`.
  *
  * @category exploring
@@ -232,13 +233,13 @@ export const replay = <E, R>(
     Effect.flatMap(describe(lab, plan), (run) => {
       const { applied } = run.outcome.stage
       if (applied.length < plan.points.length) {
-        return Effect.fail(new NotReplayable({ token, reason: "the program ends before it comes to the point." }))
+        return Effect.fail(new NotReplayable({ token, reason: "the program ends before it reaches the point." }))
       }
       if (trace !== undefined && applied[0]?.trace !== trace) {
         return Effect.fail(
           new NotReplayable({
             token,
-            reason: "the program has changed: it takes another way to the point. Explore it again."
+            reason: "the program has changed: it takes a different path to the point. Explore it again."
           })
         )
       }
@@ -247,17 +248,19 @@ export const replay = <E, R>(
 }
 
 /**
- * The part of a program that is interrupted, where that is not all of it: what comes before and after runs undisturbed.
+ * Marks the part of a program that is interrupted, if that is not the whole program: the code before and after it runs
+ * undisturbed.
  *
  * **When to use**
  *
- * Use it to test something that is shared: build it first, interrupt one user of it, and check then that it is still of use.
+ * Use it to test a shared resource: build it first, interrupt one user of it, and then check that it still works.
  *
  * **Details**
  *
- * Points are those at which the subject is alive, in whichever fiber. A program may have several subjects, at once or one after the
- * other: one of them is interrupted in each run, or two with `pairs`. Outside of a lab the subject just runs. With `again` the same
- * effect runs a second time, undisturbed, and must succeed within an hour of virtual time: what it shares was left at rest.
+ * Points are those at which the subject is alive, in any fiber. A program may have several subjects, concurrent or in sequence:
+ * one of them is interrupted in each run, or two with `pairs`. Outside of a lab the subject just runs. With `again` the same
+ * effect runs a second time, uninterrupted, and must succeed within an hour of virtual time: the resources that it shares must
+ * have been left in order.
  *
  * **Example**
  *
@@ -294,7 +297,9 @@ export const subject = <A, E, R>(
 const undisturbed = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<void, never, R> =>
   Effect.flatMap(Effect.exit(Effect.timeoutOption(effect, "1 hour")), (exit) => {
     if (exit._tag === "Success" && Option.isSome(exit.value)) return Effect.void
-    const how = exit._tag === "Success" ? "it still waits after an hour" : `it fails with ${firstLine(exit.cause)}`
+    const how = exit._tag === "Success"
+      ? "did not complete within 1 hour (virtual)"
+      : `failed with ${firstLine(exit.cause)}`
     return Effect.die(new SubjectIsBroken({ how }))
   })
 
@@ -349,7 +354,7 @@ const exploring = (
   Effect.gen(function*() {
     const began = performance.now()
     let explored = yield* play(lab, Exploration.explore(resolved), options.onProgress)
-    // The first run of a program may differ from all others, because it fills caches: begin once more.
+    // The first run of a program may differ from all others, because it fills caches: explore again.
     if (explored.drifted !== undefined && resolved.driver === "virtual") {
       explored = yield* play(lab, Exploration.explore(resolved), options.onProgress)
       if (explored.drifted !== undefined) {

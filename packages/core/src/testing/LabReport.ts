@@ -1,4 +1,4 @@
-/** What the lab found, as data and as text. */
+/** The results of the lab, as data and as text. */
 import type * as Exit from "effect/Exit"
 import type { Place } from "../internal/fibers/places.ts"
 import type { LedgerEvent } from "./Ledger.ts"
@@ -30,9 +30,9 @@ export interface Interruption {
   readonly op: number
   /** Virtual time, in milliseconds. */
   readonly ms: number
-  /** Where `fiber` stood: the line of its `yield*`; `undefined` when it has none. */
+  /** The line of the `yield*` at which `fiber` was suspended; `undefined` if there is none. */
   readonly at: Place | undefined
-  /** The same in words, with the functions and spans around it. */
+  /** The same as text, with the enclosing functions and spans. */
   readonly site: ReadonlyArray<string>
 }
 
@@ -50,14 +50,14 @@ export interface Run {
   readonly exit: Exit.Exit<unknown, unknown> | undefined
   readonly events: ReadonlyArray<LedgerEvent>
   readonly operations: ReadonlyArray<Operation>
-  /** The operations of the program when nobody interrupts it. */
+  /** The operations of the undisturbed program. */
   readonly undisturbed: ReadonlyArray<Operation>
   /** Virtual time at the end, in milliseconds. */
   readonly ms: number
 }
 
 /**
- * A run that broke something.
+ * A run with problems.
  *
  * @category models
  */
@@ -72,8 +72,8 @@ export interface Failure {
  *
  * **Details**
  *
- * `points` counts the runs by the kind of their last interruption. `sampled` is there when the budget did not suffice for all of
- * the `planned` runs. `unreached` counts runs of a program with promises that took another way before they came to their point.
+ * `points` counts the runs by the kind of their last interruption. `sampled` is present when the budget did not suffice for all
+ * of the `planned` runs. `unreached` counts runs of a program with promises that took a different path before their point.
  *
  * @category models
  */
@@ -86,12 +86,12 @@ export interface Report {
   readonly sampled: { readonly planned: number; readonly seed: number } | undefined
   readonly unreached: number
   readonly failures: ReadonlyArray<Failure>
-  /** The simplest of the failures, played once more with a record of everything. */
+  /** The simplest of the failures, played again with a full record. */
   readonly simplest: Run | undefined
 }
 
 /**
- * Renders a report: one line when nothing was found, else the simplest failure.
+ * Renders a report: one line when there were no failures, otherwise the simplest failure.
  *
  * @category rendering
  */
@@ -101,9 +101,9 @@ export const render = (report: Report): string => {
   const sample = sampled === undefined ? "" : `, a sample of ${sampled.planned} runs with seed ${sampled.seed}`
   const drift = report.unreached === 0
     ? ""
-    : `\n${report.unreached} runs did not come to their point: the program takes another way each time`
+    : `\n${report.unreached} runs did not reach their point: the program takes a different path each time`
   if (simplest === undefined) {
-    return `nothing breaks this program: interrupted at ${interrupted} points${sample}${drift}`
+    return `no failures: interrupted at ${interrupted} points${sample}${drift}`
   }
   const order = simplest.plan.order._tag === "Fifo" ? "" : ", in another order of its tasks"
   const head = simplest.plan.points.length === 0
@@ -113,7 +113,7 @@ export const render = (report: Report): string => {
 }
 
 /**
- * Renders a run: where it was interrupted, the operations around that, what does not balance, the ledger and the token.
+ * Renders a run: where it was interrupted, the operations around that, the problems, the ledger and the token.
  *
  * @category rendering
  */
@@ -129,7 +129,7 @@ export const renderRun = (run: Run, among: ReadonlyArray<Failure> = []): string 
   })
   const fault = run.plan.points.length === 0 ? undefined : renderFault(run.plan)
   if (fault !== undefined) sections.push(`  ${fault}`)
-  sections.push(run.problems.map((problem) => `  ${problem}`).join("\n") || "  everything balances")
+  sections.push(run.problems.map((problem) => `  ${problem}`).join("\n") || "  no violations")
   if (run.events.length > 0) sections.push(["  ledger", ...renderLedger(run).map((line) => `  ${line}`)].join("\n"))
   sections.push(`  replay with InterruptLab.replay(program, "${run.token}")`)
   return sections.join("\n\n")
@@ -161,7 +161,7 @@ const renderOperations = (operations: ReadonlyArray<Operation>, { op, point }: I
   return parked ? lines : [...lines, "    → (here)"]
 }
 
-/** The points of other failures; with several orders of tasks one point may fail in many. */
+/** The points of other failures, without duplicates: with several orders of tasks one point may fail in many runs. */
 const renderOthers = (others: ReadonlyArray<Failure>): string =>
   elide([...new Set(others.map(({ plan }) => renderPoint(plan.points[0]!)))], 8).join(", ")
 
@@ -196,7 +196,7 @@ const renderLedger = ({ events, interruptions }: Run): ReadonlyArray<string> => 
   return elide(all.map(renderEvent), 24, arrows.map((arrow) => all.indexOf(arrow)))
 }
 
-/** Of many lines the last ones, those around others that matter, and the first ones. */
+/** Shortens a list: keeps the last lines, those around the lines that matter, and the first ones. */
 const elide = (
   lines: ReadonlyArray<string>,
   most: number,

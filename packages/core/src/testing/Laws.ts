@@ -1,14 +1,14 @@
 /**
- * What must hold of every resource, every pool and every queue, whoever wrote it, and whenever somebody is interrupted.
+ * Laws for any resource, pool or queue, which must hold whenever a fiber is interrupted.
  *
  * **When to use**
  *
- * Use it on your own implementation: a law is a name and a check, so any test runner can run it.
+ * Use it on your own implementation: a law is a name and a check, so every test runner can run it.
  *
  * **Details**
  *
  * Each check is an exploration of {@link "InterruptLab"}: at every point, for several orders of tasks, on virtual time. `make` is
- * called once a run, and what it makes must not be shared between runs.
+ * called once per run, and its result must not be shared between runs.
  *
  * **Example**
  *
@@ -34,7 +34,7 @@ import type { Report } from "./LabReport.ts"
 import type { InjectedFailure, Lease, Ledger } from "./Ledger.ts"
 
 /**
- * Something that must hold: `name` goes on from the name of what it is about, `check` fails when it does not.
+ * A property that must hold: `name` continues the name of the thing under test, `check` fails when the property does not hold.
  *
  * @category models
  */
@@ -56,7 +56,7 @@ const law = (name: string, program: Program, options: ExploreOptions | undefined
 })
 
 /**
- * The laws of anything that is open for as long as a scope: `make` opens it, with resources of the ledger.
+ * The laws of a resource that is open as long as a scope: `make` opens it, using resources of the ledger.
  *
  * @category laws
  */
@@ -77,7 +77,7 @@ export const resource = <E>(
 }
 
 /**
- * What the laws of a pool are about: `use` hands an item to one user at a time.
+ * The pool under test: `use` gives an item to one user at a time.
  *
  * @category models
  */
@@ -98,7 +98,7 @@ export const pool = <E>(
   options?: ExploreOptions
 ): ReadonlyArray<Law> => {
   const users = [1, 2, 3, 4]
-  /** Runs `body` with a pool that is watched, and with what one user of it does. */
+  /** Runs `body` with a checked pool, and with an effect that uses one item of it. */
   const over = (
     size: number,
     body: (user: Effect.Effect<void, unknown>) => Effect.Effect<unknown, unknown>
@@ -138,22 +138,21 @@ export const pool = <E>(
   const failing = over(1, (user) =>
     Effect.gen(function*() {
       yield* Effect.forEach(users, () => Effect.exit(user), { concurrency: "unbounded", discard: true })
-      // One acquisition has failed by now, and no other will.
+      // One acquisition has failed by now, and no other will fail.
       yield* Effect.retry(user, { times: 1 })
     }))
   return [
     law("lends each item to one user at a time and closes it, once", all, options),
-    law("keeps to that in any order of tasks", all, options, orders),
+    law("lends and closes each item correctly in any order of tasks", all, options, orders),
     law("takes an item back from a user who is interrupted", settled, options),
     law("passes on the turn of a waiter who is interrupted", waiter, options),
-    law("passes on such a turn in any order of tasks", waiter, options, orders),
-    law("goes on when an acquisition fails", failing, options, { inject: ["failingAcquire"] })
+    law("passes on the turn of an interrupted waiter in any order of tasks", waiter, options, orders),
+    law("continues when an acquisition fails", failing, options, { inject: ["failingAcquire"] })
   ]
 }
 
 /**
- * What the laws of a queue are about. `receive` waits for an item and hands it to `f`; `clear` takes out what is left, and does not
- * wait.
+ * The queue under test. `receive` waits for an item and passes it to `f`; `clear` removes the remaining items, and does not wait.
  *
  * @category models
  */
@@ -168,7 +167,7 @@ export interface QueueUnderTest {
  *
  * **Details**
  *
- * A queue that has `take` receives without a loss when it takes interruptibly and handles uninterruptibly, in one
+ * A queue with `take` receives without a loss if it takes interruptibly and handles uninterruptibly, in one
  * `Effect.uninterruptibleMask`.
  *
  * **Example**
@@ -218,7 +217,7 @@ export const queue = <E>(
       yield* InterruptLab.subject(
         Effect.forEach(items, () => Effect.andThen(received(ledger, queue), Effect.sleep(2)), { discard: true })
       )
-      // The producer may still wait for room.
+      // The producer may still be waiting for room.
       while (producer.pollUnsafe() === undefined) {
         yield* remaining(ledger, queue)
         yield* Effect.sleep(1)
@@ -228,7 +227,7 @@ export const queue = <E>(
   )
   const waiting = over((ledger, queue) =>
     Effect.gen(function*() {
-      // Nothing comes while it waits, so whatever comes later is there for others.
+      // No item arrives while this consumer waits, so later items belong to other consumers.
       yield* InterruptLab.subject(Effect.timeoutOption(queue.receive(() => Effect.void), 5))
       yield* offered(ledger, queue)(1)
       yield* received(ledger, queue)
@@ -238,7 +237,7 @@ export const queue = <E>(
     Effect.gen(function*() {
       for (let item = 1; item <= capacity; item++) yield* offered(ledger, queue)(item)
       const late = capacity + 1
-      // It cannot get in while it waits.
+      // The offer cannot be accepted while it waits.
       const exit = yield* InterruptLab.subject(Effect.timeoutOption(queue.offer(late), 5))
       if (Exit.isSuccess(exit) && exit.value._tag === "Some") ledger.note("offered beyond the capacity")
       for (let item = 1; item <= capacity; item++) yield* received(ledger, queue)

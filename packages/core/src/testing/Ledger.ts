@@ -1,10 +1,10 @@
 /**
- * The book that a program under test keeps: what it acquired and released, which items it was given and what became of them.
+ * The record that a program under test keeps: the acquired and released resources, and the items and their outcomes.
  *
  * **Details**
  *
- * A fake resource of a test writes into it; the lab reads it at the end of each run and reports what does not balance. The lab also
- * injects failures through it, see `inject` in {@link "InterruptLab"}.
+ * A fake resource of a test writes into it; the lab reads it at the end of each run and reports what does not balance. The lab
+ * also uses it to inject failures, see `inject` in {@link "InterruptLab"}.
  *
  * **Example**
  *
@@ -26,7 +26,7 @@ import type * as Scope from "effect/Scope"
 import type { Fault } from "./Point.ts"
 
 /**
- * One acquisition. `id` tells it from others of the same name: `connection#2`.
+ * One acquisition. `id` distinguishes it from others of the same name: `connection#2`.
  *
  * @category models
  */
@@ -54,7 +54,8 @@ export interface LedgerEvent {
 }
 
 /**
- * The failure that the lab injects: `failingAcquire` fails with it, `dyingRelease` dies of it.
+ * The failure that the lab injects: the acquisition fails with it for `failingAcquire`, the release dies of it for
+ * `dyingRelease`.
  *
  * @category errors
  */
@@ -64,13 +65,13 @@ export class InjectedFailure extends Data.TaggedError("InjectedFailure")<{
 }> {
   override get message(): string {
     return this.kind === "failingAcquire"
-      ? `The lab lets the acquisition of ${this.name} fail`
-      : `The lab lets the release of ${this.name} die`
+      ? `InterruptLab injected a failure into the acquisition of ${this.name}`
+      : `InterruptLab injected a defect into the release of ${this.name}`
   }
 }
 
 /**
- * Where a ledger stands in its run, and what the lab wants to go wrong. Outside of a lab neither is known.
+ * The position of a ledger in its run, and the failure to inject. Outside of a lab neither is known.
  *
  * @category models
  */
@@ -94,12 +95,12 @@ const outside: LedgerRun = { ops: 0, now: 0, fault: undefined }
  * **Details**
  *
  * `acquire`, `release` and `use` are plain functions, for `Effect.sync` and for callbacks; `open`, `close` and `resource` are the
- * same as effects. Items are conserved when each that was `offered` ends as exactly one of `delivered`, `dropped` or `remaining`.
+ * same as effects. Items are conserved if each `offered` item ends as exactly one of `delivered`, `dropped` or `remaining`.
  *
  * **Gotchas**
  *
- * Write the line where the thing happens: `ledger.acquire` in the same `Effect.sync` that opens the connection. A line that is written
- * an operation later says less than it could, because the interruption can fall between the two.
+ * Write an entry in the operation that it describes: `ledger.acquire` in the same `Effect.sync` that opens the connection. An
+ * entry written one operation later proves less, because an interruption can fall between the two.
  *
  * @category models
  */
@@ -113,19 +114,19 @@ export class Ledger {
   readonly #broken: Array<string> = []
   #acquired = 0
   #released = 0
-  /** Whether {@link Ledger.check} has something to check. */
+  /** Whether {@link Ledger.check} has conditions to check. */
   watching = false
 
   constructor(run: LedgerRun = outside) {
     this.#run = run
   }
 
-  /** What was written, oldest first. */
+  /** The entries, oldest first. */
   get events(): ReadonlyArray<LedgerEvent> {
     return this.#events
   }
 
-  /** How many acquisitions and releases there were: the places where the lab can inject a failure. */
+  /** The numbers of acquisitions and releases: the places where the lab can inject a failure. */
   get counts(): { readonly acquired: number; readonly released: number } {
     return { acquired: this.#acquired, released: this.#released }
   }
@@ -165,7 +166,7 @@ export class Ledger {
     this.note(`use ${lease.id}`)
   }
 
-  /** Writes a line that is only for the reader. */
+  /** Writes an entry that is only for the reader. */
   note(text: string): void {
     this.#events.push({ op: this.#run.ops, ms: this.#run.now, text })
   }
@@ -186,15 +187,15 @@ export class Ledger {
     this.#happened(item, "remaining")
   }
 
-  /** Asserts something that must hold before each operation of the run, of whichever fiber. */
+  /** Declares a condition that must hold before each operation of the run, in every fiber. */
   always(name: string, holds: () => boolean): void {
     this.#watches.push({ name, holds })
     this.watching = true
   }
 
   /**
-   * Acquires. With `takes` the resource opens after that time, and is handed over one yield later: the window in which it exists and
-   * nobody has it yet.
+   * Acquires. With `takes` the resource opens after that time and is returned one yield later, which leaves a window in which it
+   * exists and no fiber owns it yet.
    */
   open(name: string, options?: { readonly takes?: Duration.Input }): Effect.Effect<Lease, InjectedFailure> {
     const now = Effect.suspend(() => {
@@ -223,7 +224,7 @@ export class Ledger {
     })
   }
 
-  /** A lease for the lifetime of the scope. */
+  /** A lease until the scope closes. */
   resource(
     name: string,
     options?: { readonly opens?: Duration.Input; readonly closes?: Duration.Input }
@@ -234,7 +235,7 @@ export class Ledger {
     )
   }
 
-  /** Each thing that does not balance, in one line. */
+  /** The violations, one line each. */
   problems(): ReadonlyArray<string> {
     const out: Array<string> = [...this.#broken]
     for (const [lease, { released, usedAfter }] of this.#leases) {
@@ -244,14 +245,14 @@ export class Ledger {
     }
     for (const [item, fate] of this.#items) {
       const ends = fate.delivered + fate.dropped + fate.remaining
-      if (fate.offered > ends) out.push(`item ${item} was offered and is gone`)
+      if (fate.offered > ends) out.push(`item ${item} was offered and is lost`)
       if (fate.offered === 0) out.push(`item ${item} was never offered, but it was ${renderFate(fate)}`)
       else if (ends > fate.offered) out.push(`item ${item} was offered once, but it was ${renderFate(fate)}`)
     }
     return out
   }
 
-  /** Checks what must hold {@link Ledger.always}; each is reported once. The lab calls it before each operation. */
+  /** Checks the conditions of {@link Ledger.always}; each violation is reported once. The lab calls it before each operation. */
   check(): void {
     for (let i = this.#watches.length - 1; i >= 0; i--) {
       const { holds, name } = this.#watches[i]!

@@ -1,23 +1,23 @@
 /**
- * Fails a test that leaves something behind, and says from which line it came.
+ * Fails a test that leaks, and reports the line that each leak came from.
  *
  * **When to use**
  *
- * Put it around every test of a service: a fiber that nobody joins, a listener that nobody removes, a generator that nobody returns
- * slows down and confuses whatever runs after it, in a test run as in production.
+ * Put it around every test of a service. A fiber that is not joined, a listener that is not removed or a generator that is not
+ * returned slows down and confuses the code that runs afterwards, in a test run as in production.
  *
  * **Details**
  *
- * When the test has ended and its scope is closed, it must have left no live fiber, no open finalizer, no listener on something that
- * outlives it, no timer, no handle and no async generator that was begun. What is slow to end has some time to settle. What belongs to
- * which test is told by the asynchronous context, so tests may run in parallel. With `repeat` the test runs several times, and memory
- * that most repetitions leave behind is a leak too.
+ * When the test has ended and its scope is closed, no live fiber, no open finalizer, no listener on an object that outlives the
+ * test, no timer, no handle and no started async generator may remain. Things that are slow to end have some time to settle. The
+ * asynchronous context shows which test each thing belongs to, so tests may run in parallel. With `repeat` the test runs several
+ * times, and memory that most repetitions retain is a leak too.
  *
  * **Gotchas**
  *
- * Something that a test opens in a service it shares with others, lazily and for good, is charged to the first test that uses it: use
- * it once before, or ignore it with a reason. Fibers of a second copy of Effect are not seen, nor scopes that are only ever handed to
- * `Scope.addFinalizer`.
+ * A resource that a test opens lazily and permanently in a shared service is attributed to the first test that uses it: use it
+ * once before, or ignore it with a reason. Fibers of a second copy of Effect are not detected, nor are scopes that are used only
+ * with `Scope.addFinalizer`.
  *
  * **Example**
  *
@@ -56,14 +56,14 @@ import { listeners, mayBeGarbage } from "./internal/leaks/listeners.ts"
 import { resources } from "./internal/leaks/resources.ts"
 import { scopes, seeingScopes } from "./internal/leaks/scopes.ts"
 import type { Leak } from "./internal/leaks/Watch.ts"
-import { see, unwatched, Watch, watched, watchSuite } from "./internal/leaks/Watch.ts"
+import { installProbes, unwatched, Watch, watched, watchSuite } from "./internal/leaks/Watch.ts"
 import type { Place } from "./internal/places.ts"
 import { callPlace, original, placeOf, pointTo } from "./internal/places.ts"
 
 export type { Leak, LeakKind } from "./internal/leaks/Watch.ts"
 
 /**
- * What is not a leak, and why. The reason is for whoever wonders later.
+ * A rule for things that are not leaks, with a reason for later readers.
  *
  * @category models
  */
@@ -73,28 +73,28 @@ export interface IgnoreRule {
 }
 
 /**
- * How long the test may take to come to rest, what is ignored, and how often it is repeated.
+ * The time for the test to settle, the ignored things, and the number of repetitions.
  *
  * @category models
  */
 export interface NoLeaksOptions {
-  /** Real time that things have to end after the test. It is not waited for when nothing is left. Default 1 second. */
+  /** The real time for things to end after the test. There is no wait when nothing remains. Default 1 second. */
   readonly settle?: Duration.Input | undefined
-  /** What else is not a leak, besides {@link defaultIgnore}. */
+  /** Further things that are not leaks, in addition to {@link defaultIgnore}. */
   readonly ignore?: ReadonlyArray<IgnoreRule> | undefined
-  /** Runs the test so many times, at least 9, and looks for memory that most repetitions leave behind. */
+  /** Runs the test this many times, at least 9, and looks for memory that most repetitions retain. */
   readonly repeat?: number | undefined
 }
 
 /**
- * A test has left something behind.
+ * The test leaked.
  *
  * @category errors
  */
 export class LeaksFound extends Data.TaggedError("LeaksFound")<{ readonly leaks: ReadonlyArray<Leak> }> {
   constructor(args: { readonly leaks: ReadonlyArray<Leak> }) {
     super(args)
-    // Test runners and loggers print the message; with what can be enumerated they would print it all a second time.
+    // Test runners and loggers print the message; enumerable fields would be printed in addition.
     Object.defineProperty(this, "leaks", { enumerable: false })
   }
   override [NodeInspectSymbol](): string {
@@ -105,7 +105,7 @@ export class LeaksFound extends Data.TaggedError("LeaksFound")<{ readonly leaks:
   }
 }
 
-/** Where a test is, asked only when it fails: what to point to when no line of what it left behind is known. */
+/** The place of a test, requested only when it fails: shown if no line of the leaked things is known. */
 type Where = () => Place | undefined
 
 const found = (leaks: ReadonlyArray<Leak>, where: Where): LeaksFound =>
@@ -117,28 +117,28 @@ const caller = (): Where => {
 }
 
 /**
- * What is never reported.
+ * Things that are never reported.
  *
  * @category constants
  */
 export const defaultIgnore: ReadonlyArray<IgnoreRule> = [
   {
     reason:
-      "An agent keeps idle connections for the next request, and has said that they may not keep the process alive.",
+      "An HTTP agent keeps idle connections for the next request, unref'd so that they do not keep the process alive.",
     matches: ({ kind, what }) => (kind === "handle" || kind === "timer") && what.includes("unref'd")
   },
   {
-    reason: "The streams of the process open their handles when they are first written to, and for good.",
+    reason: "The streams of the process open their handles at the first write, and never close them.",
     matches: ({ kind, what }) => kind === "handle" && what === "a terminal"
   }
 ]
 
 /**
- * Runs a test in a scope of its own, and fails with {@link LeaksFound} when it has left something behind.
+ * Runs a test in its own scope, and fails with {@link LeaksFound} when it leaked.
  *
  * **Details**
  *
- * A test that fails by itself fails as it would without: what it left behind may be the consequence.
+ * A test that fails by itself fails as it would without this wrapper: the remaining things may be a consequence of the failure.
  *
  * @category testing
  */
@@ -159,7 +159,7 @@ export const noLeaks: {
 )
 
 /**
- * {@link noLeaks} for a test that is a plain function.
+ * Same as {@link noLeaks}, for a test that is a plain function.
  *
  * **Example**
  *
@@ -179,7 +179,7 @@ export const noLeaksPromise = <A>(test: () => A | Promise<A>, options?: NoLeaksO
   Effect.runPromise(noLeaks(Effect.promise(async () => test()), options))
 
 /**
- * Watches what belongs to no test that is watched itself, such as what the hooks of a suite leave behind.
+ * Watches everything that does not belong to a watched test, such as leaks of the hooks of a suite.
  *
  * **Example**
  *
@@ -201,7 +201,7 @@ export const noLeaksPromise = <A>(test: () => A | Promise<A>, options?: NoLeaksO
 export { beginSuite as watchSuite }
 
 /**
- * A `it` whose `effect` and `live` tests all run under {@link noLeaks}.
+ * An `it` whose `effect` and `live` tests all run under {@link noLeaks}.
  *
  * **Example**
  *
@@ -226,7 +226,7 @@ export const withNoLeaks = <It extends object>(it: It, options?: NoLeaksOptions)
   })
 
 /**
- * Renders leaks: alike ones in one line with their number.
+ * Renders leaks: equal ones in one line with their number.
  *
  * @category rendering
  */
@@ -241,12 +241,12 @@ export const renderLeaks = (leaks: ReadonlyArray<Leak>): string => {
   const lines = [...groups.values()].map(({ count, leak: { kind, site, what } }) =>
     [`  ${count === 1 ? "" : `${count} × `}${kind}: ${what}`, ...site.map((line) => `    ${line}`)].join("\n")
   )
-  return [`this test leaves ${leaks.length} ${leaks.length === 1 ? "thing" : "things"} behind`, ...lines].join("\n\n")
+  return [`this test leaked ${leaks.length} ${leaks.length === 1 ? "thing" : "things"}`, ...lines].join("\n\n")
 }
 
 // ---------------------------------------------------------------- internals
 
-const senses = [fibers, scopes, listeners, resources, generators]
+const probes = [fibers, scopes, listeners, resources, generators]
 
 // Taken at load: tests replace them.
 const later = setTimeout
@@ -269,7 +269,7 @@ const once = <A, E>(
 ): Effect.Effect<A, E | LeaksFound> =>
   Effect.withFiber((parent) => {
     const watch = new Watch()
-    const blind = see(senses)
+    const uninstall = installProbes(probes)
     const scheduler = seeingScopes(watch, parent.cache.scheduler)
     const context = Context.add(parent.context, Scheduler.Scheduler, scheduler)
     return Effect.callback<A, E | LeaksFound>((resume) => {
@@ -288,7 +288,7 @@ const once = <A, E>(
         fiber.addObserver(() => stopped(Effect.void))
         fiber.interruptUnsafe(parent.id)
       })
-    }).pipe(Effect.ensuring(Effect.sync(blind)))
+    }).pipe(Effect.ensuring(Effect.sync(uninstall)))
   })
 
 const many = <A, E>(
@@ -318,34 +318,34 @@ const many = <A, E>(
 const beginSuite = (options: NoLeaksOptions = {}): () => Promise<void> => {
   const where = caller()
   const watch = new Watch()
-  const blind = see(senses)
+  const uninstall = installProbes(probes)
   watchSuite(watch)
   return () =>
     unwatched(async () => {
       watchSuite(undefined)
       const ignore = [...options.ignore ?? [], ofTheRunner]
-      const leaks = await settled(watch, { ...options, ignore }).finally(blind)
+      const leaks = await settled(watch, { ...options, ignore }).finally(uninstall)
       if (leaks.length > 0) throw found(leaks, where)
     })
 }
 
 const ofTheRunner: IgnoreRule = {
-  reason: "What the test runner itself adds and opens meanwhile has no line of the program.",
+  reason: "Things that the test runner itself adds and opens in the meantime have no line of the program.",
   matches: ({ at, kind }) => at === undefined && (kind === "listener" || kind === "timer" || kind === "handle")
 }
 
 const isIgnored = (leak: Leak, { ignore = [] }: NoLeaksOptions): boolean =>
   [...defaultIgnore, ...ignore].some(({ matches }) => matches(leak))
 
-/** What is left when the time to settle is over, or as soon as nothing is. */
+/** The remaining leaks after the time to settle, or an empty list as soon as there are none. */
 const settled = async (watch: Watch, options: NoLeaksOptions): Promise<ReadonlyArray<Leak>> => {
   const until = performance.now() + Duration.toMillis(Duration.fromInputUnsafe(options.settle ?? "1 second"))
   for (let pause = 0;; pause = Math.min(pause * 2 + 1, 100)) {
-    // Hooks are told of closed handles a turn later.
+    // Hooks are notified of closed handles one turn later.
     await new Promise<void>((resolve) => {
       soon(resolve)
     })
-    const leaks = senses.flatMap(({ left }) => left(watch)).filter((leak) => !isIgnored(leak, options))
+    const leaks = probes.flatMap(({ left }) => left(watch)).filter((leak) => !isIgnored(leak, options))
     if (leaks.length === 0) return leaks
     const left = until - performance.now()
     if (left <= 0) return leaks
@@ -353,7 +353,7 @@ const settled = async (watch: Watch, options: NoLeaksOptions): Promise<ReadonlyA
       later(resolve, Math.min(pause, left))
     })
     if (mayBeGarbage(watch)) {
-      // What a WeakRef was just asked for lives until the turn is over.
+      // The target of a dereferenced WeakRef lives until the end of the turn.
       await new Promise<void>((resolve) => {
         soon(resolve)
       })
@@ -365,7 +365,7 @@ const settled = async (watch: Watch, options: NoLeaksOptions): Promise<ReadonlyA
 type Test = (...args: ReadonlyArray<unknown>) => Effect.Effect<unknown, unknown, Scope.Scope>
 type Tester = (name: string, test: Test, options?: unknown) => unknown
 
-/** The fixtures of a test are read from its source. */
+/** The test runner reads the fixtures of a test from its source. */
 const guarded = (test: Test, options: NoLeaksOptions | undefined): Test =>
   Object.defineProperty(
     (...args: ReadonlyArray<unknown>) => guard(Effect.suspend(() => test(...args)), options ?? {}, () => placeOf(test)),

@@ -1,4 +1,4 @@
-/** Where the lab interrupts a program, and the token that says it in one line. */
+/** The points at which the lab interrupts a program, and the tokens that encode them in one line. */
 import * as Data from "effect/Data"
 
 /**
@@ -6,13 +6,13 @@ import * as Data from "effect/Data"
  *
  * **Details**
  *
- * - `Park`: a fiber is parked just before the `op`-th operation of the run loop, as it is when it has used up its budget, and the
+ * - `Park`: a fiber is parked just before the `op`-th operation of the run loop, as if it had used up its budget, and the
  *   interruption arrives while it is parked.
  * - `Task`: the interruption arrives just before the scheduler runs its `task`-th task.
- * - `Idle`: the interruption arrives when, for the `idle`-th time, every fiber waits: before virtual time moves on, before the
- *   event loop is given a turn, or in a deadlock.
+ * - `Idle`: the interruption arrives when every fiber waits for the `idle`-th time: before virtual time advances, before the
+ *   event loop gets a turn, or in a deadlock.
  *
- * `victim` says which of several subjects is interrupted, from 0; absent for the first one, and for a program without subjects.
+ * `victim` is the index of the interrupted subject, from 0; absent for the first one, and for a program without subjects.
  *
  * @category models
  */
@@ -22,8 +22,8 @@ export type Point =
   | { readonly _tag: "Idle"; readonly idle: number; readonly victim?: number }
 
 /**
- * The order in which tasks of different fibers run. `Fifo` is the order of Effect's own scheduler. `Seed` picks, at random, the
- * fiber whose turn it is; tasks of one fiber keep their order. `Choices` repeats such picks: 0 is what `Fifo` would do.
+ * The order in which tasks of different fibers run. `Fifo` is the order of Effect's own scheduler. `Seed` picks the next fiber at
+ * random; tasks of one fiber keep their order. `Choices` repeats such picks: 0 is the choice of `Fifo`.
  *
  * @category models
  */
@@ -33,8 +33,8 @@ export type TaskOrder =
   | { readonly _tag: "Choices"; readonly choices: ReadonlyArray<number> }
 
 /**
- * A failure that the lab injects through the ledger: the `at`-th acquisition fails, the `at`-th release dies after it has released,
- * or the `at`-th release takes a second of virtual time.
+ * A failure that the lab injects through the ledger: the `at`-th acquisition fails, the `at`-th release dies after it has
+ * released, or the `at`-th release takes a second of virtual time.
  *
  * @category models
  */
@@ -51,7 +51,7 @@ export interface Fault {
 export type FaultKind = "failingAcquire" | "dyingRelease" | "slowRelease"
 
 /**
- * All that makes a run what it is, but for the program: no point for an undisturbed run, two for a pair of interruptions.
+ * The parameters of a run, without the program: no point for an undisturbed run, two for a pair of interruptions.
  *
  * @category models
  */
@@ -59,13 +59,13 @@ export interface Plan {
   readonly driver: "virtual" | "async"
   readonly points: ReadonlyArray<Point>
   readonly order: TaskOrder
-  /** Seeds `Random`, and `Math.random` while fibers run. */
+  /** The seed of `Random`, and of `Math.random` while fibers run. */
   readonly seed: number
   readonly fault: Fault | undefined
 }
 
 /**
- * A token that cannot be replayed: it is not one, or the program is not the one it was made for.
+ * A token that cannot be replayed: it is malformed, or was made for another program.
  *
  * @category errors
  */
@@ -82,7 +82,7 @@ const version = "lab1"
 const faultNames = { failingAcquire: "failing-acquire", dyingRelease: "dying-release", slowRelease: "slow-release" }
 
 /**
- * Renders a point as it is read aloud: `op 6`, `task 2`, `idle 1`, `op 6 of subject 2`.
+ * Renders a point for people: `op 6`, `task 2`, `idle 1`, `op 6 of subject 2`.
  *
  * @category rendering
  */
@@ -124,7 +124,7 @@ const decodePoint = (key: string, value: string): Point | undefined => {
 }
 
 /**
- * Writes a plan, and the trace of the program up to its first point, as a token. {@link decodeToken} reads it.
+ * Encodes a plan, and the trace of the program up to its first point, as a token. {@link decodeToken} reads it.
  *
  * @category tokens
  */
@@ -141,7 +141,7 @@ export const encodeToken = (plan: Plan, trace: number | undefined): string =>
   ].join("/")
 
 /**
- * Reads a token. `trace` is the mark of the program that {@link encodeToken} was given.
+ * Decodes a token. `trace` is the trace that was passed to {@link encodeToken}.
  *
  * @category tokens
  */

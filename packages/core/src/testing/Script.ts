@@ -3,8 +3,8 @@
  *
  * **When to use**
  *
- * Use it when the programs you can think of all pass: a property over scripts combines your operations with sleeps, forks, races,
- * timeouts, failures and masks in ways nobody writes down, and shrinks what breaks to the shortest program that still does.
+ * Use it when all programs that you think of pass: a property over scripts combines your operations with sleeps, forks, races,
+ * timeouts, failures and masks in unusual ways, and shrinks a failure to the shortest program that still fails.
  *
  * **Example**
  *
@@ -23,9 +23,9 @@
  *
  * **Gotchas**
  *
- * Scripts nest operations, under masks too: where one may wait for another (a pool, a semaphore), give it a time limit that a mask does
- * not hold up, as in `Effect.timeoutOption(Effect.interruptible(operation), "1 second")`. Without it a script that nests deeply enough
- * waits for itself, and the lab rightly says that the program never ended.
+ * Scripts nest operations, also under masks. If one operation may wait for another (a pool, a semaphore), give it a time limit
+ * that works under a mask, as in `Effect.timeoutOption(Effect.interruptible(operation), "1 second")`. Without it a script that
+ * nests deeply enough waits for itself, and the lab correctly reports that the program never ended.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -45,7 +45,7 @@ export type Step =
   | { readonly op: "race" | "both"; readonly left: Script; readonly right: Script }
 
 /**
- * Steps, one after the other.
+ * Steps in sequence.
  *
  * @category models
  */
@@ -81,7 +81,7 @@ export const Script: Schema.Codec<Script> = Schema.Array(Schema.Union([
 export type Failed = "the script fails"
 
 /**
- * What is under test: an operation around a body, which may fail.
+ * The operation under test, around a body that may fail.
  *
  * @category models
  */
@@ -90,12 +90,13 @@ export type Operation<E, R> = (
 ) => Effect.Effect<unknown, E | Failed, R | Scope.Scope>
 
 /**
- * The program that a script stands for, over the given operations.
+ * Converts a script to a program over the given operations.
  *
  * **Details**
  *
- * `attempt` goes on after a failure, `mask` makes its body uninterruptible, `fork` starts a child, `race` takes the first, `both` waits
- * for two. A scope is open around each body that is given to an operation. `use` takes the operation `n` modulo their number.
+ * `attempt` continues after a failure, `mask` makes its body uninterruptible, `fork` starts a child, `race` takes the first
+ * result, `both` waits for two. A scope is open around each body that is passed to an operation. `use` takes the operation `n`
+ * modulo their number.
  *
  * @category constructors
  */
@@ -103,9 +104,10 @@ export const toEffect = <E = never, R = never>(
   script: Script,
   operations: ReadonlyArray<Operation<E, R>>
 ): Effect.Effect<void, E | Failed, Exclude<R, Scope.Scope>> => {
-  // That a body may fail as an operation inside it does is not the operation's business.
+  // The type of an operation need not know that its body may fail.
   const inside = (steps: Script) => all(steps) as Effect.Effect<void, Failed, Scope.Scope>
-  // No generators: V8 keeps the closure of each, and the run that hangs on it, until a major collection. That doubled what a run costs.
+  // No generators: V8 keeps the closure of each, and the run that it references, until a major collection. That doubled the cost
+  // of a run.
   const all = (steps: Script): Effect.Effect<void, E | Failed, R | Scope.Scope> =>
     Effect.forEach(steps, one, { discard: true })
   const one = (step: Step): Effect.Effect<unknown, E | Failed, R | Scope.Scope> => {

@@ -1,4 +1,4 @@
-/** Proofs for tests: that interruption loses nothing, and that a test leaves nothing behind. */
+/** Proofs for tests: that interruption loses nothing, and that a test does not leak. */
 export * as InterruptLab from "./InterruptLab.ts"
 export * from "./LabReport.ts"
 export * as Laws from "./Laws.ts"

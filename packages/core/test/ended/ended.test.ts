@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url"
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 
-/** Has the command line of the detector, as users have it, watch the program; its exit code is the verdict. */
+/** Observes the program with the command line of the detector; its exit code is the verdict. */
 const verdict = async (what: string): Promise<readonly [code: number, report: string]> => {
   const main = path("../../../detector/src/cli/main.ts")
   const child = spawn(process.execPath, [main, "run", "--strict", "--", process.execPath, path("program.ts"), what], {
@@ -17,9 +17,9 @@ const verdict = async (what: string): Promise<readonly [code: number, report: st
   return [code, report]
 }
 
-// Each run takes forty seconds: the detector calls nothing ok before twenty-five.
+// Each run takes 40 s: the detector reports no `ok` before 25 s.
 describe.skipIf(process.env["FIBERSCOPE_SLOW"] === undefined)(
-  "a million of what has ended, watched by the detector",
+  "a million ended tasks, messages, leases and streams, observed by the detector",
   () => {
     for (const what of ["tasks", "messages", "batches", "leases", "streams"]) {
       it(`leaves the heap floor flat: ${what}`, async () => {
@@ -28,7 +28,7 @@ describe.skipIf(process.env["FIBERSCOPE_SLOW"] === undefined)(
       }, 180_000)
     }
 
-    it("would be found if it were kept", async () => {
+    it("detects retained tasks (control)", async () => {
       const [code, report] = await verdict("leak")
       assert.strictEqual(code, 23, report)
     }, 180_000)

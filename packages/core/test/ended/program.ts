@@ -1,7 +1,7 @@
 /**
- * Does a million things that end, over some forty seconds, for the detector to watch:
+ * Performs a million operations that end, over about 40 s, for the detector to observe:
  * `node program.ts <tasks|messages|batches|leases|streams|leak>`. `leak` keeps
- * every tenth of what has ended, as a control.
+ * every tenth of the ended operations, as a control.
  */
 import type { Scope } from "effect"
 import { Effect, References, Stream } from "effect"
@@ -14,7 +14,7 @@ import * as TaskManager from "../../src/TaskManager.ts"
 const thousands = 1000
 const everyMs = 38
 
-/** Calls for a thousand at a time, at a steady rate. */
+/** Starts a thousand operations at a time, at a steady rate. */
 const steadily = <E>(thousand: Effect.Effect<unknown, E>) =>
   Effect.gen(function*() {
     const { performance } = globalThis
@@ -30,7 +30,7 @@ const times = <E>(effect: Effect.Effect<unknown, E>) =>
     for (let i = 0; i < 1000; i++) yield* effect
   })
 
-/** Some end at once, some after a while, some fail. */
+/** Some tasks end immediately, some after a while, some fail. */
 const tasks = (keep: (task: unknown) => void) =>
   Effect.gen(function*() {
     const manager = yield* TaskManager.make({ name: "ended", maxRunning: 100, onFailure: "ignore" })
@@ -60,7 +60,7 @@ const batches = Effect.gen(function*() {
   yield* Effect.log(yield* worker.counts)
 })
 
-/** Some are read to their end, some in part, some fail and some throw in their `finally`. */
+/** Some streams are read to their end, some in part, some fail and some throw in their `finally`. */
 const streams = Effect.gen(function*() {
   const managed = yield* ManagedStream.make()
   let n = 0
@@ -71,7 +71,7 @@ const streams = Effect.gen(function*() {
       if (fails === 0) throw new Error("no")
       yield n
     } finally {
-      // It stands at its first `yield` when it is closed.
+      // The generator is suspended at its first `yield` when it is closed.
       // oxlint-disable-next-line no-unsafe-finally
       if (fails === 1) throw new Error("broken")
     }
@@ -81,7 +81,7 @@ const streams = Effect.gen(function*() {
   yield* Effect.log(`${n} opened, ${(yield* managed.live).length} live`)
 })
 
-/** In every way: used, used in vain, in a scope, waited for, timed out, fatal, and reported as forgotten. */
+/** Leases of every kind: successful, failed, in a scope, waited for, timed out, fatal, and reported as forgotten. */
 const leases = Effect.gen(function*() {
   const connect = Effect.acquireRelease(Effect.sync(() => ({ text: "a connection" })), () => Effect.void)
   const pool = yield* ConnectionPool.make({
@@ -117,7 +117,7 @@ const programs: Readonly<Record<string, Effect.Effect<void, unknown, Scope.Scope
   batches,
   leases,
   streams,
-  // All of them would fill the heap so fast that there is time for three looks at it, and a verdict takes more.
+  // All operations would fill the heap within three readings, and a verdict needs more.
   leak: tasks((task) => void (++ended % 10 === 0 && kept.push(task)))
 }
 

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
 import { addFinalizerNow } from "../../src/internal/scopeFinalizer.ts"
 
-// It relies on what a scope keeps its finalizers in. Effect's own finalizers are mixed in, so that a change of that shows.
+// addFinalizerNow relies on the state of scopes. Effect's own finalizers are mixed in, so that a change of that state is detected.
 describe("addFinalizerNow", () => {
   for (const strategy of ["sequential", "parallel"] as const) {
     for (const count of [1, 2, 3, 5]) {
@@ -38,7 +38,7 @@ describe("addFinalizerNow", () => {
       assert.strictEqual(ran, 1)
     }))
 
-  it.effect("adds nothing to a scope that is closed, or being closed", () =>
+  it.effect("adds no finalizer to a scope that is closed or being closed", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       let late: boolean | undefined

@@ -9,7 +9,7 @@ import { handler, id, server, start, stubborn } from "../support/connections.ts"
 import { heard, metric } from "../support/heard.ts"
 
 describe("ConnectionPool.drain", () => {
-  it.effect("refuses new leases, fails those who wait, and waits for what is held", () =>
+  it.effect("refuses new leases, fails waiting fibers, and waits for held connections", () =>
     Effect.gen(function*() {
       const { connect, open } = server()
       const pool = yield* ConnectionPool.make({ name: "db", acquire: connect, max: 2 })
@@ -23,7 +23,7 @@ describe("ConnectionPool.drain", () => {
       const late = yield* Effect.flip(pool.use(id))
       assert.strictEqual(
         (late as LeaseError).message,
-        "Pool \"db\" is closed. Stop what uses it before it is drained"
+        "Pool \"db\" is closed. Stop its users before it is drained"
       )
       yield* TestClock.adjust("1 second")
       assert.strictEqual(open.size, 1)
@@ -34,7 +34,7 @@ describe("ConnectionPool.drain", () => {
       assert.strictEqual(open.size, 0)
     }).pipe(Effect.scoped))
 
-  it.effect("closes what is held when four fifths of the grace are over, and names the holders", () =>
+  it.effect("closes held connections after four fifths of the grace, and names the holders", () =>
     heard(({ lines }) =>
       Effect.gen(function*() {
         const { connect, open } = server()
@@ -60,7 +60,7 @@ describe("ConnectionPool.drain", () => {
       }).pipe(Effect.scoped)
     ))
 
-  it.effect("ends by its grace, whatever hangs, where the end of a plain pool waits for ever", () =>
+  it.effect("ends by its grace, whatever hangs, while a plain pool waits forever", () =>
     heard(({ lines }) =>
       Effect.gen(function*() {
         const plain = yield* Effect.forkDetach(
@@ -97,10 +97,10 @@ describe("ConnectionPool.drain", () => {
       }).pipe(Effect.scoped)
     ))
 
-  const hangs = { "waits for ever": Effect.never, "cannot be interrupted": stubborn("1 day") }
+  const hangs = { "never ends": Effect.never, "cannot be interrupted": stubborn("1 day") }
   for (const part of ["opening", "validation", "closing", "use"] as const) {
     for (const [how, hang] of Object.entries(hangs)) {
-      it.effect(`ends by its grace when one ${part} ${how}, and closes what does not hang`, () =>
+      it.effect(`ends by its grace when one ${part} ${how}, and closes the other connections`, () =>
         heard(() =>
           Effect.gen(function*() {
             // The second connection is the one that hangs.
@@ -137,7 +137,7 @@ describe("ConnectionPool.drain", () => {
     }
   }
 
-  it.effect("is the phase of a pool in a shutdown, after what may use it, and takes no longer than is left", () =>
+  it.effect("runs in a shutdown after the users of the pool, and takes no longer than the remaining time", () =>
     heard(() =>
       Effect.gen(function*() {
         const { connect, open } = server()
@@ -165,7 +165,7 @@ describe("ConnectionPool.drain", () => {
       }).pipe(Effect.scoped)
     ))
 
-  it.effect("is the end of the pool's scope, and takes no longer than the deadline around", () =>
+  it.effect("runs at the end of the pool's scope, and takes no longer than the enclosing deadline", () =>
     Effect.gen(function*() {
       const use = Effect.scoped(Effect.gen(function*() {
         const pool = yield* ConnectionPool.make({ acquire: server().connect, closeGrace: "5 seconds" })
@@ -182,7 +182,7 @@ describe("ConnectionPool.drain", () => {
       yield* TestClock.adjust("1 hour")
     }))
 
-  it.effect("leaves behind a closing that does not end, and gives its place to another", () =>
+  it.effect("abandons a closing that does not end, and gives its slot to another connection", () =>
     heard(({ lines }) =>
       Effect.gen(function*() {
         const { connect, seen } = server({ closes: stubborn("1 minute") })
@@ -194,7 +194,7 @@ describe("ConnectionPool.drain", () => {
         yield* TestClock.adjust("1 millis")
         assert.strictEqual(yield* Fiber.join(next), 2)
         assert.deepStrictEqual(lines, [
-          "Closing a connection of pool \"default\" did not end within 10s and is left behind"
+          "Closing a connection of pool \"default\" did not end within 10s, did not respond to interruption and was abandoned"
         ])
         assert.strictEqual(yield* metric("pool_abandoned_total"), 1)
         yield* start(TestClock.adjust("2 minutes"))

@@ -18,7 +18,7 @@ describe("ConnectionPool", () => {
   describe("for random programs, interrupted at every point", () => {
     const max = 2
 
-    /** A pool over the ledger, watched: who it says holds connections, how many there are, and who shares one. */
+    /** A pool over the ledger that checks the reported holders, the number of connections, and that none is shared. */
     const program = (ledger: Ledger, script: Script.Script, flaky: boolean) =>
       heard(({ lines }) =>
         Effect.gen(function*() {
@@ -99,7 +99,7 @@ describe("ConnectionPool", () => {
 
     for (const order of ["fifo", "random"] as const) {
       it.effect.prop(
-        `loses and shares nothing, and holders are right at every moment (${order} order)`,
+        `loses and shares no connection, and reports correct holders at every moment (${order} order)`,
         { script: Script.Script, flaky: Schema.Boolean },
         ({ flaky, script }) =>
           InterruptLab.verify((ledger) => program(ledger, script, flaky), { order, seed: script.length }),
@@ -108,7 +108,7 @@ describe("ConnectionPool", () => {
     }
 
     it.effect.prop(
-      "nor with acquisitions that fail, and releases that die and are slow",
+      "does so with failing acquisitions, and dying and slow releases",
       { script: Script.Script, flaky: Schema.Boolean },
       ({ flaky, script }) =>
         InterruptLab.verify((ledger) => program(ledger, script, flaky), {
@@ -130,7 +130,7 @@ describe("ConnectionPool", () => {
     ]
 
     for (const flaky of [false, true]) {
-      it.effect(`nor in a busy one, with all of that (${flaky ? "flaky" : "steady"} server)`, () =>
+      it.effect(`does so in a busy pool, with all of that (${flaky ? "flaky" : "steady"} server)`, () =>
         InterruptLab.verify((ledger) => program(ledger, [{ op: "attempt", body: busy }], flaky), {
           order: "random",
           inject: ["failingAcquire", "dyingRelease", "slowRelease"]

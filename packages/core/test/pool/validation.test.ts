@@ -8,7 +8,7 @@ import { heard, metric } from "../support/heard.ts"
 describe("validation of a ConnectionPool", () => {
   const idle = "500 millis"
 
-  it.effect("is done after a connection was idle, and not before", () =>
+  it.effect("runs only after a connection was idle", () =>
     Effect.gen(function*() {
       const { connect, seen, validate } = server()
       const pool = yield* ConnectionPool.make({ acquire: connect, validate })
@@ -21,13 +21,13 @@ describe("validation of a ConnectionPool", () => {
       assert.deepStrictEqual(seen.validated, [1])
     }).pipe(Effect.scoped))
 
-  it.effect("never lends what has failed it, and validates all others then", () =>
+  it.effect("never lends a connection that failed it, and then validates all others", () =>
     Effect.gen(function*() {
       const { connect, open, seen, validate } = server()
       const pool = yield* ConnectionPool.make({ acquire: connect, validate, max: 3 })
       yield* Effect.scoped(Effect.replicateEffect(pool.lease(), 3))
       yield* TestClock.adjust(idle)
-      // The server was started again: all three are dead, and one of them was used a moment ago.
+      // The server was restarted: all three connections are dead, and one of them was used a moment ago.
       assert.strictEqual(yield* pool.use(id), 1)
       for (const connection of open) connection.alive = false
       seen.validated.length = 0
@@ -37,13 +37,13 @@ describe("validation of a ConnectionPool", () => {
         assert.strictEqual(yield* pool.use(id), 4)
       }))
       assert.deepStrictEqual(seen.validated, [2, 3])
-      // What came back while all were suspect is validated as well, and has made the last one suspect again.
+      // A connection returned while all were suspect is validated as well, and has made the last one suspect again.
       assert.strictEqual(yield* pool.use(id), 4)
       assert.deepStrictEqual(seen.validated, [2, 3, 1, 4])
       assert.strictEqual(yield* metric("pool_invalid_total"), 3)
     }).pipe(Effect.scoped))
 
-  it.effect("is done before each lease when it is wanted", () =>
+  it.effect("runs before each lease when configured", () =>
     Effect.gen(function*() {
       const { connect, seen, validate } = server()
       const pool = yield* ConnectionPool.make({ acquire: connect, validate, validateAfterIdle: 0, max: 1 })
@@ -54,9 +54,9 @@ describe("validation of a ConnectionPool", () => {
     }).pipe(Effect.scoped))
 
   for (
-    const [name, hang] of [["waits for ever", Effect.never], ["cannot be interrupted", stubborn("1 hour")]] as const
+    const [name, hang] of [["never ends", Effect.never], ["cannot be interrupted", stubborn("1 hour")]] as const
   ) {
-    it.effect(`has failed after its time, also when it ${name}`, () =>
+    it.effect(`fails at its time limit, also when it ${name}`, () =>
       Effect.gen(function*() {
         const { connect, open } = server()
         const pool = yield* ConnectionPool.make({ acquire: connect, validate: () => hang, max: 1 })
@@ -74,7 +74,7 @@ describe("validation of a ConnectionPool", () => {
       }).pipe(Effect.scoped))
   }
 
-  it.effect("costs a borrower no more than the time it gave", () =>
+  it.effect("delays a borrower by at most its acquireTimeout", () =>
     Effect.gen(function*() {
       const pool = yield* ConnectionPool.make({ acquire: server().connect, validate: () => Effect.never, max: 1 })
       yield* pool.use(id)
@@ -88,7 +88,7 @@ describe("validation of a ConnectionPool", () => {
 })
 
 describe("a ConnectionPool does not lend a connection again", () => {
-  it.effect("when its use has ended fatally; all others are validated then", () =>
+  it.effect("when its use has ended fatally; all others are then validated", () =>
     heard(({ reports }) =>
       Effect.gen(function*() {
         const { connect, open, seen, validate } = server()
@@ -115,7 +115,7 @@ describe("a ConnectionPool does not lend a connection again", () => {
       }).pipe(Effect.scoped)
     ))
 
-  it.effect("when it was retired: at once, or when it comes back", () =>
+  it.effect("when it was retired: immediately, or when it is returned", () =>
     Effect.gen(function*() {
       const { connect, open } = server()
       const pool = yield* ConnectionPool.make({ acquire: connect, max: 2 })
@@ -129,7 +129,7 @@ describe("a ConnectionPool does not lend a connection again", () => {
       yield* pool.retire(first!)
     }).pipe(Effect.scoped))
 
-  it.effect("when it is too old, and not before it comes back; connections do not grow old together", () =>
+  it.effect("when it is too old, after its return; connections do not expire together", () =>
     Effect.gen(function*() {
       const { connect, open, seen } = server()
       const pool = yield* ConnectionPool.make({
@@ -158,7 +158,7 @@ describe("a ConnectionPool does not lend a connection again", () => {
       assert.isFalse([...open].some(({ id }) => id <= 20))
     }).pipe(Effect.scoped))
 
-  it.effect("when it was idle for too long, but for those that are kept", () =>
+  it.effect("when it was idle for too long, except for min connections", () =>
     Effect.gen(function*() {
       const { connect, open } = server()
       const pool = yield* ConnectionPool.make({ acquire: connect, max: 5, min: 2, idleTimeout: "1 minute" })

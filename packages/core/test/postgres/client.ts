@@ -1,5 +1,5 @@
 /**
- * The process that is killed: it writes rows through a BatchWorker, or handles the messages of a Mailbox, and says on its standard output
+ * The process that is killed: it writes rows through a BatchWorker, or handles the messages of a Mailbox, and prints on its stdout
  * which of them are acknowledged. `node client.ts <batches|messages> <postgres|pglite> <directory>`
  */
 import { PgClient } from "@effect/sql-pg"
@@ -11,7 +11,7 @@ import { writeSync } from "node:fs"
 import * as BatchWorker from "../../src/BatchWorker.ts"
 import * as Mailbox from "../../src/Mailbox.ts"
 
-/** Writes rows in one transaction that takes a while, so that there is a middle of it. */
+/** Writes rows in one slow transaction, so that it can be interrupted in the middle. */
 type Insert = (ids: Arr.NonEmptyReadonlyArray<number>) => Effect.Effect<unknown, unknown>
 
 const postgres = (directory: string) =>

@@ -15,7 +15,7 @@ if (why !== undefined) console.log(`The pool is not tried with PostgreSQL: ${why
 type Connection = PgConnection.PgConnection
 type Pool = ConnectionPool.ConnectionPool<Connection, SqlError.SqlError>
 
-// it.live throughout: a real server keeps its own time.
+// it.live throughout: a real server uses real time.
 describe.skipIf(why !== undefined)("a ConnectionPool in front of a real PostgreSQL", () => {
   if (typeof server === "string") return
 
@@ -32,7 +32,7 @@ describe.skipIf(why !== undefined)("a ConnectionPool in front of a real PostgreS
     applicationName: "pool"
   })
 
-  /** A connection of the test itself, which nobody cuts; it waits until the server takes one. */
+  /** A connection of the test itself, which is never cut; it waits until the server accepts it. */
   const admin = (sql: string) =>
     Effect.scoped(Effect.flatMap(
       PgConnection.make({ host: server.directory, username: "postgres", database: "postgres" }),
@@ -41,7 +41,7 @@ describe.skipIf(why !== undefined)("a ConnectionPool in front of a real PostgreS
 
   const cutAll = admin("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pool'")
 
-  /** Counts what is open, from before a connection is opened until after it is closed. */
+  /** Counts connections, from before they are opened until after they are closed. */
   const counted = () => {
     const counts = { open: 0, most: 0 }
     const acquire: Effect.Effect<Connection, SqlError.SqlError, Scope.Scope> = Effect.andThen(
@@ -56,7 +56,7 @@ describe.skipIf(why !== undefined)("a ConnectionPool in front of a real PostgreS
 
   const ask = (connection: Connection) => connection.query("select pg_backend_pid() as pid")
 
-  /** That it is the connection it says it is: no answer of another one's question. */
+  /** Checks that the answer belongs to this connection, and not to a query of another one. */
   const identify = (connection: Connection) =>
     Effect.map(ask(connection), ({ rows }) => {
       assert.strictEqual(rows[0]!["pid"], connection.processId)
@@ -70,7 +70,7 @@ describe.skipIf(why !== undefined)("a ConnectionPool in front of a real PostgreS
       && ["ConnectionError", "UnknownError"].includes(reason.error.reason._tag)
     )
 
-  /** Has so many connections open at once, and answers with the ids of their processes. */
+  /** Opens `n` connections at once, and returns the ids of their server processes. */
   const fill = (pool: Pool, count: number) =>
     Effect.scoped(Effect.map(
       Effect.replicateEffect(pool.lease(), count),
@@ -101,7 +101,7 @@ describe.skipIf(why !== undefined)("a ConnectionPool in front of a real PostgreS
       }).pipe(Effect.scoped))
   }
 
-  it.live("gives whoever is in the middle of a query its error, and the next one a connection that works", () =>
+  it.live("returns an error to a running query, and a working connection to the next borrower", () =>
     Effect.gen(function*() {
       const { acquire, counts } = counted()
       const pool = yield* ConnectionPool.make({ acquire, validate: ask, isFatal: gone, max: 3 })
@@ -122,7 +122,7 @@ describe.skipIf(why !== undefined)("a ConnectionPool in front of a real PostgreS
       assert.isAtMost(counts.most, 3)
     }).pipe(Effect.scoped))
 
-  it.live("waits for a server that takes connections and never answers no longer than it says, and goes on when it does", () =>
+  it.live("waits at most its limits for a server that accepts connections and never answers, and continues when it does", () =>
     heard(({ lines }) =>
       Effect.gen(function*() {
         const { acquire, counts } = counted()
@@ -141,7 +141,7 @@ describe.skipIf(why !== undefined)("a ConnectionPool in front of a real PostgreS
           const errors = yield* Effect.replicateEffect(Effect.flip(pool.use(identify)), 6, { concurrency: 6 })
           for (const error of errors) {
             assert.instanceOf(error, ConnectionPool.AcquireTimeout)
-            assert.match(error.message, /0 of 3 are held; \d are being opened: is the server there\?$/)
+            assert.match(error.message, /0 of 3 are held; \d are being opened: is the server reachable\?$/)
           }
           yield* Effect.sync(() => server.thaw())
           yield* Effect.retry(pool.use(identify), Schedule.recurs(20))
@@ -153,7 +153,7 @@ describe.skipIf(why !== undefined)("a ConnectionPool in front of a real PostgreS
           })
           return yield* pool.drain("500 millis")
         }).pipe(Effect.scoped)
-        // Timers of a busy machine may be late, but not by as much as anything that hangs.
+        // Timers on a busy machine may be late, but less than a hang would be.
         assert.isBelow(Duration.toMillis(frozen.elapsed), 5000)
         yield* Effect.sync(() => server.thaw())
         assert.isAtMost(counts.most, 3)

@@ -27,7 +27,7 @@ interface Row {
   readonly size: number
 }
 
-/** Starts the client, kills it when `when` says so, and answers with what it had acknowledged. */
+/** Starts the client, kills it at `when`, and returns the items that it had acknowledged. */
 const killed = async (
   args: readonly [what: "batches" | "messages", database: "postgres" | "pglite", directory: string],
   when: (acknowledged: number) => Promise<boolean>
@@ -43,13 +43,13 @@ const killed = async (
   while (client.exitCode === null && !await when(acknowledged.length)) await new Promise((turn) => setImmediate(turn))
   client.kill("SIGKILL")
   const [, signal] = await ended
-  // What it had written before it died is still in the pipe.
+  // Output written before it died is still in the pipe.
   await closed
   assert.strictEqual(signal, "SIGKILL")
   return acknowledged
 }
 
-/** What was acknowledged is there, nothing is there twice, and no batch is there in part. */
+/** Checks that acknowledged rows exist, that none exists twice, and that no batch exists in part. */
 const check = (acknowledged: ReadonlyArray<number>, rows: ReadonlyArray<Row>) => {
   assert.isAtLeast(acknowledged.length, 20)
   const ids = new Set(rows.map(({ id }) => id))
@@ -60,7 +60,7 @@ const check = (acknowledged: ReadonlyArray<number>, rows: ReadonlyArray<Row>) =>
   assert.deepStrictEqual(rows.filter(({ batch, size }) => batches.get(batch) !== size), [])
 }
 
-// it.live throughout: a real server keeps its own time.
+// it.live throughout: a real server uses real time.
 describe.skipIf(why !== undefined)("in front of a real PostgreSQL", () => {
   if (typeof server === "string") return
 
@@ -79,7 +79,7 @@ describe.skipIf(why !== undefined)("in front of a real PostgreSQL", () => {
       maxConnections: 4
     }))
 
-  /** A connection of the test itself, which nobody cuts. */
+  /** A connection of the test itself, which is never cut. */
   const admin = <A, E>(use: (sql: SqlClient.SqlClient) => Effect.Effect<A, E>) =>
     Effect.flatMap(SqlClient.SqlClient, use).pipe(Effect.provide(application("admin")))
 
@@ -87,7 +87,7 @@ describe.skipIf(why !== undefined)("in front of a real PostgreSQL", () => {
   const allRows = admin((sql) => sql<Row>`select id, batch, size from rows order by id`)
 
   for (const what of ["batches", "messages"] as const) {
-    it.live(`keeps what was acknowledged when the client of ${what} is killed in the middle of writing`, () =>
+    it.live(`keeps acknowledged items when the client of ${what} is killed in the middle of writing`, () =>
       Effect.gen(function*() {
         yield* fresh
         const acknowledged = yield* admin((sql) =>
@@ -126,7 +126,7 @@ describe.skipIf(why !== undefined)("in front of a real PostgreSQL", () => {
 
   const ids = Array.from({ length: 200 }, (_, i) => i)
 
-  it.live("at least once, with a flush that can be repeated: every item is there while its connections are cut", () =>
+  it.live("writes every item at least once, with a repeatable flush, while its connections are cut", () =>
     Effect.gen(function*() {
       yield* fresh
       const counts = yield* Effect.scoped(Effect.gen(function*() {
@@ -151,7 +151,7 @@ describe.skipIf(why !== undefined)("in front of a real PostgreSQL", () => {
       assert.deepStrictEqual((yield* allRows).map(({ id }) => id), ids)
     }))
 
-  it.live("at most once, without retry: nothing is there twice, and what was flushed is there", () =>
+  it.live("writes every item at most once, without retry, and keeps flushed items", () =>
     Effect.gen(function*() {
       yield* fresh
       const flushed: Array<number> = []
@@ -182,7 +182,7 @@ describe.skipIf(why !== undefined)("in front of a real PostgreSQL", () => {
       check(flushed, yield* allRows)
     }))
 
-  it.live("goes on where it was when the server has been stopped, by a crash too, and started again", () =>
+  it.live("continues after the server was stopped or has crashed, and was restarted", () =>
     Effect.gen(function*() {
       yield* fresh
       yield* Effect.scoped(Effect.gen(function*() {
@@ -219,7 +219,7 @@ describe.skipIf(why !== undefined)("in front of a real PostgreSQL", () => {
       assert.deepStrictEqual((yield* allRows).map(({ id }) => id), ids)
     }))
 
-  it.live("a mailbox goes on, too, when the server has crashed and was started again", () =>
+  it.live("continues with a mailbox after the server has crashed and was restarted", () =>
     Effect.gen(function*() {
       yield* fresh
       const some = ids.slice(0, 100)
@@ -252,14 +252,14 @@ describe.skipIf(why !== undefined)("in front of a real PostgreSQL", () => {
       assert.deepStrictEqual((yield* allRows).map(({ id }) => id), some)
     }))
 
-  it.live("a mailbox delivers again what its handler could not write, and loses no message", () =>
+  it.live("redelivers messages of a mailbox that its handler could not write, and loses none", () =>
     Effect.gen(function*() {
       yield* fresh
       const counts = yield* Effect.scoped(Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
         const mailbox = yield* Mailbox.make<number>({ capacity: 50 })
         const handling = yield* Effect.forkChild(
-          // A rollback on a connection that is gone is a defect.
+          // A rollback on a broken connection is a defect.
           Effect.retry(
             Effect.sandbox(mailbox.run((id) => upsert(sql, [id]), { concurrency: 4 })),
             Schedule.spaced("10 millis")
@@ -282,7 +282,7 @@ describe.skipIf(why !== undefined)("in front of a real PostgreSQL", () => {
 
 describe.skipIf(why === undefined)("in front of PGlite", () => {
   for (const what of ["batches", "messages"] as const) {
-    it(`keeps what was acknowledged when the client of ${what} is killed in the middle of writing`, async () => {
+    it(`keeps acknowledged items when the client of ${what} is killed in the middle of writing`, async () => {
       const directory = mkdtempSync(join(tmpdir(), "fiberscope-pglite-"))
       const data = join(directory, "data")
       try {

@@ -1,30 +1,30 @@
-/** A PostgreSQL server of the test's own: a directory, a socket in it, and nothing of the machine's. */
+/** A PostgreSQL server of the test: it uses only its own directory and a socket in it. */
 import { execFileSync, spawnSync } from "node:child_process"
 import { chownSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
 export interface Server {
-  /** Where its socket is. */
+  /** The directory of its socket. */
   readonly directory: string
-  /** Starts it, and waits until it takes connections. */
+  /** Starts it, and waits until it accepts connections. */
   readonly start: () => void
-  /** `fast` aborts what runs; `immediate` is a crash, after which it recovers from its log. */
+  /** `fast` aborts running queries; `immediate` is a crash, after which it recovers from its log. */
   readonly stop: (mode: "fast" | "immediate") => void
-  /** Lets it, and those of its processes that are given, take connections and answer nothing more, until they are thawed. */
+  /** Freezes the server and the given processes: they accept connections and answer nothing until they are thawed. */
   readonly freeze: (backends: ReadonlyArray<number>) => void
   readonly thaw: () => void
   readonly remove: () => void
 }
 
-/** PostgreSQL refuses to run as root: there it gets the ids of a user without any rights. */
+/** PostgreSQL refuses to run as root: in that case it gets the ids of a user without any rights. */
 const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : undefined
 
 const run = (cwd: string, command: string, args: ReadonlyArray<string>): void => {
   execFileSync(command, args, { cwd, stdio: ["ignore", "ignore", "pipe"], ...nobody })
 }
 
-/** A server that is initialised and does not run yet; else the reason why there is none. */
+/** A server that is initialised and not running yet, or the reason why there is none. */
 export const makeServer = (): Server | string => {
   const found = spawnSync("postgres", ["--version"], { encoding: "utf8", ...nobody })
   if (found.status !== 0) return "there is no postgres on the PATH"

@@ -1,4 +1,4 @@
-/** A real PostgreSQL that stops answering: whoever waits for it must end in time all the same. */
+/** A real PostgreSQL that stops answering: a process that waits for it must still end in time. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 import { fixture, start } from "../support/Process.ts"

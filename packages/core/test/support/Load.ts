@@ -1,10 +1,10 @@
-/** HTTP clients that keep their connections, and a small proxy in front of servers that come and go. */
+/** HTTP clients with persistent connections, and a small proxy in front of servers that are restarted. */
 import type { Server } from "node:http"
 import { Agent, createServer, get } from "node:http"
 import type { AddressInfo } from "node:net"
 import { pass } from "./Process.ts"
 
-/** What became of a request: its status, or the code of the error. */
+/** The result of a request: its status, or the code of the error. */
 type Outcome = number | string
 
 const ask = (port: number, path: string, agent: Agent): Promise<Outcome> =>
@@ -17,15 +17,15 @@ const ask = (port: number, path: string, agent: Agent): Promise<Outcome> =>
   })
 
 export interface Load {
-  /** How many requests came to each end so far. */
+  /** The number of requests with each result so far. */
   readonly outcomes: ReadonlyMap<Outcome, number>
-  /** How many connections were opened so far. */
+  /** The number of connections opened so far. */
   readonly connections: () => number
   /** Lets each client finish its request. */
   readonly stop: () => Promise<void>
 }
 
-/** So many clients with a connection each, which ask again and again with a pause. They give up where nobody listens any more. */
+/** Clients with one connection each, which send requests repeatedly with a pause. They stop when the server no longer listens. */
 export const load = (port: number, path: string, clients: number, pauseMs: number): Load => {
   const outcomes = new Map<Outcome, number>()
   let stopped = false
@@ -67,7 +67,7 @@ export interface Proxy {
 
 const probeMs = 25
 
-/** Hands requests to servers that are ready, in turn. It tries each request once: what fails is seen. */
+/** Forwards requests to ready servers in turn. It tries each request once, so that failures are visible. */
 export const proxy = async (): Promise<Proxy> => {
   const servers = new Map<number, { readonly agent: Agent; ready: boolean }>()
   let turn = 0

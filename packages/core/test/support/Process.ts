@@ -1,4 +1,4 @@
-/** Real processes for tests of what happens to processes: started, signalled, and waited for. */
+/** Starts, signals and awaits real processes. */
 import type { ChildProcess } from "node:child_process"
 import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
@@ -12,19 +12,19 @@ export interface Ended {
   readonly signal: NodeJS.Signals | null
   readonly stdout: string
   readonly stderr: string
-  /** Milliseconds from the first signal, or else from when it was up, to the end. */
+  /** Milliseconds from the first signal, or without one from its start, to the end. */
   readonly ms: number
-  /** Milliseconds until it was up, which tells how busy the machine is: about 300 on one that is not. */
+  /** Milliseconds until it was up, which shows how busy the machine is: about 300 on an idle one. */
   readonly startMs: number
-  /** It had to be killed, because it did not end in half a minute. */
+  /** Whether it had to be killed because it did not end in 30 s. */
   readonly killed: boolean
 }
 
 export interface Running {
   readonly child: ChildProcess
-  /** When stdout so far contains a text. */
+  /** Resolves when stdout contains a text. */
   readonly printed: (text: string) => Promise<void>
-  /** When stderr so far contains a text. */
+  /** Resolves when stderr contains a text. */
   readonly complained: (text: string) => Promise<void>
   readonly stdout: () => string
   readonly kill: (signal: NodeJS.Signals, pid?: number) => void
@@ -33,16 +33,16 @@ export interface Running {
 
 export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>
-  /** What the process prints when it is up. */
+  /** The text that the process prints when it is up. */
   readonly up?: string
 }
 
-/** Halves the time in which a program of these tests comes up. */
+/** Halves the start time of the programs of these tests. */
 const compileCache = fileURLToPath(new URL("../../../../.tmp/compile-cache", import.meta.url))
 
 const patienceMs = 30_000
 
-/** Starts a command, and kills it when it outlives the patience of the tests. */
+/** Starts a command, and kills it after the time limit of the tests. */
 export const start = (command: ReadonlyArray<string>, { env = {}, up = "up" }: StartOptions = {}): Running => {
   const { KUBERNETES_SERVICE_HOST: _1, NODE_OPTIONS: _2, ...inherited } = process.env
   const [file, ...args] = command
@@ -100,5 +100,5 @@ export const start = (command: ReadonlyArray<string>, { env = {}, up = "up" }: S
   }
 }
 
-/** Time that passes on the machine, for things that happen in another process. */
+/** Waits in real time, for events in another process. */
 export const pass = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))

@@ -1,11 +1,11 @@
-/** A server that counts its connections, and those who use them. */
+/** A server that counts its connections, and programs that use them. */
 import type { Duration, Scope } from "effect"
 import { Effect } from "effect"
 import type * as ConnectionPool from "../../src/ConnectionPool.ts"
 
 export interface Connection {
   readonly id: number
-  /** What a validation finds. */
+  /** The result of a validation. */
   alive: boolean
 }
 

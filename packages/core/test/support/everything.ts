@@ -1,4 +1,4 @@
-/** A service that uses every module of core which has something to give back. */
+/** A service that uses every module of core that holds resources. */
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Layer, Stream } from "effect"
 import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
@@ -17,14 +17,14 @@ import { ManagedStream } from "../../src/ManagedStream.ts"
 import { ResourceRegistry } from "../../src/ResourceRegistry.ts"
 import { TaskManager } from "../../src/TaskManager.ts"
 
-/** Takes orders over HTTP, works on them in the background, and writes them down in batches. */
+/** Accepts orders over HTTP, processes them in the background, and writes them in batches. */
 export class Orders extends Context.Service<Orders, {
   readonly port: number
-  /** What was written, in order. */
+  /** The written orders, in order. */
   readonly written: ReadonlyArray<number>
-  /** What those who watch the orders have seen of them. */
+  /** The orders seen by the listeners. */
   readonly seen: ReadonlyArray<number>
-  /** Sends so many orders over HTTP, and answers how many were accepted. */
+  /** Sends `n` orders over HTTP, and returns the number of accepted ones. */
   readonly place: (count: number) => Effect.Effect<number>
 }>()("Orders") {}
 

@@ -1,4 +1,4 @@
-/** What a program says: its log, its error reports and its metrics. */
+/** The output of a program: its log, its error reports and its metrics. */
 import { Cause, Effect, ErrorReporter, Logger, Metric, References } from "effect"
 
 export interface Heard {
@@ -7,7 +7,7 @@ export interface Heard {
   readonly reports: Array<string>
 }
 
-/** Runs an effect and keeps what it says, instead of printing it. */
+/** Runs an effect and captures its output instead of printing it. */
 export const heard = <A, E, R>(effect: (heard: Heard) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
   const said: Heard = { lines: [], reports: [] }
   const logger = Logger.make(({ cause, message }) => {
@@ -22,7 +22,7 @@ export const heard = <A, E, R>(effect: (heard: Heard) => Effect.Effect<A, E, R>)
   )
 }
 
-/** The value of a gauge or counter; undefined when there is none of that name. */
+/** The value of a gauge or counter; undefined if there is none with that name. */
 export const metric = (id: string, name = "default"): Effect.Effect<number | undefined> =>
   Effect.map(Metric.snapshot, (all) => {
     const found = all.find((one) => one.id === `fiberscope_${id}` && one.attributes?.["name"] === name)

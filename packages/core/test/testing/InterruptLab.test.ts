@@ -31,11 +31,11 @@ const problems = (
   { failures }: Report
 ): ReadonlyArray<string> => [...new Set(failures.flatMap(({ problems }) => problems))]
 
-/** Milliseconds, for tests of some ten thousand runs on a machine that does other things too. */
+/** A timeout in milliseconds for tests of about ten thousand runs on a busy machine. */
 const patient = 60_000
 
 describe("InterruptLab", () => {
-  describe("finds nothing in a correct program:", () => {
+  describe("reports no failure of a correct program:", () => {
     for (const [name, make] of Object.entries(correct)) {
       it.effect(name, () =>
         Effect.gen(function*() {
@@ -46,7 +46,7 @@ describe("InterruptLab", () => {
     }
 
     it.effect(
-      "in any of 1 000 random ones, in the order of Effect's scheduler or in a random one",
+      "any of 1 000 random programs, in the order of Effect's scheduler or in a random order",
       () =>
         Effect.gen(function*() {
           const scripts = yield* Arbitrary.sampleEffect(Arbitrary.schema(Script.Script), { count: 1000, seed: 42 })
@@ -81,7 +81,7 @@ describe("InterruptLab", () => {
     }
   })
 
-  it.effect("sees what no resource shows: a double release, a use after the release, a lost item", () =>
+  it.effect("reports a double release, a use after the release, and a lost item", () =>
     Effect.gen(function*() {
       const twice = yield* InterruptLab.explore((l) =>
         Effect.acquireUseRelease(
@@ -103,7 +103,7 @@ describe("InterruptLab", () => {
           Effect.flatMap(Queue.take(queue), (item) => Effect.andThen(Effect.sleep(1), done(item)))
         )
       )
-      assert.include(problems(lost), "item 1 was offered and is gone")
+      assert.include(problems(lost), "item 1 was offered and is lost")
       yield* InterruptLab.verify(
         consuming((queue, done) =>
           Effect.uninterruptibleMask((restore) =>
@@ -113,7 +113,7 @@ describe("InterruptLab", () => {
       )
     }))
 
-  it.effect("sees a fault that is only there for a moment", () =>
+  it.effect("reports a fault that lasts only a moment", () =>
     Effect.gen(function*() {
       const report = yield* InterruptLab.explore((l) => {
         l.always("at most one is open", () => l.held.length <= 1)
@@ -124,7 +124,7 @@ describe("InterruptLab", () => {
       assert.match(report.failures[0]!.problems[0]!, /^"at most one is open" does not hold \(before op \d+\)$/)
     }))
 
-  it.effect("asks the invariants of the caller, and reports defects", () =>
+  it.effect("checks the invariants of the caller, and reports defects", () =>
     Effect.gen(function*() {
       let open = 0
       const report = yield* InterruptLab.explore(
@@ -145,7 +145,7 @@ describe("InterruptLab", () => {
       assert.deepStrictEqual(problems(died), ["the program died: TypeError: x is undefined"])
     }))
 
-  it.effect("interrupts only the subject, and tries what it shares again", () =>
+  it.effect("interrupts only the subject, and runs it a second time", () =>
     Effect.gen(function*() {
       const one = (take: (semaphore: Semaphore.Semaphore) => Effect.Effect<unknown>) => () =>
         Effect.flatMap(
@@ -157,14 +157,14 @@ describe("InterruptLab", () => {
         one((semaphore) => Effect.andThen(semaphore.take(1), Effect.ensuring(Effect.sleep(1), semaphore.release(1))))
       )
       assert.deepStrictEqual(problems(report), [
-        "once more and undisturbed, the subject does not work: it still waits after an hour"
+        "after the interruption, a second uninterrupted run did not complete within 1 hour (virtual)"
       ])
-      // Only what the subject does is a point.
+      // Only operations of the subject are points.
       assert.isBelow(report.points.park, report.undisturbed.ops)
       assert.strictEqual((yield* Effect.exit(InterruptLab.subject(Effect.succeed(1))))._tag, "Success")
     }))
 
-  it.effect("fails when what surrounds the subject fails", () =>
+  it.effect("fails when the code around the subject fails", () =>
     Effect.gen(function*() {
       const report = yield* InterruptLab.explore(() =>
         Effect.gen(function*() {
@@ -173,7 +173,7 @@ describe("InterruptLab", () => {
           if (Exit.isFailure(exit)) return yield* Effect.fail("the latch stays closed")
         })
       )
-      assert.deepStrictEqual(problems(report), ["what surrounds the subject failed: Error: the latch stays closed"])
+      assert.deepStrictEqual(problems(report), ["the code around the subject failed: Error: the latch stays closed"])
     }))
 
   it.effect("gives each run its own scope and layers, and the services of the test", () =>
@@ -185,17 +185,17 @@ describe("InterruptLab", () => {
       const report = yield* InterruptLab.verify((l) =>
         Effect.gen(function*() {
           assert.strictEqual(yield* Outer, "from outside")
-          // Nobody closes this one but the lab.
+          // Only the lab closes this scope.
           yield* l.resource("a")
           assert.strictEqual(yield* Clock.currentTimeMillis, 0)
           yield* Effect.provide(Effect.andThen(Db, Effect.sleep(1)), layer)
         })
       ).pipe(Effect.provideService(Outer, "from outside"), Effect.provide(layer))
-      // The layer around the test is not the one that the runs build.
+      // The layer around the test is not the one that the runs build: they build their own.
       assert.isAbove(opened.length, report.points.park / 3)
     }))
 
-  it.effect("waits for ever with a program that is meant to, and says so of one that is not", () =>
+  it.effect("accepts an endless program with `endless`, and reports it otherwise", () =>
     Effect.gen(function*() {
       const server = (l: Ledger) => Effect.andThen(l.resource("socket"), Effect.never)
       const report = yield* InterruptLab.verify(server, { endless: true })
@@ -235,7 +235,7 @@ describe("InterruptLab", () => {
 
   it.effect("interrupts each of several subjects, and two of them in a pair", () =>
     Effect.gen(function*() {
-      // A turnstile that forgives one impolite guest.
+      // A turnstile that survives one interrupted user, but not two.
       const make = (concurrent: boolean) => (l: Ledger) =>
         Effect.gen(function*() {
           let left = 0
@@ -256,7 +256,7 @@ describe("InterruptLab", () => {
       }
     }))
 
-  it.effect("samples when there are more points than the budget allows, and says with which seed", () =>
+  it.effect("samples when there are more points than the budget allows, and reports the seed", () =>
     Effect.gen(function*() {
       const make = correct["a stream with a buffer"]!
       const report = yield* InterruptLab.verify(make, { budget: { runs: 50 }, seed: 3 })
@@ -265,13 +265,13 @@ describe("InterruptLab", () => {
       const late = (l: Ledger) =>
         Effect.andThen(work, Effect.flatMap(l.open("a"), (lease) => Effect.onExit(work, () => l.close(lease))))
       const all = yield* InterruptLab.explore(late)
-      // A sample that happens to meet the bug still reports the first point of it.
+      // A sample that finds the bug still reports its first point.
       for (let seed = 0; seed < 20; seed++) {
         const some = yield* InterruptLab.explore(late, { budget: { runs: 20 }, seed })
         assert.isAtMost(some.runs, 20)
         if (some.simplest !== undefined) assert.deepStrictEqual(some.simplest.plan.points, all.simplest!.plan.points)
       }
-      // With a limit of time the points come in any order, and the first one is told all the same.
+      // With a time limit the points come in any order, and the first one is still reported.
       for (const points of [["park"], ["task", "idle"]] as const) {
         const inOrder = yield* InterruptLab.explore(wrong["closes only when all goes well"]!, { points })
         for (let seed = 0; seed < 5; seed++) {
@@ -288,9 +288,9 @@ describe("InterruptLab", () => {
       assert.strictEqual(timed.runs, 1)
     }))
 
-  it.effect("looks for an earlier point only where a program can be interrupted", () =>
+  it.effect("searches for an earlier point only among the possible points", () =>
     Effect.gen(function*() {
-      // Loses what it is handed only where no scheduler that counts operations can park a fiber.
+      // Loses its item only at a point where no scheduler that counts operations can park a fiber.
       const handed = (l: Ledger) => {
         type Lease = ReturnType<Ledger["acquire"]>
         let receive: ((lease: Effect.Effect<Lease>) => void) | undefined
@@ -319,7 +319,7 @@ describe("InterruptLab", () => {
       }
     }))
 
-  it.effect("tells how far it is", () =>
+  it.effect("reports its progress", () =>
     Effect.gen(function*() {
       const seen: Array<InterruptLab.Progress> = []
       yield* InterruptLab.verify(
@@ -330,7 +330,7 @@ describe("InterruptLab", () => {
       assert.isTrue(seen.every(({ planned, runs }) => runs <= planned))
     }), patient)
 
-  it.effect("takes one way in 500 repetitions", () =>
+  it.effect("takes the same path in 500 repetitions", () =>
     Effect.gen(function*() {
       const make = correct["children, a race and a timeout"]!
       const ways = new Set<string>()
@@ -341,7 +341,7 @@ describe("InterruptLab", () => {
       assert.strictEqual(ways.size, 1)
     }), patient)
 
-  it.effect("says when a program takes another way each time", () =>
+  it.effect("fails when a program takes a different path each time", () =>
     Effect.gen(function*() {
       let calls = 0
       const error = yield* Effect.flip(
@@ -350,7 +350,7 @@ describe("InterruptLab", () => {
       assert.instanceOf(error, InterruptLab.NotDeterministic)
     }))
 
-  it.effect("plays a program once more when only its first run is different", () =>
+  it.effect("explores a program again when only its first run is different", () =>
     Effect.gen(function*() {
       let cache: string | undefined
       const report = yield* InterruptLab.verify(() =>
@@ -376,26 +376,26 @@ describe("InterruptLab", () => {
         }
       }))
 
-    it.effect("refuses the token of another program", () =>
+    it.effect("rejects the token of another program", () =>
       Effect.gen(function*() {
         const { simplest } = yield* InterruptLab.explore(make)
         const other = (l: Ledger) => Effect.andThen(Effect.yieldNow, make(l))
         const error = yield* Effect.flip(InterruptLab.replay(other, simplest!.token))
         assert.include(error.message, "the program has changed")
         const short = yield* Effect.flip(InterruptLab.replay(() => Effect.void, simplest!.token))
-        assert.include(short.message, "ends before it comes to the point")
-        // What the lab itself closes after the program is no point of it.
+        assert.include(short.message, "ends before it reaches the point")
+        // Finalizers that the lab runs after the program are not points.
         const closing = (l: Ledger) => Effect.andThen(l.resource("a", { closes: 1 }), Effect.void)
         const { undisturbed } = yield* InterruptLab.verify(closing)
         const late = yield* Effect.flip(InterruptLab.replay(closing, `lab1/op=${undisturbed.ops}`))
-        assert.include(late.message, "ends before it comes to the point")
+        assert.include(late.message, "ends before it reaches the point")
         assert.include((yield* Effect.flip(InterruptLab.replay(make, "op 6"))).message, "Copy the whole token")
       }))
   })
 
   describe("in a property", () => {
     it.effect.prop(
-      "passes whatever the script",
+      "passes for every script",
       { script: Script.Script, seed: Schema.Int },
       ({ script, seed }) => InterruptLab.verify(program(script), { order: "random", seed }),
       { arbitrary: { runs: 50, seed: 1 } }
@@ -417,9 +417,9 @@ describe("InterruptLab", () => {
         assert.strictEqual(report.simplest?.plan.points[0]?._tag, "Park")
       }))
 
-    it.effect("keeps only the choices of an order that matter", () =>
+    it.effect("keeps only the relevant choices of an order", () =>
       Effect.gen(function*() {
-        // Breaks only when the second fiber comes first.
+        // Fails only when the second fiber runs first.
         const make = (l: Ledger) =>
           Effect.gen(function*() {
             const order: Array<number> = []
@@ -439,7 +439,7 @@ describe("InterruptLab", () => {
           const again = yield* InterruptLab.replay(make, report.simplest!.token)
           assert.deepStrictEqual(again.problems, ["lost#1 was acquired and never released"])
         }
-        // Where it takes more than one, none of them can be left out.
+        // If several choices remain, all of them are necessary.
         const two = (l: Ledger) =>
           Effect.gen(function*() {
             const order: Array<number> = []
@@ -477,7 +477,7 @@ describe("InterruptLab", () => {
       }
     }
 
-    it.live("finds nothing in a stream over an async generator", () =>
+    it.live("reports no failure of a stream over an async generator", () =>
       Effect.gen(function*() {
         const report = yield* InterruptLab.verify(
           (l) => Stream.runDrain(Stream.take(Stream.fromAsyncIterable(finite(l), String), 2)),
@@ -487,7 +487,7 @@ describe("InterruptLab", () => {
         assert.isAbove(report.points.idle, 2)
       }))
 
-    it.live("finds the generator that nobody returns", () =>
+    it.live("reports a generator that is not returned", () =>
       Effect.gen(function*() {
         const pull = (l: Ledger) =>
           Effect.gen(function*() {
@@ -501,13 +501,13 @@ describe("InterruptLab", () => {
         const report = yield* InterruptLab.explore(pull, { driver: "async" })
         assert.deepStrictEqual(problems(report), ["generator#1 was acquired and never released"])
         assert.isAbove(kinds(report).Park!, 10)
-        // While the first promise is under way.
+        // While the first promise is pending.
         assert.isTrue(report.failures.some(({ token }) => token.startsWith("lab1/async/idle=1")))
         const run = yield* InterruptLab.replay(pull, report.simplest!.token)
         assert.deepStrictEqual(run.problems, report.simplest!.problems)
       }))
 
-    it.live("finds the connection that arrives after the interruption", () =>
+    it.live("reports a connection that arrives after the interruption", () =>
       Effect.gen(function*() {
         const connect = async (l: Ledger) => {
           await Promise.resolve()
@@ -523,7 +523,7 @@ describe("InterruptLab", () => {
         assert.include(Object.keys(kinds(report)), "Idle")
       }))
 
-    it.live("waits as long as it is told for what comes from outside", () =>
+    it.live("waits for the given time for external events", () =>
       Effect.gen(function*() {
         const outside = () => Effect.promise(() => new Promise<void>((resolve) => setTimeout(resolve, 5)))
         const hasty = yield* InterruptLab.explore(outside, { driver: "async" })

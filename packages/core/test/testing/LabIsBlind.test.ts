@@ -1,4 +1,4 @@
-/** A file of its own: the lab looks at the runtime once in a process, and this runtime is a broken one. */
+/** A separate file: the lab checks the runtime once in a process, and this runtime is broken. */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { InterruptLab } from "../../src/testing/index.ts"
@@ -9,7 +9,7 @@ interface FiberPrototype {
   setContext(context: unknown): void
 }
 
-it("fails loudly, whatever the program, when the runtime no longer asks the scheduler", async () => {
+it("fails for every program when the runtime no longer calls the scheduler", async () => {
   const prototype = Object.getPrototypeOf(Effect.runFork(Effect.void)) as FiberPrototype
   const { setContext } = prototype
   prototype.setContext = function(context) {

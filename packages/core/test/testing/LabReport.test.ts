@@ -45,7 +45,7 @@ describe("LabReport", () => {
       matches(runs.map((run) => renderRun(run)).join("\n\n---\n\n"))
     }))
 
-  it.effect("renders what breaks without interruption, with an injected failure or without", () =>
+  it.effect("renders a failure without interruption, with or without an injected failure", () =>
     Effect.gen(function*() {
       const both = (ledger: Ledger) =>
         Effect.acquireUseRelease(
@@ -58,7 +58,7 @@ describe("LabReport", () => {
       matches([faulty, detached].map((report) => render(report)).join("\n\n---\n\n"))
     }))
 
-  it.effect("renders of a long ledger what is near the interruption, and where the root is when a fiber has only just begun", () =>
+  it.effect("renders the part of a long ledger near the interruption, and the line of the root for a fiber that has just begun", () =>
     Effect.gen(function*() {
       const noted = (ledger: Ledger, name: string) =>
         Effect.forEach(Array.from({ length: 20 }), (_, i) => Effect.sync(() => ledger.note(`${name} ${i}`)))
@@ -75,7 +75,7 @@ describe("LabReport", () => {
       matches(render(yield* InterruptLab.explore(make)))
     }))
 
-  it.effect("names where a fiber stands that outlives the program", () =>
+  it.effect("prints the line of a fiber that outlives the program", () =>
     Effect.gen(function*() {
       const detached = Effect.gen(function*() {
         yield* Effect.sleep("1 hour")
@@ -87,7 +87,7 @@ describe("LabReport", () => {
       )
     }))
 
-  it.effect("points to the program, and prints nothing twice", () =>
+  it.effect("refers to the program, and prints each line once", () =>
     Effect.gen(function*() {
       const make = (ledger: Ledger) => wrong["closes only when all goes well"]!(ledger)
       const error = yield* Effect.flip(InterruptLab.verify(make))
@@ -98,7 +98,7 @@ describe("LabReport", () => {
       assert.notInclude(inspect(error) + inspect({ ...error }), "report:")
     }))
 
-  it.effect("renders a random order, made as simple as can be", () =>
+  it.effect("renders a random order in its simplest form", () =>
     Effect.gen(function*() {
       const make = (ledger: Ledger) =>
         Effect.gen(function*() {
@@ -121,14 +121,14 @@ describe("LabReport", () => {
       matches(render(report))
     }))
 
-  it.effect("renders in one line that nothing was found", () =>
+  it.effect("renders a report without failures in one line", () =>
     Effect.gen(function*() {
       const all = yield* InterruptLab.explore(() => Effect.sleep(1))
       const some = yield* InterruptLab.explore(() => Effect.sleep(1), { budget: { runs: 3 }, seed: 8 })
-      assert.strictEqual(render(all), "nothing breaks this program: interrupted at 3 points")
+      assert.strictEqual(render(all), "no failures: interrupted at 3 points")
       assert.strictEqual(
         render(some),
-        "nothing breaks this program: interrupted at 2 points, a sample of 4 runs with seed 8"
+        "no failures: interrupted at 2 points, a sample of 4 runs with seed 8"
       )
     }))
 })

@@ -4,7 +4,7 @@ import * as Mailbox from "../../src/Mailbox.ts"
 import type { InjectedFailure, Lease, Ledger } from "../../src/testing/index.ts"
 import { Laws } from "../../src/testing/index.ts"
 
-/** Milliseconds, for tests of some ten thousand runs on a machine that does other things too. */
+/** A timeout in milliseconds for tests of about ten thousand runs on a busy machine. */
 const patient = 60_000
 
 const passes = (laws: ReadonlyArray<Laws.Law>): void => {
@@ -29,7 +29,7 @@ const pool = (flaw?: PoolFlaw): ReadonlyArray<Laws.Law> =>
       const permits = yield* Semaphore.make(size)
       const line: Array<Deferred.Deferred<void>> = []
       let places = size
-      // Waits in a line that nobody leaves who is interrupted.
+      // Waits in a line that an interrupted fiber does not leave.
       const enter = Effect.suspend(() => {
         if (places-- > 0) return Effect.void
         const waiter = Deferred.makeUnsafe<void>()
@@ -99,7 +99,7 @@ const queue = (flaw?: QueueFlaw): ReadonlyArray<Laws.Law> =>
       const take: Effect.Effect<number> = Effect.suspend(() =>
         items.length === 0
           ? Effect.andThen(wait(takers), take)
-          // Nobody is interrupted between the end of a `sync` and what comes next.
+          // There is no interruption between the end of a `sync` and the next operation.
           : flaw === "takes too early"
           ? Effect.succeed(next())
           : Effect.sync(next)
@@ -127,7 +127,7 @@ describe("Laws", () => {
   describe("a resource", () => {
     passes(Laws.resource((ledger) => ledger.resource("a", { opens: 2, closes: 2 })))
 
-    it.effect("breaks its laws when it leaves its end to chance", () =>
+    it.effect("breaks its laws when its release is not guaranteed", () =>
       Effect.gen(function*() {
         const later = (ledger: Ledger) =>
           Effect.gen(function*() {
@@ -165,7 +165,7 @@ describe("Laws", () => {
           "takes an item back from a user who is interrupted"
         )
         assert.include(yield* broken(pool("wakes the dead")), "passes on the turn of a waiter who is interrupted")
-        assert.include(yield* broken(pool("keeps the permit")), "goes on when an acquisition fails")
+        assert.include(yield* broken(pool("keeps the permit")), "continues when an acquisition fails")
       }), patient)
   })
 

@@ -7,7 +7,7 @@ import type { Fault } from "../../src/testing/Point.ts"
 const faulty = (fault: Fault) => new Ledger({ ops: 0, now: 0, fault })
 
 describe("Ledger", () => {
-  it("tells leases of one name apart: a leak is not made good by a double release", () => {
+  it("distinguishes leases of one name: a double release does not compensate for a leak", () => {
     const ledger = new Ledger()
     ledger.acquire("a")
     const second = ledger.acquire("a")
@@ -16,7 +16,7 @@ describe("Ledger", () => {
     assert.deepStrictEqual(ledger.problems(), ["a#1 was acquired and never released", "a#2 was released 2 times"])
   })
 
-  it("sees the use after the release", () => {
+  it("reports a use after the release", () => {
     const ledger = new Ledger()
     const lease = ledger.acquire("a")
     ledger.use(lease)
@@ -26,7 +26,7 @@ describe("Ledger", () => {
     assert.deepStrictEqual(ledger.problems(), ["a#1 was used after its release"])
   })
 
-  it("refuses the lease of another run", () => {
+  it("rejects the lease of another run", () => {
     const lease = new Ledger().acquire("a")
     assert.throws(() => new Ledger().release(lease), "Each run has a ledger of its own")
   })
@@ -42,12 +42,12 @@ describe("Ledger", () => {
     ledger.remaining("x")
     assert.deepStrictEqual(ledger.problems(), [
       "item 4 was offered once, but it was delivered 2 times",
-      "item 5 was offered and is gone",
+      "item 5 was offered and is lost",
       "item x was never offered, but it was remaining"
     ])
   })
 
-  it("reports what must always hold once", () => {
+  it("reports a violated `always` condition once", () => {
     const ledger = new Ledger()
     let open = 0
     ledger.always("at most one", () => open <= 1)
@@ -75,7 +75,7 @@ describe("Ledger", () => {
       assert.deepStrictEqual(ledger.counts, { acquired: 1, released: 1 })
     }))
 
-  it.effect("lets an acquisition fail, as a failure or as a throw", () =>
+  it.effect("makes an acquisition fail, as a failure or as a throw", () =>
     Effect.gen(function*() {
       const ledger = faulty({ kind: "failingAcquire", at: 2 })
       yield* ledger.open("a")
@@ -85,7 +85,7 @@ describe("Ledger", () => {
       assert.throws(() => faulty({ kind: "failingAcquire", at: 1 }).acquire("c"), "acquisition of c")
     }))
 
-  it.effect("lets a release die after it has released", () =>
+  it.effect("makes a release die after it has released", () =>
     Effect.gen(function*() {
       const ledger = faulty({ kind: "dyingRelease", at: 1 })
       const exit = yield* Effect.exit(Effect.flatMap(ledger.open("a"), (lease) => ledger.close(lease)))
@@ -93,7 +93,7 @@ describe("Ledger", () => {
       assert.deepStrictEqual(ledger.problems(), [])
     }))
 
-  it.effect("lets a release take a second", () =>
+  it.effect("makes a release take a second", () =>
     Effect.gen(function*() {
       const ledger = faulty({ kind: "slowRelease", at: 2 })
       const [first, second] = [ledger.acquire("a"), ledger.acquire("b")]

@@ -28,7 +28,7 @@ const leaksOf = <E>(
     throw new Error(`failed otherwise: ${exit.cause}`)
   })
 
-/** The line of this file that has a mark in a comment. */
+/** The line of this file with the given mark in a comment. */
 const source = readFileSync(import.meta.filename, "utf8").split("\n")
 const lineOf = (mark: string): number => source.findIndex((line) => line.endsWith(`// ${mark}`)) + 1
 const isAt = (leak: Leak | undefined, word: string, mark: string): void => {
@@ -42,13 +42,13 @@ const kinds = (leaks: ReadonlyArray<Leak>): ReadonlyArray<string> => leaks.map((
 
 const shared = new EventEmitter()
 
-// Timers of programs that are not Effect's.
+// Timers of code that does not use Effect.
 const every = (ms: number) => setInterval(() => {}, ms) // interval
 const after = (ms: number, run: () => void) => setTimeout(run, ms)
 
 // it.live: things settle in real time, and handles are real.
 describe("noLeaks", () => {
-  it.live("is silent on tests that clean up", () =>
+  it.live("passes tests that clean up", () =>
     Effect.gen(function*() {
       yield* noLeaks(Effect.gen(function*() {
         yield* Effect.forkChild(Effect.sleep(1))
@@ -70,7 +70,7 @@ describe("noLeaks", () => {
       assert.strictEqual(yield* noLeaks(Effect.succeed(1)), 1)
     }))
 
-  it.live("waits for what is slow to end, and no longer", () =>
+  it.live("waits for things that are slow to end, and no longer", () =>
     Effect.gen(function*() {
       const began = performance.now()
       yield* noLeaks(Effect.forkDetach(Effect.sleep(50)), { settle: "20 seconds" })
@@ -94,7 +94,7 @@ describe("noLeaks", () => {
       isAt(leaks[1], "waits at", "waits")
     }))
 
-  it.live("tells a fiber that was collected from one that is alive", () =>
+  it.live("distinguishes a collected fiber from a live one", () =>
     Effect.gen(function*() {
       const leaks = yield* leaksOf(Effect.gen(function*() {
         yield* Effect.forkDetach(Effect.callback<never>(() => {})) // nobody can resume
@@ -110,7 +110,7 @@ describe("noLeaks", () => {
       isAt(leaks[0], "forked at", "nobody can resume")
     }))
 
-  it.live("points to the test when no line of it made what it leaves", () =>
+  it.live("refers to the test when no line of it created the leak", () =>
     Effect.gen(function*() {
       const pointedTo = (error: LeaksFound) =>
         source[Number(/NoLeaks\.test\.ts:(\d+):\d+$/.exec(error.stack!)?.[1]) - 1]
@@ -125,7 +125,7 @@ describe("noLeaks", () => {
       assert.notInclude(inspect(error), "leaks:")
     }))
 
-  it.live("charges each leak to its test when many run at once", () =>
+  it.live("attributes each leak to its test when many run at once", () =>
     Effect.gen(function*() {
       const test = (n: number) =>
         Effect.gen(function*() {
@@ -142,7 +142,7 @@ describe("noLeaks", () => {
       assert.deepStrictEqual(counts, Array.from({ length: 21 }, (_, n) => n + 1))
     }))
 
-  it.live("finds open finalizers, where their scope was used", () =>
+  it.live("finds open finalizers, and the line where their scope was used", () =>
     Effect.gen(function*() {
       let scope: Scope.Closeable | undefined
       const leaks = yield* leaksOf(Effect.gen(function*() {
@@ -157,7 +157,7 @@ describe("noLeaks", () => {
       yield* Scope.close(scope!, Exit.void)
     }))
 
-  it.live("finds listeners on what outlives the test, of emitters and of targets", () =>
+  it.live("finds listeners on emitters and targets that outlive the test", () =>
     Effect.gen(function*() {
       const target = new EventTarget()
       const listener = () => {}
@@ -176,7 +176,7 @@ describe("noLeaks", () => {
       shared.removeAllListeners()
     }))
 
-  it.live("finds timers and handles, and none twice", () =>
+  it.live("finds timers and handles, each once", () =>
     Effect.gen(function*() {
       const opened: { timer?: NodeJS.Timeout; server?: ReturnType<typeof createServer>; fiber?: Fiber.Fiber<void> } = {}
       const leaks = yield* leaksOf(Effect.gen(function*() {
@@ -199,7 +199,7 @@ describe("noLeaks", () => {
       yield* Fiber.interrupt(opened.fiber!)
     }))
 
-  it.live("finds open files, and lets closed ones and what fetch listens to be", () =>
+  it.live("finds open files, and ignores closed ones and listeners of fetch", () =>
     Effect.gen(function*() {
       const files: Array<FileHandle> = []
       const leaks = yield* leaksOf(Effect.promise(async () => {
@@ -217,7 +217,7 @@ describe("noLeaks", () => {
       server.closeAllConnections()
     }))
 
-  it.live("finds async generators that were begun and dropped", () =>
+  it.live("finds async generators that were started and dropped", () =>
     Effect.gen(function*() {
       const leaks = yield* leaksOf(Effect.promise(async () => {
         await counting().next()
@@ -226,10 +226,10 @@ describe("noLeaks", () => {
         await finished.return(undefined)
       }))
       assert.deepStrictEqual(kinds(leaks), ["generator"])
-      isAt(leaks[0], "stands at", "yields")
+      isAt(leaks[0], "is suspended at", "yields")
     }))
 
-  it.live("ignores what a rule with a reason matches", () =>
+  it.live("ignores leaks that match a rule with a reason", () =>
     Effect.gen(function*() {
       const rule = { reason: "the cache refreshes itself", matches: ({ kind }: Leak) => kind === "fiber" }
       assert.deepStrictEqual(yield* leaksOf(Effect.forkDetach(Effect.never), { ...short, ignore: [rule] }), [])
@@ -238,7 +238,7 @@ describe("noLeaks", () => {
     }))
 
   it.live(
-    "finds a growing map when it may repeat, and lets a full cache and its own results be",
+    "finds a growing map with `repeat`, and ignores a full cache and its own results",
     () =>
       Effect.gen(function*() {
         const sessions = new Map<string, object>()
@@ -258,12 +258,12 @@ describe("noLeaks", () => {
     60_000
   )
 
-  it("lets be what the runner keeps until the end of the test", async () => {
+  it("ignores memory that the runner retains until the end of the test", async () => {
     await noLeaksPromise(() => expect(Promise.resolve(1)).resolves.toBe(1), { repeat: 12 })
   }, 60_000)
 
   it.live(
-    "lets be what V8 makes of functions that become hot, many of them one after the other",
+    "ignores V8's data about functions that become hot, many of them one after the other",
     () =>
       Effect.gen(function*() {
         const fetching = Effect.promise(() => fetch("data:application/json,{}").then((response) => response.json()))
@@ -272,7 +272,7 @@ describe("noLeaks", () => {
     60_000
   )
 
-  it.live("fails as the test does, at whichever repetition", () =>
+  it.live("fails as the test does, at any repetition", () =>
     Effect.gen(function*() {
       let runs = 0
       const flaky = Effect.suspend(() => ++runs === 4 ? Effect.fail("the fourth time") : Effect.void)
@@ -289,7 +289,7 @@ describe("noLeaks", () => {
           stopped = true
         }))
       const fiber = yield* Effect.forkChild(noLeaks(waits))
-      // Before that there is nothing to stop.
+      // Before that there is no test to stop.
       yield* Deferred.await(started)
       yield* Fiber.interrupt(fiber)
       assert.isTrue(stopped)
@@ -301,7 +301,7 @@ describe("noLeaks", () => {
       assert.deepStrictEqual(kinds(leaks), ["fiber"])
     }))
 
-  it.live("takes plain functions and layers", () =>
+  it.live("accepts plain functions and layers", () =>
     Effect.gen(function*() {
       const runtime = ManagedRuntime.make(Layer.effectDiscard(Effect.forkScoped(Effect.never)))
       yield* Effect.promise(() => noLeaksPromise(() => Promise.resolve(1)))
@@ -312,7 +312,7 @@ describe("noLeaks", () => {
       yield* runtime.disposeEffect
     }))
 
-  it.live("watches what the hooks of a suite leave", () =>
+  it.live("reports leaks of the hooks of a suite", () =>
     Effect.gen(function*() {
       const check = watchSuite({ settle: 20 })
       const fiber = Effect.runFork(Effect.never) // hook
@@ -325,7 +325,7 @@ describe("noLeaks", () => {
       yield* Effect.promise(again)
     }))
 
-  it.live("leaves nothing of itself behind", () =>
+  it.live("removes all of its own hooks", () =>
     Effect.gen(function*() {
       const before = [EventEmitter.prototype.on, EventTarget.prototype.addEventListener, generatorPrototype.next]
       yield* noLeaks(Effect.sync(() => {
@@ -353,7 +353,7 @@ describe("noLeaks", () => {
     assert.strictEqual(guarded.other, 1)
   })
 
-  it("renders leaks, alike ones together", () => {
+  it("renders leaks, equal ones together", () => {
     const fiber: Leak = {
       kind: "fiber",
       what: "alive",
@@ -362,7 +362,7 @@ describe("noLeaks", () => {
     }
     expect(renderLeaks([fiber, fiber, { kind: "timer", what: "setTimeout of 5 ms", at: undefined, site: [] }]))
       .toMatchInlineSnapshot(`
-      "this test leaves 3 things behind
+      "this test leaked 3 things
 
         2 × fiber: alive
           forked at a.ts:1:2
@@ -372,7 +372,7 @@ describe("noLeaks", () => {
     `)
   })
 
-  // A process of its own: what a test runner says of the tests is the point.
+  // A separate process: the output of the test runner is what is tested.
   it("names the right test and the line in a real run, with tests that run at once", async () => {
     const folder = join(import.meta.dirname, "leaky")
     const { code, output } = await vitest(folder)

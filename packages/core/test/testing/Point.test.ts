@@ -17,7 +17,7 @@ const plans: ReadonlyArray<Plan> = [
 ]
 
 describe("Point", () => {
-  it("writes tokens that are read back as they were", () => {
+  it("writes tokens that are read back unchanged", () => {
     for (const trace of [undefined, 0, 12345, -2147483648, 2147483647]) {
       for (const plan of plans) {
         const decoded = decodeToken(encodeToken(plan, trace))
@@ -42,7 +42,7 @@ describe("Point", () => {
     ])
   })
 
-  it("refuses what is not a token, and says why", () => {
+  it("rejects an invalid token, with the reason", () => {
     for (
       const token of [
         "",

@@ -15,7 +15,7 @@ describe("Script", () => {
       }
     }))
 
-  it.effect("stands for a program that ends", () =>
+  it.effect("is a program that ends", () =>
     Effect.gen(function*() {
       for (const script of (yield* sample).slice(0, 100)) {
         const fiber = yield* Effect.forkChild(Effect.exit(Script.toEffect(script, [])))

@@ -12,7 +12,7 @@ describe("Effect's own primitives survive every interruption:", () => {
   }
 })
 
-describe("Effect's own primitives still have what was found:", () => {
+describe("Effect's own primitives still have the known bugs:", () => {
   for (const each of cases.filter(({ finding }) => finding !== undefined)) {
     it(`${each.name}, see ${each.finding}`, async () => {
       const { failures } = await examine(each)

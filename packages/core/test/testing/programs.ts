@@ -1,4 +1,4 @@
-/** Programs that the lab must pass, and programs it must find fault with. */
+/** Programs that the lab must pass, and programs whose bugs it must find. */
 import { Context, Effect, Exit, Fiber, FiberSet, Layer, Pool, RcMap, Scope, Semaphore, Stream } from "effect"
 import type { Ledger } from "../../src/testing/index.ts"
 import { Script } from "../../src/testing/index.ts"
@@ -171,7 +171,7 @@ export const wrong: Record<string, Program> = {
     })
 }
 
-/** Operations for random programs. All give back what they take, but the last when `seeded` with a bug. */
+/** Operations for random programs. All release what they acquire, except the last one when `seeded` with a bug. */
 export const operations = (
   ledger: Ledger,
   seeded: boolean

@@ -1,33 +1,33 @@
-/** Whether memory grows with the number of cycles, or only warms up and wavers. */
+/** Distinguishes memory that grows with the number of cycles from warm-up and noise. */
 
-/** The floor of the heap after a cycle. */
+/** The heap size after a garbage collection at the end of a cycle. */
 export interface Floor {
   readonly cycle: number
   readonly bytes: number
 }
 
-/** What became of the heap: the slope over the cycles after warm-up, and whether that is growth. */
+/** The trend of the heap: the slope over the cycles after warm-up, and whether it counts as growth. */
 export interface Growth {
   readonly bytesPerCycle: number
   readonly grows: boolean
 }
 
-/** The fewest readings that can show a trend, after those of the warm-up. */
+/** The minimum number of readings that can show a trend, after those of the warm-up. */
 const fewest = 8
-/** Caches fill in the first third, and in the first cycles. */
+/** The number of readings to skip as warm-up: caches fill in the first third, and in the first cycles. */
 const warmUp = 1 / 3
 const warmUpAtLeast = 12
-/** How many readings it takes to judge. */
+/** The minimum number of readings for a judgement. */
 export const fewestFloors = fewest + warmUpAtLeast
-/** How many standard deviations a rise must be above chance. */
+/** The number of standard deviations by which a rise must exceed chance. */
 const significant = 3
-/** Less than this over all readings is what collections leave or do not leave; in a large heap, that part of it. */
+/** Smaller growth over all readings is noise of the garbage collection; in a large heap, this share of it. */
 const noiseBytes = 64 * 1024
 const noisePart = 0.005
 
 /**
- * The slope is Sen's, the median of those between all pairs (Sen 1968); whether it rises is the Mann–Kendall test. What warms up rises
- * less and less: a leak rises in the last third at least half as fast as in the first.
+ * The slope is Sen's estimate, the median of the slopes between all pairs (Sen 1968); the Mann–Kendall test decides whether it
+ * rises. A warm-up flattens over time: a leak rises in the last third at least half as fast as in the first.
  */
 export const growthOf = (floors: ReadonlyArray<Floor>): Growth | undefined => {
   const judged = floors.slice(Math.max(Math.floor(floors.length * warmUp), warmUpAtLeast))

@@ -1,4 +1,4 @@
-/** What a process has when nothing happens in it: fibers, listeners, handles, metrics and heap. */
+/** A snapshot of a process at rest: fibers, listeners, handles, metrics and heap. */
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
@@ -6,8 +6,8 @@ import * as FiberCensus from "../../FiberCensus.ts"
 import { prototypeOf } from "../census/FiberRuntime.ts"
 import { renderStuck, stuckFibers } from "../fibers/stuckFibers.ts"
 
-/** Counts of what there is, by its name; and the fibers themselves, which nobody keeps. */
-export interface Rest {
+/** Process-wide counts by name, and a WeakSet of live fibers, which keeps none of them alive. */
+export interface ProcessSnapshot {
   readonly fibers: WeakSet<object>
   readonly abandoned: number
   readonly counts: ReadonlyMap<string, number>
@@ -18,13 +18,13 @@ const later = setTimeout
 const soon = setImmediate
 const now = performance.now.bind(performance)
 
-/** Has the census see every fiber for as long as the scope is open. */
-export const watchRest: Effect.Effect<void, never, Scope.Scope> = Effect.asVoid(Effect.acquireRelease(
+/** Makes the census count every fiber until the scope closes. */
+export const watchFibers: Effect.Effect<void, never, Scope.Scope> = Effect.asVoid(Effect.acquireRelease(
   Effect.withFiberSucceed((fiber) => FiberCensus.get().adopt(prototypeOf(fiber), "Application") ?? (() => {})),
   (stop) => Effect.sync(stop)
 ))
 
-export const restOf: Effect.Effect<Rest> = Effect.map(Metric.snapshot, (metrics): Rest => {
+export const takeSnapshot: Effect.Effect<ProcessSnapshot> = Effect.map(Metric.snapshot, (metrics): ProcessSnapshot => {
   const census = FiberCensus.get()
   return {
     fibers: new WeakSet(census.fibers().map(([fiber]) => fiber)),
@@ -49,9 +49,9 @@ const countsOf = (metrics: ReadonlyArray<Metric.Metric.Snapshot>): ReadonlyMap<s
   return counts
 }
 
-/** What is there now and was not, in words; `locate` asks for the lines at which fibers wait, which takes long. */
-const left = (before: Rest, locate: boolean): Effect.Effect<ReadonlyArray<string>> =>
-  Effect.map(Effect.all([restOf, Effect.fiber]), ([after, self]) => {
+/** Describes what exists now and did not exist before; `locate` determines the lines at which fibers wait, which is slow. */
+const addedSince = (before: ProcessSnapshot, locate: boolean): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.map(Effect.all([takeSnapshot, Effect.fiber]), ([after, self]) => {
     const known = { has: (fiber: object) => fiber === self || before.fibers.has(fiber) }
     const stuck = stuckFibers(undefined, known, locate)
     const abandoned = after.abandoned - before.abandoned
@@ -65,16 +65,16 @@ const left = (before: Rest, locate: boolean): Effect.Effect<ReadonlyArray<string
     ]
   })
 
-/** What is left when the time to settle is over, or as soon as nothing is. */
-export const settled = (before: Rest, settleMs: number): Effect.Effect<ReadonlyArray<string>> =>
+/** The remaining things after the time to settle, or an empty list as soon as nothing remains. */
+export const remainingSince = (before: ProcessSnapshot, settleMs: number): Effect.Effect<ReadonlyArray<string>> =>
   Effect.gen(function*() {
     const until = now() + settleMs
     for (let pause = 1;; pause = Math.min(pause * 2, 50)) {
-      // Handles that were closed are gone a turn later.
+      // Closed handles disappear one turn of the event loop later.
       yield* turn
-      const found = yield* left(before, false)
+      const found = yield* addedSince(before, false)
       if (found.length === 0) return found
-      if (now() >= until) return yield* left(before, true)
+      if (now() >= until) return yield* addedSince(before, true)
       yield* Effect.promise(() => new Promise<void>((resolve) => void later(resolve, pause)))
     }
   })
@@ -82,11 +82,11 @@ export const settled = (before: Rest, settleMs: number): Effect.Effect<ReadonlyA
 const turn = Effect.promise(() => new Promise<void>((resolve) => void soon(resolve)))
 
 /**
- * Bytes of objects and buffers after garbage collection. Code and its feedback are left out: V8 goes on compiling for hundreds of cycles,
- * and that would look like a leak of some kilobytes in each.
+ * Bytes of objects and buffers after a garbage collection. Code and its feedback are excluded: V8 compiles for hundreds of
+ * cycles, which would look like a leak of a few kilobytes per cycle.
  */
 export const heapFloor: Effect.Effect<number> = Effect.gen(function*() {
-  // What a WeakRef was asked for lives until the turn is over, and what finalizers do is done in the next one.
+  // The target of a dereferenced WeakRef lives until the end of the turn, and finalizers run in the next one.
   yield* turn
   collectGarbage()
   yield* turn

@@ -17,7 +17,7 @@ export interface StackFrame {
   readonly parent: StackFrame | undefined
 }
 
-/** What a fiber derives from its context; contexts that are alike share one. */
+/** The values that a fiber derives from its context; equal contexts share one. */
 export interface FiberCache {
   readonly stackFrame: StackFrame | undefined
   readonly span: { readonly _tag: string; readonly name?: string } | undefined
@@ -25,7 +25,7 @@ export interface FiberCache {
   readonly origin?: FiberCache | undefined
 }
 
-/** What the census reads of a fiber. {@link framesOf}, {@link parentOf} and the other readers know which fields a version lacks. */
+/** The fields of a fiber that the census reads. {@link framesOf}, {@link parentOf} and the other readers know which fields a version lacks. */
 export interface RuntimeFiber {
   readonly id: number
   readonly interruptible: boolean
@@ -97,7 +97,7 @@ export const framesOf = (fiber: RuntimeFiber): FiberCache => {
   return lastFrames
 }
 
-/** What {@link shapeOf} found: a shape that can be read, without some optional fields, or the reason why it cannot. */
+/** The result of {@link shapeOf}: a shape that can be read, without some optional fields, or the reason why it cannot. */
 export type Shape = { readonly missing: ReadonlyArray<string> } | { readonly refused: string }
 
 const isOneOf = (...types: ReadonlyArray<string>) => (value: unknown): boolean => types.includes(typeOf(value))
@@ -123,7 +123,7 @@ const required: Readonly<Record<string, (value: unknown) => boolean>> = {
   _exit: isOneOf("object", "undefined")
 }
 
-/** One of these tells the frames of a fiber. */
+/** One of these holds the frames of a fiber. */
 const frames: ReadonlyArray<Readonly<Record<string, (value: unknown) => boolean>>> = [
   { cache: isCache },
   { currentStackFrame: isFrame, currentSpan: isSpan }
@@ -180,7 +180,7 @@ export const prototypeOf = (fiber: unknown): FiberPrototype | undefined => {
 }
 
 /**
- * Tells `watcher` about every fiber of one copy of Effect, and returns the function that stops it.
+ * Reports every fiber of one copy of Effect to `watcher`, and returns the function that stops it.
  *
  * **Details**
  *
@@ -259,7 +259,7 @@ export const watch = (prototype: FiberPrototype, watcher: FiberWatcher, guard: G
 
   const stop = (): void => {
     watching = false
-    // When somebody wrapped ours in the meantime, theirs must stay, and ours is a plain call from now on.
+    // If other code wrapped our function in the meantime, its wrapper must stay, and our function is a plain call from now on.
     if (prototype.evaluate === evaluate) prototype.evaluate = original
   }
   prototype.evaluate = evaluate

@@ -10,7 +10,7 @@
 import type { FiberCache, RuntimeFiber } from "./FiberRuntime.ts"
 import { framesOf, hasEnded } from "./FiberRuntime.ts"
 
-/** What the table tells when fibers pass from one state to the next; times are in the table's own milliseconds. */
+/** The callbacks of the table when fibers change their state; times are in the table's own milliseconds. */
 export interface FiberTableEvents {
   readonly site: (forked: FiberCache, now: FiberCache) => number
   readonly tenured: (site: number, start: number, id: number) => void
@@ -132,7 +132,7 @@ export class FiberTable {
   /**
    * Looks for collected fibers, `budget` slots at most; `true` while a pass is under way.
    *
-   * A fiber can only vanish in a major collection, and a dead canary tells that one has passed: without one, a pass would
+   * A fiber can only vanish in a major collection, and a dead canary shows that one has passed: without one, a pass would
    * dereference every living fiber for nothing. Passes are spaced by the number of fibers, so that they cost 0.1 % at most.
    */
   scan(now: number, budget: number): boolean {

@@ -28,9 +28,9 @@ export interface Guard {
     original: AnyFunction,
     before: (args: ReadonlyArray<unknown>) => ((result: unknown) => unknown) | undefined
   ) => AnyFunction
-  /** Calls a part every so many milliseconds. The timer does not keep the process alive. */
+  /** Calls a part every `ms` milliseconds. The timer does not keep the process alive. */
   readonly every: (name: string, ms: number, body: () => void) => GuardedTimer
-  /** Calls a part once, after so many milliseconds. The timer does not keep the process alive. */
+  /** Calls a part once, after `ms` milliseconds. The timer does not keep the process alive. */
   readonly after: (name: string, ms: number, body: () => void) => GuardedTimer
   /** Whether a part has failed. */
   readonly hasFailed: (name: string) => boolean

@@ -1,9 +1,9 @@
-/** The frame that an `Effect.fn` would leave, for what is called outside of one: a combinator on a layer has a caller, and no fiber yet. */
+/** The frame that an `Effect.fn` would add, for functions called outside of one: a combinator on a layer has a caller, and no fiber yet. */
 import type { StackFrame } from "effect/References"
 
 const most = 16
 
-/** Taken where it is called; the stack is rendered when somebody asks for it. */
+/** Captures the stack at the call, and renders it when it is requested. */
 export const calledFrom = (name: string): (parent: StackFrame | undefined) => StackFrame => {
   const { stackTraceLimit } = Error
   if (stackTraceLimit === 0) return (parent) => ({ name, stack: () => undefined, parent })
@@ -16,7 +16,7 @@ export const calledFrom = (name: string): (parent: StackFrame | undefined) => St
   return (parent) => ({ name, stack, parent })
 }
 
-/** Not a library, such as the `pipe` in between, and not ours. */
+/** Whether the line is neither of a library, such as the `pipe` in between, nor of Fiberscope. */
 const isCaller = (text: string): boolean => !/[\\/]node_modules[\\/]/.test(text) && !text.includes(ours)
 
 const ours = decodeURIComponent(new URL("../..", import.meta.url).pathname)

@@ -1,8 +1,9 @@
 /**
- * Places in the source of a program, asked of V8: where a generator is suspended, which is the line of its `yield*`, and where a
- * function was written. Test runners transform what they load; who maps the stack traces back is asked to map places too.
+ * Places in the source of a program, determined by V8: the line of the `yield*` at which a generator is suspended, and the line
+ * at which a function was written. Test runners transform what they load; the hook that maps their stack traces back also maps
+ * these places.
  *
- * A question takes about a tenth of a millisecond. Nobody is told anything where there is no inspector.
+ * A query takes about 0.1 milliseconds. Without an inspector there are no results.
  */
 import type { Session } from "node:inspector"
 
@@ -37,7 +38,10 @@ const post = (method: string, params?: object): unknown => {
   return result
 }
 
-/** Where a suspended generator stands, or a function was written; `undefined` for what is not the program's own, and while it runs. */
+/**
+ * The place of a suspended generator, or of the definition of a function; `undefined` for code that is not the program's own, and
+ * for a running generator.
+ */
 export const placeOf = (value: object): Place | undefined => {
   if (typeof value !== "function") return ask(value)
   const known = ofFunctions.get(value)
@@ -47,7 +51,7 @@ export const placeOf = (value: object): Place | undefined => {
   return place
 }
 
-/** What a generator is doing, `suspended` at an `await` too; `undefined` where nobody knows. */
+/** The state of a generator, `suspended` also at an `await`; `undefined` if it is not known. */
 export type GeneratorState = "suspended" | "running" | "closed"
 
 export const generatorState = (generator: object): GeneratorState | undefined =>
@@ -65,7 +69,7 @@ const ask = (value: object): Place | undefined => {
   return location?.value?.value === undefined ? undefined : mapped(location.value.value as Location)
 }
 
-/** What only V8 knows of a value. */
+/** The parts of a value that only V8 can see. */
 const properties = (value: object): ReadonlyArray<Property> => {
   const scope = globalThis as { [slot]?: object }
   scope[slot] = value
@@ -90,7 +94,7 @@ const expression = `globalThis[Symbol.for(${JSON.stringify(slot.description)})]`
 
 const mapped = ({ columnNumber = 0, lineNumber, scriptId }: Location): Place | undefined => {
   if (!urls.has(scriptId)) {
-    // Announces every script; to leave the debugger on would slow the program down.
+    // Enabling the debugger announces every script; leaving it enabled would slow the program down.
     post("Debugger.enable")
     post("Debugger.disable")
   }
@@ -98,7 +102,7 @@ const mapped = ({ columnNumber = 0, lineNumber, scriptId }: Location): Place | u
   return url === undefined || !isProgram(url) ? undefined : original(url, lineNumber + 1, columnNumber + 1)
 }
 
-/** Whether a script is the program's own: not Node's, not a library's, not ours. */
+/** Whether a script is the program's own: not Node's, not a library's, not Fiberscope's. */
 export const isProgram = (url: string): boolean =>
   url !== "" && !url.startsWith("node:") && !url.startsWith("evalmachine") && !/[\\/]node_modules[\\/]/.test(url)
   && !pathOf(url).startsWith(ours)
@@ -110,7 +114,7 @@ const pathOf = (url: string): string => {
 
 const ours = decodeURIComponent(new URL("../..", import.meta.url).pathname)
 
-/** A call site as V8 would give it to `Error.prepareStackTrace`, which is where test runners and loaders map places back. */
+/** A call site as V8 passes it to `Error.prepareStackTrace`, the function with which test runners and loaders map places back. */
 class CallSite {
   readonly #url: string
   readonly #line: number
@@ -176,12 +180,12 @@ class CallSite {
   }
 }
 
-/** The place in the source for one in a script, both counted from 1. */
+/** The source place for a place in a script, both counted from 1. */
 export const original = (url: string, line: number, column: number): Place => {
   const plain = { file: pathOf(url), line, column }
   const { prepareStackTrace } = Error
   if (prepareStackTrace === undefined) return plain
-  // Some know their scripts by URL, others by path.
+  // Some loaders know their scripts by URL, others by path.
   for (const name of new Set([url, pathOf(url)])) {
     try {
       const text = String(
@@ -192,7 +196,7 @@ export const original = (url: string, line: number, column: number): Place => {
       const place = { file: pathOf(file ?? ""), line: Number(mappedLine), column: Number(mappedColumn) }
       if (file !== undefined && (place.line !== line || place.column !== column)) return place
     } catch {
-      // It does not take a call site that is not V8's.
+      // The hook does not accept a call site that was not made by V8.
     }
   }
   return plain

@@ -1,4 +1,4 @@
-/** The dump of live fibers as a tree. Plain text; the width of a line is left to the terminal. */
+/** Renders the dump of live fibers as a tree. Plain text; wrapping long lines is left to the terminal. */
 import type { FiberInfo } from "../../FiberCensus.ts"
 import { renderSite } from "../../FiberSite.ts"
 
@@ -15,7 +15,7 @@ export const renderDump = (
   const known = new Set(dump.map(({ copy, id }) => key(copy, id)))
   const children = new Map<string, Array<FiberInfo>>()
   for (const fiber of dump) {
-    // A parent that has ended, or was never seen, makes its children roots.
+    // A child whose parent has ended, or was never seen, becomes a root.
     const parent = fiber.parent === undefined ? "" : key(fiber.copy, fiber.parent)
     const at = known.has(parent) ? parent : ""
     const list = children.get(at)
@@ -69,7 +69,7 @@ const count = (
   return n === 0 ? [] : [n === fibers.length ? word : `${grouped(n)} ${word}`]
 }
 
-/** 1204 → `1 204`, with a thin space that does not break. */
+/** Formats 1204 as `1 204`, with a thin non-breaking space. */
 const grouped = (n: number): string => String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f")
 
 const renderAge = (ms: number): string => {

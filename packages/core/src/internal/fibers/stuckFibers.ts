@@ -1,4 +1,4 @@
-/** The fibers that are alive at the end of a process: those that must be told, and those that are to blame. */
+/** The fibers that are alive at the end of a process, and the ones among them that keep the others waiting. */
 import type * as Fiber from "effect/Fiber"
 import type { FiberInfo, RuntimeFiber } from "../../FiberCensus.ts"
 import * as FiberCensus from "../../FiberCensus.ts"
@@ -9,8 +9,8 @@ import type { WaitingPlace } from "./waitingPlaces.ts"
 import { waitingPlace } from "./waitingPlaces.ts"
 
 /**
- * A fiber that was alive when the process exited. `site` is where it was forked, `runs` what it runs now, and `place` the line, as far
- * as each is known.
+ * A fiber that was alive when the process exited. `site` is where it was forked, `runs` the function that it runs now, and
+ * `place` the line, if they are known.
  *
  * @category models
  */
@@ -26,11 +26,11 @@ export interface StuckFiber {
 }
 
 const maxPlaces = 50
-/** A process with a million fibers must end in time too: only so many of them are told about. */
+/** The maximum number of fibers in a report: a process with a million fibers must end in time too. */
 const maxFibers = 20_000
 const maxLines = 20
 
-/** Live fibers that nobody interrupts when they end: those without a parent that lives. */
+/** Live fibers without a live parent, which no other fiber interrupts when it ends. */
 export const liveRoots = (except: ReadonlySet<unknown>): ReadonlyArray<Fiber.Fiber<unknown, unknown>> => {
   const all = FiberCensus.get().fibers()
   const alive = new Set(all.map(([, info]) => key(info.copy, info.id)))
@@ -43,14 +43,14 @@ export const liveRoots = (except: ReadonlySet<unknown>): ReadonlyArray<Fiber.Fib
 
 const key = (copy: number, id: number): string => `${copy}/${id}`
 
-/** Live fibers as they are told about. `locate` asks the inspector for the places where they wait, which `waitingPlace` explains. */
+/** Live fibers for a report. `locate` asks the inspector for the places where they wait, see `waitingPlace`. */
 export const stuckFibers = (
   main: unknown,
   except: { readonly has: (fiber: RuntimeFiber) => boolean },
   locate: boolean
 ): ReadonlyArray<StuckFiber> => {
   const census = FiberCensus.get()
-  // A fiber that waits for its children is not what the others wait for.
+  // A fiber that waits for its children is not the cause of the wait.
   const all = census.fibers(maxFibers).filter(([fiber]) => !except.has(fiber))
   const parents = new Set(all.map(([, { copy, parent }]) => key(copy, parent ?? 0)))
   const leaves = all.filter(([, { copy, id }]) => !parents.has(key(copy, id))).sort((a, b) =>
@@ -69,24 +69,24 @@ export const stuckFibers = (
   }))
 }
 
-/** `3 live fibers`, `20000 of 300000 live fibers`. */
-export const renderCount = (told: number): string => {
+/** Renders `3 live fibers` or `20000 of 300000 live fibers`. */
+export const renderCount = (shown: number): string => {
   const { live } = FiberCensus.get().counts()
-  const all = live > maxFibers ? `${told} of ${live}` : `${told}`
+  const all = live > maxFibers ? `${shown} of ${live}` : `${shown}`
   return `${all} live ${all === "1" ? "fiber" : "fibers"}`
 }
 
-/** The main fiber first, then those that do not heed their interruption, then the oldest. */
+/** The main fiber first, then those that do not respond to interruption, then the oldest. */
 const rank = (main: unknown, [fiber, info]: readonly [RuntimeFiber, FiberInfo]): number =>
   (fiber === main ? 0 : info.interruptible ? 2e12 : 1e12) - info.ageMs
 
-/** One line for those that are alike, with their number where there is more than one. */
+/** One line for each group of equal fibers, with their number if it is more than one. */
 export const renderStuck = (stuck: ReadonlyArray<StuckFiber>, base: string): ReadonlyArray<string> => {
   const groups = new Map<string, Array<StuckFiber>>()
   for (const fiber of stuck) {
-    const alike = `${fiber.main} ${fiber.interruptible} ${fiber.interrupting} ${whose(fiber, base)}`
-    const group = groups.get(alike)
-    if (group === undefined) groups.set(alike, [fiber])
+    const kind = `${fiber.main} ${fiber.interruptible} ${fiber.interrupting} ${whose(fiber, base)}`
+    const group = groups.get(kind)
+    if (group === undefined) groups.set(kind, [fiber])
     else group.push(fiber)
   }
   const lines = [...groups.values()].map((group) => {
@@ -95,7 +95,7 @@ export const renderStuck = (stuck: ReadonlyArray<StuckFiber>, base: string): Rea
     const why = first.interruptible
       ? ""
       : first.interrupting
-      ? " [does not heed its interruption: it is in a finalizer or uninterruptible]"
+      ? " [does not respond to interruption: it is in a finalizer or uninterruptible]"
       : " [uninterruptible]"
     return `${who}: ${described(group, base)}, ${group.length === 1 ? "" : "oldest "}${renderTime(first.ageMs)}${why}`
   })
@@ -104,7 +104,7 @@ export const renderStuck = (stuck: ReadonlyArray<StuckFiber>, base: string): Rea
     : [...lines.slice(0, maxLines), `and fibers at ${lines.length - maxLines} more places`]
 }
 
-/** Where fibers are: what they run, who forked them if that says more, and the lines at which they wait. */
+/** Describes where fibers are: the functions that they run, their fork site if it adds information, and the lines at which they wait. */
 const described = (group: ReadonlyArray<StuckFiber>, base: string): string => {
   const who = whose(group[0]!, base)
   const places = new Set(group.flatMap(({ place }) => (place === undefined ? [] : [renderPlace(place, base)])))
@@ -114,7 +114,7 @@ const described = (group: ReadonlyArray<StuckFiber>, base: string): string => {
   return `${who === "" ? "" : `${who}, `}${first}${more}`
 }
 
-/** Where one fiber is. */
+/** Describes where one fiber is. */
 export const where = (fiber: StuckFiber, base: string): string => described([fiber], base)
 
 const whose = ({ runs, site }: StuckFiber, base: string): string => {
@@ -127,7 +127,7 @@ const whose = ({ runs, site }: StuckFiber, base: string): string => {
     : `${now}, forked in ${forked}`
 }
 
-/** Whether there is something to say about where a fiber is. */
+/** Whether anything is known about where a fiber is. */
 export const isSomewhere = ({ place, runs, site }: StuckFiber): boolean =>
   known(runs) || known(site) || place !== undefined
 
@@ -135,12 +135,12 @@ const known = (site: FiberSite): boolean => site.fork !== undefined || site.runs
 
 const renderPlace = ({ column, file, line, waits }: WaitingPlace, base: string): string => {
   const name = base !== "" && file.startsWith(`${base}/`) ? file.slice(base.length + 1) : file
-  return `${waits ? "waits at" : "goes on at"} ${name}:${line}:${column}`
+  return `${waits ? "waits at" : "continues at"} ${name}:${line}:${column}`
 }
 
-/** A site in brackets, where it says something. */
+/** A site in brackets, if it is known. */
 export const inBrackets = (site: FiberSite, base: string): string => known(site) ? ` (${renderSite(site, base)})` : ""
 
-/** 340 ms, 1.2 s, 25 s. */
+/** Renders a time: 340 ms, 1.2 s, 25 s. */
 export const renderTime = (ms: number): string =>
   ms < 999.5 ? `${Math.round(ms)} ms` : ms < 9950 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 1000)} s`

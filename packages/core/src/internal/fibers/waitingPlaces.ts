@@ -1,15 +1,15 @@
 /**
- * Where fibers stand, in the source of the program, for those who have no `Effect.fn` or span around them.
+ * The lines of the program's source at which fibers are suspended, also without an `Effect.fn` or span around them.
  *
- * A suspended fiber's stack holds its generators and continuations, and V8 knows where a generator is suspended and where a function was
- * written. What lies nearest to the top of the stack and outside of libraries is the place. It takes about a millisecond for each
- * fiber: for the end of a process and for tests, when somebody has to be told.
+ * The stack of a suspended fiber holds its generators and continuations, and V8 knows where a generator is suspended and where a
+ * function was written. The place is the one nearest to the top of the stack that is outside of libraries. It takes about a
+ * millisecond for each fiber: for reports at the end of a process and in tests.
  */
 import type { RuntimeFiber } from "../census/FiberRuntime.ts"
 import { placeOf } from "./places.ts"
 
 /**
- * A line of the program's source: that of the `yield*` at which a fiber `waits`, or else that of the function with which it goes on.
+ * A line of the program's source: the `yield*` at which a fiber `waits`, or otherwise the function with which it continues.
  *
  * @category models
  */
@@ -23,7 +23,7 @@ export interface WaitingPlace {
 const maxObjects = 60
 const maxDepth = 4
 
-/** The place of the generator or continuation that is nearest to the top of the fiber's stack and the program's own. */
+/** The place of the program's own generator or continuation that is nearest to the top of the fiber's stack. */
 export const waitingPlace = (fiber: RuntimeFiber): WaitingPlace | undefined => {
   for (const candidate of candidates(fiber)) {
     const place = placeOf(candidate)
@@ -32,11 +32,11 @@ export const waitingPlace = (fiber: RuntimeFiber): WaitingPlace | undefined => {
   return undefined
 }
 
-/** The functions and generators that a fiber's stack holds, nearest to its top first, a few levels into effects yet to be run. */
+/** The functions and generators on a fiber's stack, nearest to its top first, a few levels into effects that have not run yet. */
 const candidates = function*(fiber: RuntimeFiber): IterableIterator<object> {
   const seen = new Set<object>([fiber])
   let budget = maxObjects
-  // A fiber that has ended has no stack any more.
+  // A fiber that has ended has no stack.
   for (let top = (fiber._stack?.length ?? 0) - 1; top >= 0; top--) {
     let level: ReadonlyArray<unknown> = [fiber._stack[top]]
     for (let depth = 0; depth < maxDepth && level.length > 0; depth++) {

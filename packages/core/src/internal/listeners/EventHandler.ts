@@ -1,4 +1,4 @@
-/** Calls a handler for each event: so many effects at once, the others wait in line, and the line has an end. */
+/** Runs a handler for each event: a limited number of effects run concurrently, the others wait in a bounded buffer. */
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -6,14 +6,14 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import { unbounded } from "../../Deadline.ts"
-import { reportFailure, sayNow } from "../reportFailure.ts"
+import { reportFailure, runDetached } from "../reportFailure.ts"
 
 type Waiting = Effect.Effect<unknown, unknown, Scope.Scope>
 
 export interface HandlerOptions {
   readonly label: string
   readonly handle: (...args: ReadonlyArray<unknown>) => Effect.Effect<unknown, unknown, never> | void
-  /** Of whoever added the listener. */
+  /** The context of the caller that added the listener. */
   readonly context: Context.Context<never>
   readonly concurrency: number
   readonly buffer: number
@@ -34,7 +34,7 @@ export class EventHandler {
   }
 
   readonly emit = (...args: ReadonlyArray<unknown>): void => {
-    // An emitter calls those too who were removed by an earlier listener of the same event.
+    // An emitter also calls listeners that an earlier listener of the same event has removed.
     if (this.#closedBy !== undefined) return
     const { buffer, handle, onDrop, overflow } = this.#options
     let effect: Waiting | void
@@ -57,8 +57,8 @@ export class EventHandler {
   }
 
   /**
-   * Interrupts what runs and waits for its end; not the handler that asks, which would wait for itself, and whose scope has more to
-   * close.
+   * Interrupts running effects and waits for their end. It does not wait for the effect that calls it: that would wait for
+   * itself, and its scope has more to close.
    */
   readonly close: Effect.Effect<void> = Effect.withFiber((self) => {
     this.#closedBy = self
@@ -72,9 +72,9 @@ export class EventHandler {
   }
 
   #start(effect: Waiting): void {
-    // What an effect emits in its first steps finds it running.
+    // Events emitted by the first steps of the effect must find it running.
     this.#starting++
-    // The deadline of whoever added the listener is not that of an event which comes later.
+    // The deadline of the caller that added the listener does not apply to a later event.
     const fiber = Effect.runForkWith(this.#options.context)(unbounded(Effect.scoped(effect)))
     this.#starting--
     const exit = fiber.pollUnsafe()
@@ -85,7 +85,7 @@ export class EventHandler {
       this.#ended(late)
       this.#resume()
     })
-    // Its first steps may have made somebody else close the scope.
+    // Its first steps may have closed the scope.
     if (this.#closedBy !== undefined && this.#closedBy !== fiber) fiber.interruptUnsafe()
   }
 
@@ -96,6 +96,6 @@ export class EventHandler {
   #ended(exit: Exit.Exit<unknown, unknown>): void {
     if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return
     this.#options.onFailure()
-    sayNow(this.#options.context, reportFailure(exit.cause, this.#options.label))
+    runDetached(this.#options.context, reportFailure(exit.cause, this.#options.label))
   }
 }

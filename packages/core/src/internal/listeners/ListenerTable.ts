@@ -1,26 +1,26 @@
-/** Who listens to what now: for counts, and for the warning of those who add more and more. */
+/** The current listeners by target and event: for counts, and for the warning about too many listeners. */
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type { FiberSite } from "../../FiberSite.ts"
 import { renderSite } from "../../FiberSite.ts"
 import { siteOf } from "../fibers/siteOf.ts"
-import { sayNow } from "../reportFailure.ts"
+import { runDetached } from "../reportFailure.ts"
 import { nameOfTarget } from "./eventTargets.ts"
 
-/** One listener, from when it is added until it is removed. */
+/** One listener, from its addition until its removal. */
 export interface Listening {
   readonly target: object
   readonly event: string | symbol
   readonly fiber: Fiber.Fiber<unknown, unknown>
-  readonly added: Fiber.Fiber.Cache
+  readonly capturedAt: Fiber.Fiber.Cache
   dropped: number
 }
 
 interface Group {
   readonly listening: Set<Listening>
-  /** More listeners than this are taken for a leak. */
+  /** The number of listeners above which a leak is suspected. */
   warnAbove: number
-  /** How many there must be for the next warning. */
+  /** The number of listeners that triggers the next warning. */
   warnAt: number
 }
 
@@ -39,7 +39,7 @@ export class ListenerTable {
     event: string | symbol,
     warnAbove: number = this.#warnAbove
   ): Listening {
-    const listening: Listening = { target, event, fiber, added: fiber.cache, dropped: 0 }
+    const listening: Listening = { target, event, fiber, capturedAt: fiber.cache, dropped: 0 }
     let events = this.#targets.get(target)
     if (events === undefined) this.#targets.set(target, events = new Map())
     let group = events.get(event)
@@ -50,14 +50,14 @@ export class ListenerTable {
     this.counts.added++
     const { size } = group.listening
     if (size > warnAbove && size >= group.warnAt) {
-      // The next when there are twice as many: a leak of one listener a request must not fill the log.
+      // The next warning comes at twice as many: a leak of one listener per request must not fill the log.
       group.warnAt = size * 2
       warn(
         listening,
         `${size} listeners for "${String(event)}" on one ${
           nameOfTarget(target)
-        }. More than ${warnAbove} are taken for a leak: `
-          + `give them a shorter scope, or say how many are meant with warnAbove. Added by ${
+        }. More than ${warnAbove} are reported as a leak: `
+          + `give them a shorter scope, or set warnAbove to the intended number. Added by ${
             renderSites(group.listening)
           }`
       )
@@ -84,12 +84,12 @@ export class ListenerTable {
         nameOfTarget(listening.target)
       } is full, and the `
         + `${overflow === "sliding" ? "oldest" : "newest"} are dropped. Listened to by ${
-          renderSite(siteOf(listening.added))
+          renderSite(siteOf(listening.capturedAt))
         }`
     )
   }
 
-  /** How many events of one target have more listeners than are taken for a leak. */
+  /** The number of events with more listeners than the warning limit of their target. */
   crowded(): number {
     let crowded = 0
     for (const events of this.#targets.values()) {
@@ -117,8 +117,8 @@ const bySite = (
   listening: Iterable<Listening>
 ): ReadonlyArray<{ readonly site: FiberSite; readonly listeners: number }> => {
   const sites = new Map<FiberSite, number>()
-  for (const { added } of listening) {
-    const site = siteOf(added)
+  for (const { capturedAt } of listening) {
+    const site = siteOf(capturedAt)
     sites.set(site, (sites.get(site) ?? 0) + 1)
   }
   return [...sites].map(([site, listeners]) => ({ site, listeners })).sort((a, b) => b.listeners - a.listeners)
@@ -127,7 +127,7 @@ const bySite = (
 const renderSites = (listening: Iterable<Listening>): string =>
   bySite(listening).slice(0, 5).map(({ listeners, site }) => `${renderSite(site)} × ${listeners}`).join(", ")
 
-/** In the words of whoever added the listener: with its loggers and annotations. */
+/** Logs in the context of the caller that added the listener: with its loggers and annotations. */
 const warn = ({ fiber }: Listening, message: string): void => {
-  sayNow(fiber.context, Effect.logWarning(message))
+  runDetached(fiber.context, Effect.logWarning(message))
 }

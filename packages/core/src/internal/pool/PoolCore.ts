@@ -1,10 +1,13 @@
 /**
- * The places of a pool, and who waits for one.
+ * The slots of a pool, and the fibers that wait for one.
  *
- * Whoever needs a connection that is not at hand waits in line; opening, checking and closing connections is work of the pool, in fibers
- * of its own. A connection is handed to the first in line in one step with the bookkeeping, and comes back, in one step, from wherever
- * the borrower is interrupted. A place is occupied from before its connection is opened until after it is closed, so there are never
- * more connections than places.
+ * A borrower without an idle connection waits in line. Connections are opened, validated and closed in fibers of the pool. A
+ * connection is handed to the first waiter in one step with the bookkeeping, and is returned in one step wherever the borrower is
+ * interrupted. A slot is occupied from before its connection is opened until after it is closed, so there are never more
+ * connections than slots.
+ *
+ * States of a slot: `opening` → `idle`, `leased` or `closing`; `idle` → `leased`, `checking` (validation) or `closing`; `checking` → `idle`,
+ * `leased` or `closing`; `leased` → `idle` or `closing`.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -16,12 +19,13 @@ import { unbounded } from "../../Deadline.ts"
 import { Alarm } from "../Alarm.ts"
 import { Condition } from "../Condition.ts"
 import { isDue } from "../isDue.ts"
-import { reportFailure, sayNow } from "../reportFailure.ts"
+import { reportFailure, runDetached } from "../reportFailure.ts"
 import { rounded } from "../rounded.ts"
+import { wasAbandoned } from "../wasAbandoned.ts"
 import type { Lease, PoolCoreOptions, Waiter } from "./parts.ts"
 import { nameOf, Slot } from "./parts.ts"
 
-/** How long a pool that keeps connections ready waits after it could not open one. */
+/** The time, in milliseconds, before a pool tries again to open a connection that it keeps ready. */
 const retryDelay = 1000
 
 export class PoolCore<A, E> {
@@ -44,16 +48,16 @@ export class PoolCore<A, E> {
   closing = 0
   closed = false
   lastFailure: { readonly cause: Cause.Cause<unknown>; readonly at: number } | undefined
-  // The connection that was used last is on top: the others may grow old.
+  // The connection that was used last is on top, so that surplus connections stay idle and expire.
   readonly #idle: Array<Slot<A>> = []
   readonly #alarm: Alarm
   readonly #woken: Array<Waiter<A>> = []
-  /** What the pool starts must not run in the async context of the request that happened to need it: a socket would keep that. */
+  /** Fibers of the pool must not run in the async context of the request that caused them: a socket would retain that context. */
   readonly #outside = AsyncLocalStorage.snapshot()
   #pumping = false
-  /** Slots on their way to somebody who waits. */
+  /** The number of slots that are being opened or validated for a waiter. */
   #working = 0
-  /** Counts the occasions on which connections turned out to be broken: all others are suspect then. */
+  /** The number of times that a connection turned out to be broken. A connection validated in an earlier epoch is suspect. */
   #epoch = 0
   #retryAt = -Infinity
 
@@ -69,7 +73,7 @@ export class PoolCore<A, E> {
     return n
   }
 
-  /** Whether as many wait as may, not counting those for whom there is a connection or will be a place. */
+  /** Whether the maximum number of fibers is waiting, not counting those for which there is a connection or a free slot. */
   get isFull(): boolean {
     const { max, maxWaiters } = this.options
     return this.waiters.size >= maxWaiters + this.#idle.length + this.#working + max - this.slots.size
@@ -77,7 +81,7 @@ export class PoolCore<A, E> {
 
   // ---------------------------------------------------------------- borrowing
 
-  /** Takes a connection that is at hand, unless others have waited for longer. Whoever calls it must {@link giveBack}. */
+  /** Takes an idle connection, unless other fibers are waiting. The caller must {@link giveBack} it. */
   take(fiber: Fiber.Fiber<unknown, unknown>, label: string | undefined): Slot<A> | undefined {
     if (this.waiters.size > 0) return undefined
     const slot = this.#idle[this.#idle.length - 1]
@@ -89,7 +93,7 @@ export class PoolCore<A, E> {
     return slot
   }
 
-  /** Waits in line. Whoever calls it must {@link end} the lease, whatever happens. */
+  /** Waits in line. The caller must {@link end} the lease in every case. */
   wait<E2>(
     lease: Lease<A>,
     fiber: Fiber.Fiber<unknown, unknown>,
@@ -102,7 +106,7 @@ export class PoolCore<A, E> {
     const waiter: Waiter<A> = {
       lease,
       holder: fiber.id,
-      taken: fiber.cache,
+      capturedAt: fiber.cache,
       label,
       since,
       deadline,
@@ -120,7 +124,7 @@ export class PoolCore<A, E> {
     })
   }
 
-  /** Gives back what it has got by waiting, or leaves the line. Nothing happens the second time. */
+  /** Returns the connection of a lease that waited, or leaves the line. The second call has no effect. */
   end(lease: Lease<A>, exit: Exit.Exit<unknown, unknown>): void {
     const { slot, waiter } = lease
     if (waiter !== undefined) {
@@ -135,18 +139,18 @@ export class PoolCore<A, E> {
   giveBack(slot: Slot<A>, exit: Exit.Exit<unknown, unknown>): void {
     const now = this.options.now()
     if (slot.reported) this.#reportReturn(slot, now)
-    // It was taken away in the meantime.
+    // The connection was revoked in the meantime.
     if (slot.state !== "leased") return
     this.leased--
-    slot.taken = undefined
+    slot.capturedAt = undefined
     slot.label = undefined
     const fatal = exit._tag === "Failure" && this.#isFatal(exit.cause, slot)
     if (fatal) this.#epoch++
     if (fatal || slot.retired || this.closed || now >= slot.expiresAt) this.#close(slot, exit)
-    else this.#rest(slot, now)
+    else this.#makeIdle(slot, now)
   }
 
-  /** Takes a connection out of the pool, now or when it comes back. */
+  /** Removes a connection from the pool, immediately or when it is returned. */
   retire(connection: A): void {
     for (const slot of this.slots) {
       if (slot.opened?.value !== connection || slot.state === "closing") continue
@@ -160,9 +164,9 @@ export class PoolCore<A, E> {
 
   // ---------------------------------------------------------------- the pool's own work
 
-  /** Gives those in line what there is, and opens and checks connections for the others. */
+  /** Hands idle connections to waiters, and opens and validates connections for the others. */
   pump(): void {
-    // What is opened or checked may be so at once; it finds the loop below still looking.
+    // An opening or a validation may end synchronously; the loop below then still sees its result.
     if (this.closed || this.#pumping) return
     this.#pumping = true
     const { max, min, now } = this.options
@@ -182,7 +186,7 @@ export class PoolCore<A, E> {
     this.#pumping = false
   }
 
-  /** Refuses everybody from now on, and closes what nobody holds. */
+  /** Refuses all further requests, and closes connections that are not in use. */
   shut(refusal: () => Effect.Effect<never, unknown>): void {
     this.closed = true
     for (const waiter of this.waiters) this.#answer(waiter, refusal())
@@ -194,21 +198,21 @@ export class PoolCore<A, E> {
     }
   }
 
-  /** Closes what somebody holds, and what is being checked and does not heed that it need not be any more. */
+  /** Closes leased connections, and connections whose validation has not responded to interruption. */
   revoke(): void {
     for (const slot of this.slots) {
       if (slot.state === "checking") this.#checkIsOverdue(slot)
       if (slot.state !== "leased") continue
       this.leased--
-      // For the line that is said when it comes back.
+      // Makes the return of the connection be logged.
       slot.reported = true
       this.#close(slot)
     }
   }
 
-  /** Lets go on by itself what does not end. */
+  /** Stops tracking operations that have not finished. */
   abandon(): void {
-    for (const slot of this.slots) this.#leaveBehind(slot)
+    for (const slot of this.slots) this.#abandon(slot)
     this.#alarm.stop()
   }
 
@@ -216,25 +220,25 @@ export class PoolCore<A, E> {
     slot: Slot<A>,
     now: number,
     holder: number,
-    taken: Fiber.Fiber.Cache,
+    capturedAt: Fiber.Fiber.Cache,
     label: string | undefined
   ): void {
     slot.state = "leased"
     slot.since = now
     slot.leasedAt = now
     slot.holder = holder
-    slot.taken = taken
+    slot.capturedAt = capturedAt
     slot.label = label
     this.leased++
     this.counts.leases++
     this.#alarm.arm(now + this.options.leakThreshold)
   }
 
-  /** To the first in line, which goes on soon: it may be one of many, and all of them on this stack. */
+  /** Hands a connection to the first waiter, which resumes in a later task: one stack must not run all waiters. */
   #hand(slot: Slot<A>, now: number): void {
     for (const waiter of this.waiters) {
       waiter.lease.slot = slot
-      this.#lend(slot, now, waiter.holder, waiter.taken, waiter.label)
+      this.#lend(slot, now, waiter.holder, waiter.capturedAt, waiter.label)
       return this.#answer(waiter, Effect.void)
     }
   }
@@ -249,8 +253,8 @@ export class PoolCore<A, E> {
     }, 0)
   }
 
-  /** Puts a connection that has come back, or was opened in vain, where the next one finds it. */
-  #rest(slot: Slot<A>, now: number): void {
+  /** Makes a returned or unneeded connection available to the next borrower. */
+  #makeIdle(slot: Slot<A>, now: number): void {
     slot.state = "idle"
     slot.since = now
     this.#idle.push(slot)
@@ -258,12 +262,12 @@ export class PoolCore<A, E> {
     if (this.waiters.size > 0) this.pump()
   }
 
-  /** A connection that was just opened or checked. */
+  /** Handles a connection that was just opened or validated. */
   #fresh(slot: Slot<A>): void {
     const now = this.options.now()
     slot.epoch = this.#epoch
     if (this.closed || slot.retired) return this.#close(slot)
-    if (this.waiters.size === 0) return this.#rest(slot, now)
+    if (this.waiters.size === 0) return this.#makeIdle(slot, now)
     this.#hand(slot, now)
   }
 
@@ -286,7 +290,7 @@ export class PoolCore<A, E> {
     try {
       return this.options.isFatal?.(cause, slot.connection) === true
     } catch (error) {
-      this.#say(reportFailure(Cause.die(error), `isFatal of pool ${this.options.name}`))
+      this.#log(reportFailure(Cause.die(error), `isFatal of pool ${this.options.name}`))
       return true
     }
   }
@@ -304,7 +308,7 @@ export class PoolCore<A, E> {
     const job = this.#run(unbounded(work))
     slot.job = job
     job.addObserver((exit) => {
-      // A validation that did not heed its interruption may end after the closing has begun.
+      // A validation that did not respond to interruption may end after the closing has begun.
       if (slot.job === job) slot.job = undefined
       ended(exit)
     })
@@ -342,12 +346,12 @@ export class PoolCore<A, E> {
       this.counts.failed++
       this.lastFailure = { cause: exit.cause, at: now() }
       const [first] = this.waiters
-      // One that was interrupted at its limit is nobody's failure: who waited for it has the same limit.
+      // An opening that was interrupted at its limit fails no waiter: a waiter has the same limit of its own.
       if (first !== undefined && !slot.overdue) this.#answer(first, exit)
       else {
         this.#retryAt = now() + retryDelay
         this.#alarm.arm(this.#retryAt)
-        if (!interrupted) this.#say(reportFailure(exit.cause, `opening a connection of pool ${name}`))
+        if (!interrupted) this.#log(reportFailure(exit.cause, `opening a connection of pool ${name}`))
       }
     }
     this.#close(slot, exit)
@@ -362,7 +366,7 @@ export class PoolCore<A, E> {
   }
 
   #checked(slot: Slot<A>, exit: Exit.Exit<unknown, unknown>): void {
-    // It was given up before.
+    // The validation was given up before.
     if (slot.state !== "checking") return
     this.#working--
     const message = `The validation did not end within ${rounded(this.options.validateTimeout)}`
@@ -383,12 +387,12 @@ export class PoolCore<A, E> {
 
   #close(slot: Slot<A>, exit: Exit.Exit<unknown, unknown> = Exit.void): void {
     slot.state = "closing"
-    // One that was abandoned while it was being opened has no place any more.
+    // A slot that was abandoned while it was being opened is no longer in the pool.
     if (this.slots.has(slot)) this.closing++
     this.#start(slot, this.options.closeGrace, Scope.close(slot.scope, exit), (closed) => {
       this.counts.closed++
       if (Exit.isFailure(closed)) {
-        this.#say(reportFailure(closed.cause, `closing a connection of pool ${this.options.name}`))
+        this.#log(reportFailure(closed.cause, `closing a connection of pool ${this.options.name}`))
       }
       if (this.slots.has(slot)) this.#leave(slot)
     })
@@ -422,7 +426,7 @@ export class PoolCore<A, E> {
       } else if (isDue(slot.limitAt, time) && !slot.overdue) {
         if (slot.state === "opening") this.#openingIsOverdue(slot)
         else if (slot.state === "checking") this.#checkIsOverdue(slot)
-        else this.#leaveBehind(slot)
+        else this.#abandon(slot)
       }
     }
     this.pump()
@@ -449,7 +453,7 @@ export class PoolCore<A, E> {
     const after = rounded(time - slot.leasedAt)
     const what = `The connection of pool "${this.options.name}" that ${nameOf(slot)} held`
     slot.reported = false
-    this.#say(Effect.logWarning(`${what} has come back after ${after}`))
+    this.#log(Effect.logWarning(`${what} has come back after ${after}`))
   }
 
   #reportLeak(slot: Slot<A>, time: number): void {
@@ -457,7 +461,7 @@ export class PoolCore<A, E> {
     slot.reported = true
     this.counts.leaks++
     const holder = `${rounded(time - slot.leasedAt)} by ${nameOf(slot)}`
-    this.#say(Effect.logWarning(
+    this.#log(Effect.logWarning(
       `A connection of pool "${name}" has been held for ${holder}, and may be forgotten. ${this.leased} of ${max} are held`
     ))
   }
@@ -467,22 +471,24 @@ export class PoolCore<A, E> {
     slot.overdue = true
     this.#working--
     slot.job?.interruptUnsafe()
-    const heeded = slot.state === "opening"
-      ? ", does not heed its interruption and keeps its place"
+    const outcome = slot.state === "opening"
+      ? ", does not respond to interruption and keeps its place"
       : " and was interrupted"
-    this.#say(
-      Effect.logWarning(`Opening a connection of pool "${name}" did not end within ${rounded(acquireTimeout)}${heeded}`)
+    this.#log(
+      Effect.logWarning(
+        `Opening a connection of pool "${name}" did not end within ${rounded(acquireTimeout)}${outcome}`
+      )
     )
   }
 
   #checkIsOverdue(slot: Slot<A>): void {
     slot.overdue = true
     slot.job?.interruptUnsafe()
-    // A connection whose validation cannot even be interrupted is closed under it.
+    // A connection is closed even if its validation does not respond to interruption.
     this.#checked(slot, Exit.void)
   }
 
-  #leaveBehind(slot: Slot<A>): void {
+  #abandon(slot: Slot<A>): void {
     const { name, now } = this.options
     slot.overdue = true
     slot.job?.interruptUnsafe()
@@ -490,11 +496,11 @@ export class PoolCore<A, E> {
     this.counts.abandoned++
     const what = slot.state === "opening" ? "Opening" : "Closing"
     const after = rounded(now() - slot.since)
-    this.#say(Effect.logError(`${what} a connection of pool "${name}" did not end within ${after} and is left behind`))
+    this.#log(Effect.logError(`${what} a connection of pool "${name}" did not end within ${after}, ${wasAbandoned}`))
     this.#leave(slot)
   }
 
-  #say(saying: Effect.Effect<unknown>): void {
-    sayNow(this.options.context, saying)
+  #log(effect: Effect.Effect<unknown>): void {
+    runDetached(this.options.context, effect)
   }
 }

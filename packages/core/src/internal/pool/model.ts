@@ -4,17 +4,17 @@ import type * as Duration from "effect/Duration"
 import type { FiberSite } from "../../FiberSite.ts"
 
 /**
- * Who holds a connection.
+ * The holder of a connection.
  *
  * @category models
  */
 export interface Holder {
-  /** That of the lease; without it, the function (`Effect.fn`) or span that took it. */
+  /** The label of the lease; without one, the function (`Effect.fn`) or span that took it. */
   readonly label: string
-  /** The id of the fiber. It may have ended: that is what a forgotten lease is. */
+  /** The id of the fiber. The fiber may have ended: then the lease was forgotten. */
   readonly fiber: number
   readonly site: FiberSite
-  /** In milliseconds of the Unix epoch. */
+  /** The time of the lease in milliseconds of the Unix epoch. */
   readonly since: number
   readonly held: Duration.Duration
   /** Whether it is held for longer than the `leakThreshold`. */
@@ -35,10 +35,10 @@ export interface PoolHealth {
   readonly validating: number
   readonly closing: number
   readonly waiting: number
-  /** How long the first in line has been waiting. */
+  /** The waiting time of the first fiber in line. */
   readonly longestWait: Duration.Duration
-  /** Leases that are held for longer than the `leakThreshold`. */
+  /** The number of leases that are held for longer than the `leakThreshold`. */
   readonly overdue: number
-  /** The last time that a connection could not be opened, or was found to be broken by its validation. */
+  /** The last failure to open or to validate a connection. */
   readonly lastFailure: { readonly cause: Cause.Cause<unknown>; readonly age: Duration.Duration } | undefined
 }

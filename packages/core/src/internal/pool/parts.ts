@@ -1,4 +1,4 @@
-/** What a pool is made of: its options, its places and its borrowers. */
+/** The parts of a pool: its options, its slots and its borrowers. */
 import type * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
@@ -32,27 +32,27 @@ export interface PoolCoreOptions<A, E> {
   readonly random: () => number
 }
 
-/** A place of the pool, and the connection in it. */
+/** A slot of the pool, and the connection in it. */
 export class Slot<A> {
   state: "opening" | "checking" | "idle" | "leased" | "closing" = "opening"
-  /** When it came into this state. */
+  /** The time at which it entered this state. */
   since = 0
   opened: Exit.Success<A> | undefined
   readonly scope = Scope.makeUnsafe()
-  /** The finalizer of a lease: of all of them, for there is only one at a time. */
+  /** The finalizer of a lease. One suffices for all leases of the slot, because only one exists at a time. */
   readonly release: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
   expiresAt = Infinity
-  /** What was known of the server when the connection was known to work. */
+  /** Pool epoch at the last successful validation. */
   epoch = 0
   retired = false
-  /** The fiber of the pool which opens, checks or closes it, and when that must be over. */
+  /** The fiber of the pool that opens, validates or closes the connection, and the time by which it must end. */
   job: Fiber.Fiber<unknown, unknown> | undefined
   limitAt = Infinity
   overdue = false
-  /** Of the lease. Not the fiber itself: nobody shall be kept alive for having forgotten to give back. */
+  /** The id of the fiber that holds the lease. Not the fiber itself: a forgotten lease must not keep its fiber alive. */
   holder = 0
   leasedAt = 0
-  taken: Fiber.Fiber.Cache | undefined
+  capturedAt: Fiber.Fiber.Cache | undefined
   label: string | undefined
   reported = false
 
@@ -60,13 +60,13 @@ export class Slot<A> {
     this.release = release
   }
 
-  /** Only once it was opened. */
+  /** Defined only after the connection was opened. */
   get connection(): A {
     return this.opened!.value
   }
 }
 
-/** What one borrower waits for, or has got by waiting. */
+/** The state of one borrower that had to wait: its place in line, or the slot that it got. */
 export interface Lease<A> {
   slot: Slot<A> | undefined
   waiter: Waiter<A> | undefined
@@ -76,19 +76,19 @@ export interface Lease<A> {
 export interface Waiter<A> {
   readonly lease: Lease<A>
   readonly holder: number
-  readonly taken: Fiber.Fiber.Cache
+  readonly capturedAt: Fiber.Fiber.Cache
   readonly label: string | undefined
   readonly since: number
   readonly deadline: number
   readonly onTimeout: (waited: number) => unknown
-  /** With what it goes on. */
+  /** Effect to resume the waiter with. */
   outcome: Effect.Effect<void, never> | undefined
   resume: ((effect: Effect.Effect<void, never>) => void) | undefined
 }
 
-/** Who holds a connection, in a message. */
-export const nameOf = <A>({ holder, label, taken }: Slot<A>): string => {
-  const site = taken === undefined ? undefined : siteOf(taken)
+/** Renders the holder of a connection for a message. */
+export const nameOf = <A>({ holder, label, capturedAt }: Slot<A>): string => {
+  const site = capturedAt === undefined ? undefined : siteOf(capturedAt)
   const where = site?.fork === undefined ? `fiber #${holder}` : renderSite(site)
   return label === undefined ? where : `"${label}" in ${where}`
 }

@@ -1,4 +1,4 @@
-/** What a pool tells about itself. */
+/** The reports and metrics of a pool. */
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -10,12 +10,12 @@ import { rounded } from "../rounded.ts"
 import type { Holder, PoolHealth } from "./model.ts"
 import type { PoolCore } from "./PoolCore.ts"
 
-/** Who holds connections, longest first; `wall` is the time of the Unix epoch. */
+/** The holders of connections, longest first; `wall` is the time of the Unix epoch in milliseconds. */
 export const holdersOf = <A, E>(core: PoolCore<A, E>, time: number, wall: number): ReadonlyArray<Holder> => {
   const holders: Array<Holder> = []
-  for (const { holder, label, leasedAt, state, taken } of core.slots) {
+  for (const { holder, label, leasedAt, state, capturedAt } of core.slots) {
     if (state !== "leased") continue
-    const site = siteOf(taken!)
+    const site = siteOf(capturedAt!)
     const held = time - leasedAt
     holders.push({
       label: label ?? site.fork?.name ?? `fiber #${holder}`,
@@ -55,7 +55,7 @@ export const healthOf = <A, E>(core: PoolCore<A, E>, time: number): PoolHealth =
   }
 }
 
-/** `3 of 10 are held, by handler (src/a.ts:1) × 2 for up to 31s, "report" in job (src/b.ts:2) × 1 for 2s`. */
+/** Renders `3 of 10 are held, by handler (src/a.ts:1) × 2 for up to 31s, "report" in job (src/b.ts:2) × 1 for 2s`. */
 export const renderHolders = (holders: ReadonlyArray<Holder>, max: number): string => {
   const groups = new Map<string, { count: number; longest: number }>()
   for (const { fiber, held, label, site } of holders) {

@@ -1,4 +1,4 @@
-/** The state behind a batch worker: what is queued, which batches are under way, and what became of them. */
+/** The state behind a batch worker: queued items, batches in progress, and the results. */
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -10,25 +10,26 @@ import type * as Fiber from "effect/Fiber"
 import type * as Schedule from "effect/Schedule"
 import type { Deadline } from "../../Deadline.ts"
 import { DeadlineExceeded } from "../../Deadline.ts"
-import { reportFailure, sayNow } from "../reportFailure.ts"
+import { monotonic } from "../monotonic.ts"
+import { reportFailure, runDetached } from "../reportFailure.ts"
 import { MailboxCore } from "./MailboxCore.ts"
 
-/** An item from its acceptance to its end. */
+/** An item from its acceptance until it is settled. */
 export interface Entry<A> {
   readonly item: A
-  /** When it was accepted, on the clock of the worker. */
+  /** The time of acceptance, on the clock of the worker. */
   readonly time: number
-  /** What became of it; told to whoever waits for that. */
+  /** The result of the item, for a fiber that waits for it. */
   settle: ((exit: Exit.Exit<void, Cause.Cause<unknown>>) => void) | undefined
 }
 
-/** A batch from the moment it is taken out of the queue. It is settled once: flushed, or given up. */
+/** A batch from its removal from the queue on. It is settled once: flushed, or given up. */
 interface Batch<A> {
   readonly entries: Arr.NonEmptyReadonlyArray<Entry<A>>
   /** The number of its first item, in the order of acceptance. */
   readonly first: number
   flushed: boolean
-  /** Somebody sees to its end. */
+  /** Whether a fiber is already settling it. */
   claimed: boolean
   settled: boolean
 }
@@ -59,22 +60,23 @@ export class BatchRunner<A, E> {
   readonly options: RunnerOptions<A, E>
   readonly core: MailboxCore<Entry<A>>
   readonly counts = { flushes: 0, retries: 0, lost: 0 }
-  /** Calls that have not ended, those that were given up included. */
+  /** Calls that have not ended, including those that were given up. */
   readonly calls = new Set<Call>()
-  readonly #clock: Clock.Clock
+  /** Milliseconds of the monotonic clock. */
+  readonly now: () => number
   readonly #context: Context.Context<never>
   readonly #deadline: Deadline["Service"]
   readonly #underWay = new Set<Batch<A>>()
   #taken = 0
-  /** Everything that was accepted up to here is flushed without waiting for more. */
+  /** All items accepted up to this number are flushed without waiting for more. */
   #requested = 0
 
   constructor(options: RunnerOptions<A, E>, maker: Fiber.Fiber<unknown, unknown>, deadline: Deadline["Service"]) {
     this.options = options
-    this.#clock = maker.getRef(Clock.Clock)
+    this.now = monotonic(maker.getRef(Clock.Clock))
     this.#context = maker.context
     this.#deadline = deadline
-    // Nothing is dropped by the queue itself: senders wait, and what is given up is handed to onGiveUp.
+    // The queue itself drops nothing: senders wait, and items that are given up are passed to onGiveUp.
     const onDrop = () => {}
     this.core = new MailboxCore(
       { capacity: options.capacity, maxDeliveries: Infinity, onDrop },
@@ -86,12 +88,7 @@ export class BatchRunner<A, E> {
     return { item, time: this.now(), settle: undefined }
   }
 
-  /** Milliseconds of the monotonic clock. */
-  now(): number {
-    return Number(this.#clock.monotonicTimeNanosUnsafe()) / 1e6
-  }
-
-  /** Flushes batch after batch until the queue is closed and empty. */
+  /** Flushes batches until the queue is closed and empty. */
   readonly work: Effect.Effect<void> = Effect.suspend(() => {
     const { core } = this
     const loop: Effect.Effect<void> = Effect.suspend(() => {
@@ -114,7 +111,7 @@ export class BatchRunner<A, E> {
     return core.size >= options.maxSize || core.closed || (core.size > 0 && this.#requested > this.#taken)
   }
 
-  /** From the moment a batch is taken nobody can interrupt its way to its end, but for what the user does with it. */
+  /** Handles one batch uninterruptibly, except for the user's code, so that a batch taken from the queue is always settled. */
   readonly #flushNext: Effect.Effect<void> = Effect.uninterruptibleMask((restore) =>
     Effect.suspend(() => {
       const batch = this.#take()
@@ -148,7 +145,7 @@ export class BatchRunner<A, E> {
     const once = this.#call("flush", items.length, () => {
       this.counts.flushes++
       if (attempts++ > 0) this.counts.retries++
-      // Its success is noted where it happens: whoever waits for it may be interrupted before hearing of it.
+      // The success is recorded inside the flush: the fiber that waits for it may be interrupted before it sees the result.
       return Effect.onExitPrimitive(flush(items), (exit) => {
         if (Exit.isFailure(exit)) return undefined
         batch.flushed = true
@@ -165,7 +162,7 @@ export class BatchRunner<A, E> {
     )
   }
 
-  /** Runs the user's code, and knows that it runs. */
+  /** Runs the user's code, and tracks that it is running. */
   #call<B, E2>(what: Call["what"], items: number, run: () => Effect.Effect<B, E2>): Effect.Effect<B, E2> {
     return Effect.withFiber((fiber) => {
       const call: Call = { what, items, start: this.now(), fiber }
@@ -175,7 +172,7 @@ export class BatchRunner<A, E> {
     })
   }
 
-  /** Hands a batch to `onGiveUp`, unless somebody else has settled it. */
+  /** Passes a batch to `onGiveUp`, unless it is already settled. */
   #giveUp(batch: Batch<A>, cause: Cause.Cause<E | DeadlineExceeded>): Effect.Effect<void> {
     return Effect.suspend(() => {
       const items = Arr.map(batch.entries, ({ item }) => item)
@@ -187,7 +184,7 @@ export class BatchRunner<A, E> {
       return Effect.matchCauseEffect(this.#deadline.abandon(handOver, flushDeadline, `onGiveUp of ${name}`), {
         onSuccess: () => end,
         onFailure: (failure) => {
-          // Who had no time to wait for it may have counted it already.
+          // A drain that ran out of time may have counted the batch already.
           if (this.#settle(batch, Exit.fail(cause))) this.counts.lost += items.length
           return Effect.andThen(
             Effect.logError(`"${name}" lost ${items.length} items: neither flush nor onGiveUp succeeded`),
@@ -208,13 +205,13 @@ export class BatchRunner<A, E> {
       try {
         settle?.(exit)
       } catch (error) {
-        sayNow(this.#context, reportFailure(Cause.die(error), `"${this.options.name}"`))
+        runDetached(this.#context, reportFailure(Cause.die(error), `"${this.options.name}"`))
       }
     }
     return true
   }
 
-  /** Flushes what was accepted until now, and waits until it is settled. */
+  /** Flushes the items accepted until now, and waits until they are settled. */
   readonly flushNow: Effect.Effect<void> = Effect.suspend(() => {
     const { core } = this
     const target = core.counts.offered
@@ -227,13 +224,13 @@ export class BatchRunner<A, E> {
     })
   })
 
-  /** Waits until nothing is under way. */
+  /** Waits until no batch is in progress. */
   readonly atRest: Effect.Effect<void> = Effect.suspend(() => this.core.until(() => this.core.owned === 0))
 
-  /** Gives up everything that is not settled yet, whoever else may be at work on it. */
+  /** Gives up all unsettled batches, including those that another fiber is flushing. */
   readonly giveUpRest: Effect.Effect<void> = Effect.suspend(() =>
     Effect.forEach(
-      this.#rest(),
+      this.#unsettled(),
       (batch) =>
         batch.flushed
           ? Effect.sync(() => void this.#settle(batch, Exit.void))
@@ -242,28 +239,30 @@ export class BatchRunner<A, E> {
     )
   )
 
-  /** There is no time left, not even to say goodbye. */
+  /** Settles the remaining batches as lost: there is no time left to pass them to `onGiveUp`. */
   readonly loseRest: Effect.Effect<void> = Effect.suspend(() => {
     this.core.close()
     let lost = 0
-    for (const batch of this.#rest()) {
+    for (const batch of this.#unsettled()) {
       const exit = batch.flushed ? Exit.void : Exit.fail(Cause.interrupt())
       if (this.#settle(batch, exit) && Exit.isFailure(exit)) lost += batch.entries.length
     }
     if (lost === 0) return Effect.void
     this.counts.lost += lost
-    return Effect.logError(`"${this.options.name}" lost ${lost} items: it had no time to flush them or to give them up`)
+    return Effect.logError(
+      `"${this.options.name}" lost ${lost} items: there was no time to flush them or to pass them to onGiveUp`
+    )
   })
 
-  #rest(): ReadonlyArray<Batch<A>> {
+  #unsettled(): ReadonlyArray<Batch<A>> {
     while (this.#take() !== undefined);
     return [...this.#underWay]
   }
 }
 
 /**
- * A defect is tried again like a failure: a rollback on a connection that is gone makes one. What was left behind is not, because it may
- * still succeed, and another attempt beside it would flush twice.
+ * A defect is retried like a failure: a rollback on a broken connection causes one. An abandoned flush is not retried: it may
+ * still succeed, and a second attempt would write the items twice.
  */
 const isRetryable = (cause: Cause.Cause<unknown>): boolean =>
   !Cause.hasInterruptsOnly(cause)

@@ -1,6 +1,6 @@
 /**
- * The state behind a mailbox. Each method is one step: an item is queued, owned by one receiver, delivered or dropped, and at no time
- * two of these or none.
+ * The state behind a mailbox. Each method is one step. At any time an item is in exactly one state: queued, owned by one
+ * receiver, delivered or dropped.
  */
 import * as Effect from "effect/Effect"
 import type * as Scheduler from "effect/Scheduler"
@@ -16,13 +16,13 @@ export interface CoreOptions<A> {
   readonly onDrop: (item: A, reason: DropReason) => void
 }
 
-/** An item that was handed out and came back, and how often its handler has failed. */
+/** An item that was returned by its receiver, and the number of failures of its handler. */
 interface Returned<A> {
   readonly item: A
   readonly failures: number
 }
 
-/** What a receiver owns. One delivery serves one receiver again and again. */
+/** The items that a receiver owns. A receiver reuses one delivery for all its items. */
 export interface Delivery<A> {
   owned: boolean
   item: A | undefined
@@ -39,7 +39,7 @@ export class MailboxCore<A> {
   owned = 0
   closed = false
   readonly #queued = new Ring<A>()
-  /** Those that came back are handed out first: they were there first. */
+  /** Returned items are handed out first, because they were first in the queue. */
   readonly #returned = new Ring<Returned<A>>()
   readonly #changed: Condition
   #discarding = false
@@ -55,17 +55,17 @@ export class MailboxCore<A> {
     return this.#queued.size + this.#returned.size
   }
 
-  /** Whether nothing will ever be handed out again: an item that is owned may still come back. */
+  /** Whether no item will be handed out again. An owned item may still return. */
   get hasEnded(): boolean {
     return this.closed && this.owned === 0 && this.size === 0
   }
 
-  /** Whether an item is accepted now, before nobody who waits. */
+  /** Whether an item can be accepted now without overtaking a waiting sender. */
   get hasRoom(): boolean {
     return this.#queued.size < this.options.capacity && this.senders.size === 0
   }
 
-  /** Whether an item is handed out now, before nobody who waits. */
+  /** Whether an item can be handed out now without overtaking a waiting receiver. */
   get hasItem(): boolean {
     return this.receivers.size === 0 && this.size > 0
   }
@@ -77,19 +77,19 @@ export class MailboxCore<A> {
     if (this.#changed.isAwaited) this.#changed.notice()
   }
 
-  /** Drops what was queued first, in favour of what is offered. Only when full. */
+  /** Drops the oldest queued item to make room for the offered one. Only when full. */
   slide(item: A): void {
     this.#drop(this.#queued.shift(), "overflow")
     this.accept(item)
   }
 
-  /** Drops what is offered. */
+  /** Drops the offered item. */
   refuse(item: A): void {
     this.counts.offered++
     this.#drop(item, "overflow")
   }
 
-  /** Makes one item of what was queued last and what is offered. Only when full. */
+  /** Merges the newest queued item with the offered one. Only when full. */
   conflate(item: A, merge: (queued: A, offered: A) => A): void {
     this.counts.offered++
     let replaced: A
@@ -120,7 +120,7 @@ export class MailboxCore<A> {
     return this.#returned.size > 0 ? this.#returned.first.item : this.#queued.first
   }
 
-  /** Hands out what there is, at most so much. Whoever takes a batch never gives it back. */
+  /** Hands out the available items, at most `max` of them. A receiver of a batch never returns it. */
   takeBatch(most: number): ReadonlyArray<A> {
     const batch: Array<A> = []
     while (batch.length < most && this.size > 0) {
@@ -131,26 +131,26 @@ export class MailboxCore<A> {
     return batch
   }
 
-  /** A batch was dealt with, one way or the other. */
+  /** Settles a batch: delivered or dropped. */
   settleBatch(length: number, delivered: boolean): void {
     this.owned -= length
     this.counts[delivered ? "delivered" : "dropped"] += length
     this.#settled()
   }
 
-  /** Has everybody look again who waits for something about the mailbox. */
+  /** Makes all fibers that wait for a condition of the mailbox check it again. */
   notice(): void {
     this.#changed.notice()
   }
 
-  /** The item was dealt with. */
+  /** The item was settled. */
   finish(delivery: Delivery<A>): void {
     this.#release(delivery)
     this.counts.delivered++
     this.#settled()
   }
 
-  /** The item was not dealt with: it comes back, before all others. */
+  /** The item was not settled: it returns to the head of the queue. */
   giveBack(delivery: Delivery<A>, failed: boolean): void {
     const { item } = delivery as { item: A }
     const failures = delivery.failures + (failed ? 1 : 0)
@@ -165,7 +165,7 @@ export class MailboxCore<A> {
     this.#settled()
   }
 
-  /** Accepts no more. What is queued will be delivered. */
+  /** Accepts no more items. Queued items will be delivered. */
   close(): void {
     if (this.closed) return
     this.closed = true
@@ -173,7 +173,7 @@ export class MailboxCore<A> {
     this.#settled()
   }
 
-  /** Drops what is queued, and what comes back from now on. */
+  /** Drops the queued items, and items that return from now on. */
   closeNow(): number {
     this.close()
     this.#discarding = true
@@ -184,7 +184,7 @@ export class MailboxCore<A> {
     return dropped
   }
 
-  /** Waits for something about the mailbox to hold; it is looked at when an item comes, or is dealt with. */
+  /** Waits until a condition of the mailbox holds. It is checked when an item arrives or is settled. */
   until(holds: () => boolean): Effect.Effect<void> {
     return this.#changed.await(holds)
   }

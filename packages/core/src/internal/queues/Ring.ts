@@ -1,4 +1,4 @@
-/** A first-in, first-out buffer that grows to what it holds at most, and lets go of what it has given away. */
+/** A first-in, first-out buffer that grows as needed and does not retain the items that were removed. */
 export class Ring<A> {
   #items: Array<A | undefined> = new Array(smallest)
   #head = 0
@@ -17,13 +17,13 @@ export class Ring<A> {
     this.size++
   }
 
-  /** Only when there is one. */
+  /** Only when there is an item. */
   shift(): A {
     const item = this.#items[this.#head] as A
     this.#items[this.#head] = undefined
     this.#head = (this.#head + 1) & (this.#items.length - 1)
     this.size--
-    // After a burst, the memory of the burst is not kept.
+    // After a burst, the memory of the burst is released.
     if (this.size === 0 && this.#items.length > large) {
       this.#items = new Array(smallest)
       this.#head = 0
@@ -31,13 +31,13 @@ export class Ring<A> {
     return item
   }
 
-  /** Only when there is one. */
+  /** Only when there is an item. */
   replaceLast(f: (item: A) => A): void {
     const last = (this.#head + this.size - 1) & (this.#items.length - 1)
     this.#items[last] = f(this.#items[last] as A)
   }
 
-  /** Only when there is one. */
+  /** Only when there is an item. */
   get first(): A {
     return this.#items[this.#head] as A
   }
@@ -50,6 +50,6 @@ export class Ring<A> {
   }
 }
 
-// Powers of two: positions are masked.
+// The size is a power of two: positions are masked.
 const smallest = 16
 const large = 4096

@@ -1,9 +1,9 @@
 /**
- * Fibers in line for something: first come, first served.
+ * A queue of waiting fibers: first come, first served.
  *
- * A wake is not a promise. Whoever is woken keeps its place until it has proceeded, and looks again when it runs; one that is
- * interrupted leaves its place and passes its wake on. It is the protocol of Effect's own semaphore, with the difference that what is
- * waited for, and what is done then, are the caller's: both happen in one step, so nothing can be lost between them.
+ * A wake-up is not a promise. A woken fiber keeps its place until it has proceeded, and checks the condition again when it runs;
+ * an interrupted fiber leaves its place and passes its wake-up on. Effect's own semaphore uses the same protocol. Here the caller
+ * defines the condition and the action after it: both happen in one step, so nothing can be lost between them.
  */
 import * as Effect from "effect/Effect"
 import type * as Scheduler from "effect/Scheduler"
@@ -18,7 +18,7 @@ export class WaitQueue {
   readonly #waiters = new Set<Waiter>()
   #waking = false
 
-  /** `ready`: whether the first in line may proceed now. */
+  /** `ready`: whether the first fiber in line may proceed now. */
   constructor(dispatcher: Scheduler.SchedulerDispatcher, ready: () => boolean) {
     this.#dispatcher = dispatcher
     this.#ready = ready
@@ -28,7 +28,7 @@ export class WaitQueue {
     return this.#waiters.size
   }
 
-  /** Waits in line, and goes on with `proceed` in the very step in which its turn has come. */
+  /** Waits in line, and runs `proceed` in the same step in which the fiber's turn has come. */
   wait<A, E, R>(proceed: () => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return Effect.suspend(() => {
       const waiter: Waiter = { resume: undefined }
@@ -45,7 +45,7 @@ export class WaitQueue {
         this.wake()
         return proceeding
       })
-      // The place is taken inside of what gives it back: a fiber may be interrupted before any operation.
+      // The place is taken inside the effect whose exit releases it: a fiber may be interrupted before any operation.
       return Effect.onExitPrimitive(
         Effect.suspend(() => {
           this.#waiters.add(waiter)
@@ -59,7 +59,7 @@ export class WaitQueue {
     })
   }
 
-  /** Lets those proceed who may, soon. */
+  /** Lets the fibers proceed that may, soon. */
   wake(): void {
     if (this.#waking || this.#waiters.size === 0 || !this.#ready()) return
     this.#waking = true
@@ -72,7 +72,7 @@ export class WaitQueue {
       const { resume } = first
       first.resume = undefined
       resume(Effect.void)
-      // If it was parked before it could proceed, it is still the first, and wakes the next itself.
+      // If it was parked before it could proceed, it is still the first, and wakes the next fiber itself.
       first = this.#first()
     }
     this.#waking = false

@@ -1,4 +1,4 @@
-/** In which order things are closed that depend on each other. */
+/** The order in which things that depend on each other are closed. */
 
 export interface Orderable {
   readonly name: string
@@ -7,9 +7,9 @@ export interface Orderable {
 }
 
 /**
- * Waves, to be closed one after the other. Given in the order of their making, things are closed in the reverse: the lowest phase
- * first, and each after all those with a name that it says. `sequential` makes each a wave, `parallel` puts into one wave all of a
- * phase that need not wait for each other. Where things wait for each other in a circle, the one that was made last goes first.
+ * Waves, to be closed one after the other. Given things in the order of their creation, it closes them in reverse: the lowest
+ * phase first, and each thing after the ones that its `after` names. `sequential` makes each thing a wave, `parallel` puts all
+ * things of a phase that need not wait for each other into one wave. In a cycle, the thing created last is closed first.
  */
 export const closingOrder = <A extends Orderable>(
   made: ReadonlyArray<A>,

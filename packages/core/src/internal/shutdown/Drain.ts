@@ -1,6 +1,6 @@
 /**
- * The course of a shutdown up to the interruption of the main fiber: readiness, the delay, then the phases in order, each within what
- * is left of one clock.
+ * The drain sequence of a shutdown until the main fiber is interrupted: readiness, the delay, then the phases in order, all
+ * within one deadline.
  */
 import type * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
@@ -13,33 +13,35 @@ import type { StackFrame } from "effect/References"
 import * as Deadline from "../../Deadline.ts"
 import { renderSite } from "../../FiberSite.ts"
 import { siteOf } from "../fibers/siteOf.ts"
-import { reportFailure, sayNow } from "../reportFailure.ts"
+import { monotonic } from "../monotonic.ts"
+import { reportFailure, runDetached } from "../reportFailure.ts"
 import { rounded } from "../rounded.ts"
+import { wasAbandoned } from "../wasAbandoned.ts"
 import type { Reason, ShutdownReport, ShutdownState } from "./model.ts"
 
-/** The order in which the drain waits for beacons. */
-export const beaconOrder = 200
+/** The order in which the drain waits for holds. */
+export const holdOrder = 200
 
-/** Marks the course of a shutdown and whatever it waits with, which are nobody to blame. */
-export const courseFrame: StackFrame = { name: "GracefulShutdown", stack: () => undefined, parent: undefined }
+/** Marks the fibers of the drain sequence, which must not be reported as stuck. */
+export const sequenceFrame: StackFrame = { name: "GracefulShutdown", stack: () => undefined, parent: undefined }
 
-/** What takes part in a phase. */
+/** A registered participant of a phase. */
 export interface Participant {
   readonly name: string
   readonly order: number
   readonly timeout: number
   readonly effect: Effect.Effect<unknown, unknown>
-  /** That of whoever registered it: its services, loggers and tracer. */
+  /** The context at the registration: its services, loggers and tracer. */
   readonly context: Context.Context<never>
-  readonly frames: Fiber.Fiber.Cache
+  readonly capturedAt: Fiber.Fiber.Cache
 }
 
-/** Something that must end before the drain goes on. */
-export interface Beacon {
+/** A hold that must end before the drain continues. */
+export interface Hold {
   readonly label: string
   readonly since: number
-  /** Not the fiber itself: nobody shall be kept alive for having lit a beacon. */
-  readonly frames: Fiber.Fiber.Cache
+  /** The cache at the registration. Not the fiber itself: a hold must not keep its fiber alive. */
+  readonly capturedAt: Fiber.Fiber.Cache
 }
 
 /** A participant that was started. */
@@ -49,32 +51,33 @@ interface Running {
   readonly fiber: Fiber.Fiber<unknown, unknown>
   outcome: "running" | "ended" | "failed" | "timedOut" | "stuck"
   end: number | undefined
-  /** When it was told to give up. */
-  told: number | undefined
+  /** The time at which it was interrupted. */
+  interruptedAt: number | undefined
   cause: Cause.Cause<unknown> | undefined
 }
 
-/** What the clock of a shutdown allows, in milliseconds. */
+/** The time limits of a shutdown, in milliseconds. */
 export interface Allowance {
   readonly deadline: number
   readonly preStopDelay: number
   readonly readinessDelay: number
 }
 
-/** The part of the whole that is kept for each phase to come, and for the interruption at the end. */
+/** The share of the total time that is reserved for each later phase, and for the interruption at the end. */
 const reserved = 0.1
-/** The part of the whole that a participant gets for its clean-up once it was told to give up. */
+/** The share of the total time that a participant gets for its clean-up after its interruption. */
 const forCleanUp = 0.02
 
 export class Drain {
   readonly participants = new Set<Participant>()
-  readonly beacons = new Set<Beacon>()
-  /** How many start-ups are under way. */
+  readonly holds = new Set<Hold>()
+  /** The number of start-ups in progress. */
   startups = 0
   reason: Reason | undefined
-  /** The fiber that runs {@link course}. */
+  /** The fiber that runs {@link sequence}. */
   fiber: Fiber.Fiber<unknown, unknown> | undefined
-  readonly #clock: Clock.Clock
+  /** Milliseconds of the monotonic clock. */
+  readonly now: () => number
   readonly #running: Array<Running> = []
   readonly #wakers = new Set<() => void>()
   readonly #beginnings = new Set<(reason: Reason) => void>()
@@ -83,30 +86,27 @@ export class Drain {
   #started = false
   #ready = true
   #status: "waiting" | "delaying" | "draining" | "drained" = "waiting"
-  #held: ReadonlyArray<Beacon> = []
+  #held: ReadonlyArray<Hold> = []
   #start = 0
   #delay = { until: 0, flip: 0 }
   #deadlineAt = Infinity
 
   constructor(clock: Clock.Clock) {
-    this.#clock = clock
-  }
-
-  now(): number {
-    return Number(this.#clock.monotonicTimeNanosUnsafe()) / 1e6
+    this.now = monotonic(clock)
   }
 
   get isReady(): boolean {
     return this.#ready && this.startups === 0
   }
 
-  /** Records the reason and starts the clock; only the first call does. */
+  /** Records the reason and starts the clock; only the first call has an effect. */
   begin(reason: Reason, allowance: Allowance): boolean {
     if (this.reason !== undefined) return false
     this.reason = reason
     this.#start = this.now()
     this.#deadlineAt = this.#start + allowance.deadline
-    // Half of the time belongs to the work, however long the delay is. Who never was ready has nobody to wait for.
+    // Half of the time is reserved for the work, however long the delay is. Skip the pre-stop delay if the service was never
+    // ready.
     const delay = this.startups > 0 ? 0 : Math.min(allowance.preStopDelay, allowance.deadline / 2)
     this.#delay = { until: this.#start + delay, flip: this.#start + Math.min(allowance.readinessDelay, delay) }
     this.#status = "delaying"
@@ -116,7 +116,7 @@ export class Drain {
     return true
   }
 
-  /** Leaves at most so much time from now, and waits for nobody to notice that we are not ready. */
+  /** Limits the remaining time to `ms`, and ends the pre-stop delay. */
   shorten(ms: number): void {
     const now = this.now()
     this.#deadlineAt = Math.min(this.#deadlineAt, now + ms)
@@ -124,18 +124,18 @@ export class Drain {
     this.wake()
   }
 
-  /** The fibers of the shutdown itself: those of the program are their children, or none of theirs. */
+  /** The fibers of the shutdown itself. Fibers of the program are their children or unrelated. */
   get fibers(): ReadonlySet<unknown> {
     return new Set([this.fiber, ...this.#running.map(({ fiber }) => fiber)])
   }
 
-  /** Interrupts the course and all who run. */
+  /** Interrupts the drain sequence and all running participants. */
   giveUp(): void {
     this.fiber?.interruptUnsafe()
     for (const { fiber } of this.#running) fiber.interruptUnsafe()
   }
 
-  /** A start-up is over. */
+  /** Records the end of a start-up. */
   endStartUp(succeeded: boolean): void {
     this.startups--
     this.#started ||= succeeded
@@ -144,7 +144,7 @@ export class Drain {
     this.#starts.clear()
   }
 
-  /** Calls a function when a start-up has succeeded and none is under way any more. */
+  /** Calls a function when a start-up has succeeded and none is in progress any more. */
   onStarted(started: () => void): void {
     this.#starts.add(started)
   }
@@ -156,21 +156,21 @@ export class Drain {
     return () => this.#beginnings.delete(begun)
   }
 
-  /** Calls a function when the course has ended. */
+  /** Calls a function when the drain sequence has ended. */
   onDrained(ended: (report: ShutdownReport) => void): () => void {
     if (this.#status === "drained") ended(this.report())
     else this.#endings.add(ended)
     return () => this.#endings.delete(ended)
   }
 
-  /** Something that the course may wait for has happened. */
+  /** Makes the drain sequence check its conditions again. */
   wake(): void {
     const wakers = [...this.#wakers]
     this.#wakers.clear()
     for (const waker of wakers) waker()
   }
 
-  readonly course: Effect.Effect<void> = Effect.gen({ self: this }, function*() {
+  readonly sequence: Effect.Effect<void> = Effect.gen({ self: this }, function*() {
     while (this.now() < this.#delay.until) {
       if (this.#ready && this.now() >= this.#delay.flip) this.#ready = false
       yield* this.#sleepUntil(this.#ready ? this.#delay.flip : this.#delay.until)
@@ -188,13 +188,13 @@ export class Drain {
     this.#endings.clear()
   })
 
-  /** Runs everything up to an order that has not been started, and waits for it and for the beacons. */
+  /** Starts all participants up to an order, and waits for them and for the holds. */
   #phase(order: number): Effect.Effect<void> {
     return Effect.gen({ self: this }, function*() {
       const start = this.now()
       while (true) {
         for (const participant of this.participants) {
-          // Those that came late belong to a phase that is over, and must not be forgotten.
+          // Participants that registered late, for a phase that is over, are started as well.
           if (participant.order <= order) this.#launch(participant, this.#limit(order, start))
         }
         const now = this.now()
@@ -203,37 +203,37 @@ export class Drain {
         for (const running of this.#running) {
           if (running.outcome === "running") next = Math.min(next, this.#judge(running, now, limit))
         }
-        if (order === beaconOrder && this.beacons.size > 0 && now < limit) next = Math.min(next, limit)
+        if (order === holdOrder && this.holds.size > 0 && now < limit) next = Math.min(next, limit)
         if (next === Infinity) break
         yield* this.#sleepUntil(next)
       }
-      if (order === beaconOrder) this.#held = [...this.beacons]
+      if (order === holdOrder) this.#held = [...this.holds]
     })
   }
 
-  /** Tells one that has used up its time, and gives up on one that was told; answers when to look again. */
+  /** Interrupts a participant that has used up its time, and abandons one that did not respond; returns the time of the next check. */
   #judge(running: Running, now: number, limit: number): number {
     const { fiber, participant: { name, timeout }, start } = running
-    if (running.told === undefined) {
+    if (running.interruptedAt === undefined) {
       const until = Math.min(start + timeout, limit)
       if (now < until) return until
       fiber.interruptUnsafe()
-      // One that heeds it at once has been told about by now.
+      // A participant that responded immediately has already been reported.
       if (running.outcome !== "running") return Infinity
-      running.told = now
-      sayNow(
+      running.interruptedAt = now
+      runDetached(
         running.participant.context,
         Effect.logWarning(`"${name}" did not stop within ${rounded(now - start)} and is interrupted`)
       )
     }
-    const until = running.told + (this.#deadlineAt - this.#start) * forCleanUp
+    const until = running.interruptedAt + (this.#deadlineAt - this.#start) * forCleanUp
     if (now < until && now < this.#deadlineAt) return Math.min(until, this.#deadlineAt)
     running.outcome = "stuck"
     running.end = now
-    const site = renderSite(siteOf(running.participant.frames))
-    sayNow(
+    const site = renderSite(siteOf(running.participant.capturedAt))
+    runDetached(
       running.participant.context,
-      Effect.logError(`"${name}" does not heed its interruption and is left behind: ${site}`)
+      Effect.logError(`"${name}" ${wasAbandoned}: ${site}`)
     )
     return Infinity
   }
@@ -242,7 +242,7 @@ export class Drain {
     this.participants.delete(participant)
     const start = this.now()
     const ms = Math.min(participant.timeout, limit - start)
-    // A budget that was around the registration is long over; what is left of this clock is the one to go by.
+    // The deadline at the registration is over; the remaining time of this shutdown applies instead.
     const bounded = Deadline.unbounded(
       Deadline.within(Effect.exit(participant.effect), Number.isFinite(ms) ? ms : Duration.infinity, participant.name)
     )
@@ -253,7 +253,7 @@ export class Drain {
       fiber,
       outcome: "running",
       end: undefined,
-      told: undefined,
+      interruptedAt: undefined,
       cause: undefined
     }
     this.#running.push(running)
@@ -261,7 +261,7 @@ export class Drain {
   }
 
   #ended(running: Running, exit: Exit.Exit<Exit.Exit<unknown, unknown>, unknown>): void {
-    // One that was left behind stays so in the report, whatever became of it.
+    // An abandoned participant stays `stuck` in the report, even if it ends later.
     if (running.outcome !== "running") return
     running.end = this.now()
     if (Exit.isFailure(exit)) running.outcome = "timedOut"
@@ -269,11 +269,11 @@ export class Drain {
     else {
       running.outcome = "failed"
       running.cause = exit.value.cause
-      sayNow(running.participant.context, reportFailure(exit.value.cause, running.participant.name))
+      runDetached(running.participant.context, reportFailure(exit.value.cause, running.participant.name))
     }
-    if (running.outcome === "timedOut" && running.told === undefined) {
+    if (running.outcome === "timedOut" && running.interruptedAt === undefined) {
       const ms = rounded(running.end - running.start)
-      sayNow(
+      runDetached(
         running.participant.context,
         Effect.logWarning(`"${running.participant.name}" did not stop within ${ms} and was interrupted`)
       )
@@ -281,7 +281,7 @@ export class Drain {
     this.wake()
   }
 
-  /** The next phase after an order; the same once more for those that came too late for it. */
+  /** The next phase after an order, or the same one again for late registrations. */
   #next(last: number): number | undefined {
     for (const { order } of this.participants) if (order <= last) return last
     return this.#orders(last).sort((a, b) => a - b)[0]
@@ -290,11 +290,11 @@ export class Drain {
   #orders(after: number): Array<number> {
     const orders = new Set<number>()
     for (const { order } of this.participants) orders.add(order)
-    if (this.beacons.size > 0) orders.add(beaconOrder)
+    if (this.holds.size > 0) orders.add(holdOrder)
     return [...orders].filter((order) => order > after)
   }
 
-  /** When a phase must be over so that all who come after it get something. */
+  /** The time by which a phase must end so that all later phases get a share. */
   #limit(order: number, start: number): number {
     const after = this.#orders(order).length + 1
     const equal = start + (this.#deadlineAt - start) / (after + 1)
@@ -310,11 +310,11 @@ export class Drain {
     return Effect.raceFirst(changed, Effect.sleep(Duration.millis(Math.max(time - this.now(), 0))))
   }
 
-  /** What a shutdown is waiting for right now. */
+  /** The names of the participants and holds that a shutdown is waiting for now. */
   waitingFor(): ReadonlyArray<string> {
     if (this.#status === "waiting" || this.#status === "drained") return []
     const running = this.#running.filter(({ outcome }) => outcome === "running")
-    return [...running.map(({ participant }) => participant.name), ...[...this.beacons].map(({ label }) => label)]
+    return [...running.map(({ participant }) => participant.name), ...[...this.holds].map(({ label }) => label)]
   }
 
   state(): ShutdownState {
@@ -329,7 +329,7 @@ export class Drain {
 
   report(): ShutdownReport {
     const now = this.now()
-    const held = this.#status === "drained" ? this.#held : [...this.beacons]
+    const held = this.#status === "drained" ? this.#held : [...this.holds]
     return {
       reason: this.reason,
       elapsed: Duration.millis(this.reason === undefined ? 0 : now - this.#start),
@@ -339,10 +339,14 @@ export class Drain {
         outcome: running.outcome,
         elapsed: Duration.millis((running.end ?? now) - running.start),
         cause: running.cause,
-        site: siteOf(running.participant.frames)
+        site: siteOf(running.participant.capturedAt)
       })),
       notStarted: [...this.participants].map(({ name }) => name),
-      held: held.map(({ frames, label, since }) => ({ label, age: Duration.millis(now - since), site: siteOf(frames) }))
+      held: held.map(({ capturedAt, label, since }) => ({
+        label,
+        age: Duration.millis(now - since),
+        site: siteOf(capturedAt)
+      }))
     }
   }
 }

@@ -1,4 +1,4 @@
-/** The end of a process: signals, faults, the deadline, the interruption of whatever is alive, the report, and the exit. */
+/** The end of a process: signals, faults, the deadline, the interruption of all live fibers, the report, and the exit. */
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Exit from "effect/Exit"
@@ -13,11 +13,11 @@ import { prototypeOf } from "../census/FiberRuntime.ts"
 import { isSomewhere, liveRoots, renderTime, stuckFibers, where } from "../fibers/stuckFibers.ts"
 import type { StuckFiber } from "../fibers/stuckFibers.ts"
 import type { ShutdownControl } from "./control.ts"
-import { courseFrame } from "./Drain.ts"
+import { sequenceFrame } from "./Drain.ts"
 import type { EndReport, Reason, RunMainOptions } from "./model.ts"
 import { openHandles } from "./openHandles.ts"
 import { renderEnd, renderLeft, renderReason } from "./renderEnd.ts"
-import { tellServiceManager } from "./serviceManager.ts"
+import { notifyServiceManager } from "./serviceManager.ts"
 import type { Watchdog } from "./Watchdog.ts"
 import { startWatchdog } from "./Watchdog.ts"
 
@@ -27,15 +27,15 @@ const everySoOften = setInterval
 const afterThis = setImmediate
 const now = performance.now.bind(performance)
 
-/** Signals that come so soon after the first are the same one, delivered twice. */
+/** Signals within this time after the first one, in milliseconds, are the same signal delivered twice. */
 const debounceMs = 300
-/** How often is looked whether the shutdown waits for something else, and how often the same is told. */
+/** The interval at which progress is checked, and the interval at which unchanged progress is printed again, in milliseconds. */
 const progressMs = 500
 const patienceMs = 5000
-/** The kernel delivers a signal to oneself at once, unless one is process 1. */
+/** The time, in milliseconds, for a signal to oneself to take effect. The kernel delivers it at once, except to process 1. */
 const reraiseMs = 100
 
-/** What systemd shall wait beyond the deadline. */
+/** The time that systemd waits beyond the deadline, in milliseconds. */
 const marginMs = 2000
 
 const codeOf = (signal: NodeJS.Signals): number => 128 + constants.signals[signal]
@@ -64,19 +64,19 @@ export class ProcessEnd {
     this.#signals = options.signals ?? ["SIGTERM", "SIGINT", "SIGHUP"]
   }
 
-  /** Listens, before there is a program. */
+  /** Installs the handlers before the program starts. */
   install(): void {
     for (const signal of this.#signals) process.on(signal, this.#onSignal)
     if (this.#options.faults !== "ignore") {
       process.on("uncaughtException", this.#onFault)
-      // A log that nobody reads any more is no reason to leave without finalizers, and during a shutdown none at all.
+      // Output without a reader is not a reason to exit without finalizers, and during a shutdown it is ignored.
       process.stdout.on("error", this.#onBrokenOutput)
       process.stderr.on("error", this.#onBrokenOutput)
     }
     this.#control.drain.onBegun((reason) => this.#onBegun(reason))
-    this.#control.drain.onStarted(() => this.#tellSystemd("READY=1"))
+    this.#control.drain.onStarted(() => this.#notifySystemd("READY=1"))
     if (this.#options.watchdog === true) {
-      // Nobody is ready who asked to be guarded and is not.
+      // With the watchdog option, the service is not ready before the watchdog is.
       this.#control.drain.startups++
       let starting = true
       const guarded = () => {
@@ -98,7 +98,7 @@ export class ProcessEnd {
     }
   }
 
-  /** Called in the first run of the main fiber, before anything of the program. */
+  /** Called in the first run of the main fiber, before any code of the program. */
   attach(fiber: Fiber.Fiber<unknown, unknown>, teardown: Runtime.Teardown): void {
     this.#main = fiber
     const census = FiberCensus.get()
@@ -119,7 +119,7 @@ export class ProcessEnd {
     if (signal === "SIGINT" && isatty(2)) this.#print("")
     if (this.#firstSignal === undefined) {
       this.#firstSignal = { signal, at }
-      // Somebody who presses Ctrl-C is no load balancer.
+      // After Ctrl-C there is no load balancer to wait for.
       const hurry = signal === "SIGINT" && isatty(0)
       if (this.#control.drain.reason === undefined) this.#control.begin({ _tag: "Signal", signal }, { hurry })
       else this.#print(`${signal}: ${this.#stillWaiting()}`)
@@ -135,13 +135,13 @@ export class ProcessEnd {
   readonly #onFault = (error: unknown, origin: string): void => {
     this.#print(`${origin}: ${error instanceof Error ? inspect(error) : `thrown: ${inspect(error)}`}`)
     if (this.#ending) return
-    // Several that come in one turn of the loop are one misfortune.
+    // Several faults in one turn of the event loop count as one.
     const again = this.#faultsNow
     if (!again) this.#faults++
     this.#faultsNow = true
     afterThis(() => this.#faultsNow = false)
     if (this.#faults > 1) return this.#force("secondFault", 1)
-    // After this turn: what else goes wrong in it shall be told before the process may be gone.
+    // Wait for the end of this turn: other faults in it must be printed before the process may exit.
     if (this.#faults === 1 && !again) afterThis(() => this.#stopAfterFault(origin, error))
   }
 
@@ -166,8 +166,8 @@ export class ProcessEnd {
     const once = this.#options.secondSignal === undefined || this.#options.secondSignal === "force"
     const hint = isatty(0) && once ? ". Ctrl-C ends it at once" : ""
     this.#print(`${renderReason(reason)}: stopping, in ${renderTime(this.#deadlineAt - now())} at most${hint}`)
-    this.#tellSystemd("STOPPING=1", `EXTEND_TIMEOUT_USEC=${Math.round((this.#deadlineAt - now() + marginMs) * 1000)}`)
-    this.#tellProgress()
+    this.#notifySystemd("STOPPING=1", `EXTEND_TIMEOUT_USEC=${Math.round((this.#deadlineAt - now() + marginMs) * 1000)}`)
+    this.#printProgress()
     this.#control.drain.onDrained(() => this.#interruptMain())
   }
 
@@ -176,7 +176,7 @@ export class ProcessEnd {
     if (at >= this.#deadlineAt) return
     this.#deadlineAt = at
     clearTimeout(this.#deadlineTimer)
-    // Not unref'ed: in an empty event loop the process would exit in the middle of the drain, and with 0.
+    // Not unref'ed: with an empty event loop the process would exit with code 0 in the middle of the drain.
     this.#deadlineTimer = later(() => this.#force("deadline", this.#code(true)), ms)
     this.#watchdog?.arm(ms, this.#code(true))
   }
@@ -187,21 +187,21 @@ export class ProcessEnd {
     if (this.#interrupting) this.#interruptOthers()
   }
 
-  /** Everything that was to be done before is done. */
+  /** Interrupts the main fiber after the drain. */
   #interruptMain(): void {
     this.#interrupting = true
     if (this.#mainExit !== undefined) {
       if (this.#mainCode !== undefined) this.#awaitRoots()
       return
     }
-    // One finalizer that hangs must not cost detached fibers theirs.
+    // Detached fibers must get time for their finalizers even if a finalizer of the main fiber hangs.
     later(() => this.#interruptOthers(), (this.#deadlineAt - now()) / 2)
     this.#main!.interruptUnsafe(this.#main!.id)
   }
 
   #onMainEnded(exit: Exit.Exit<unknown, unknown>, code: number): void {
     if (this.#control.drain.reason === undefined) {
-      // A program that is through may leave fibers that are not: they keep the process alive, as they always did.
+      // After a successful main effect, remaining fibers keep the process alive, as they do without `runMain`.
       if (code !== 0) this.#control.begin({ _tag: "MainFailed" }, { hurry: true })
       return
     }
@@ -215,14 +215,14 @@ export class ProcessEnd {
     this.#awaitRoots()
   }
 
-  /** Fibers of the shutdown itself. */
+  /** The fibers of the shutdown itself. */
   get #own(): ReadonlySet<unknown> {
     return this.#control.drain.fibers
   }
 
   #stuck(locate: boolean): ReadonlyArray<StuckFiber> {
     const own = this.#own
-    const has = (fiber: RuntimeFiber) => own.has(fiber) || fiber.cache.stackFrame === courseFrame
+    const has = (fiber: RuntimeFiber) => own.has(fiber) || fiber.cache.stackFrame === sequenceFrame
     return stuckFibers(this.#main, { has }, locate)
   }
 
@@ -232,19 +232,21 @@ export class ProcessEnd {
     return roots
   }
 
-  /** Main does not end: perhaps it waits for one of the others, and they must have their turn anyway. */
+  /** Interrupts the other fibers when the main fiber does not end: it may be waiting for one of them. */
   #interruptOthers(): void {
     if (this.#mainExit !== undefined) return
     const others = this.#stuck(true).filter(({ main }) => !main)
     if (others.length === 0) return
-    this.#print(renderLeft("main does not end: interrupting what else is alive", others, openHandles(), process.cwd()))
+    this.#print(
+      renderLeft("main does not end: interrupting all other live fibers", others, openHandles(), process.cwd())
+    )
     this.#interruptRoots()
   }
 
-  /** Interrupts what is alive besides the main fiber until nothing is, and exits. */
+  /** Interrupts all live fibers besides the main fiber until none remains, and exits. */
   #awaitRoots(): void {
     const left = this.#interruptRoots().filter((root) => root.pollUnsafe() === undefined)
-    // A turn of the loop lets promises settle that waited for the end, and shows what was started on the way.
+    // Wait one turn of the event loop: promises that depend on ended fibers settle, and new fibers become visible.
     const again = () =>
       afterThis(() => {
         if (liveRoots(this.#own).length > 0) this.#awaitRoots()
@@ -255,12 +257,12 @@ export class ProcessEnd {
     for (const root of left) root.addObserver(() => --pending === 0 && again())
   }
 
-  /** The exit code, as things stand. */
+  /** The exit code in the current state. */
   #code(forced: boolean): number {
     const { participants } = this.#control.drain.report()
     const reason = this.#control.drain.reason
     if (this.#faults > 0 || this.#brokenOutput) return 1
-    // 130 is what an interruption gives, and we interrupted it.
+    // 130 is the exit code of an interrupted main fiber, and the shutdown interrupted it.
     if (this.#mainCode !== undefined && this.#mainCode !== 0 && this.#mainCode !== 130) return this.#mainCode
     if (reason?._tag === "MainFailed") return this.#mainCode ?? 1
     if (participants.some(({ outcome }) => outcome === "failed")) return 1
@@ -279,7 +281,7 @@ export class ProcessEnd {
       ...this.#control.drain.report(),
       exitCode,
       forced,
-      // The inspector cannot be asked from within a pause that it has brought about.
+      // The inspector cannot be queried during a pause that it has caused.
       stuck: forced === undefined ? [] : this.#stuck(blockedAt === undefined),
       handles: forced === undefined ? [] : openHandles(),
       blockedAt
@@ -329,21 +331,21 @@ export class ProcessEnd {
     return names.size > few.length ? [...few, `${names.size - few.length} more`] : few
   }
 
-  #tellProgress(): void {
-    let told = ""
-    let toldAt = 0
+  #printProgress(): void {
+    let printed = ""
+    let printedAt = 0
     everySoOften(() => {
       const waiting = this.#waitingFor().join(", ")
       if (waiting === "" || this.#ending || this.#deadlineAt - now() < progressMs / 2) return
-      if (waiting === told && now() - toldAt < patienceMs) return
-      told = waiting
-      toldAt = now()
+      if (waiting === printed && now() - printedAt < patienceMs) return
+      printed = waiting
+      printedAt = now()
       this.#print(this.#stillWaiting())
     }, progressMs).unref()
   }
 
-  #tellSystemd(...words: ReadonlyArray<string>): void {
-    if (this.#options.systemd === true) tellServiceManager(words, (message) => this.#print(message))
+  #notifySystemd(...messages: ReadonlyArray<string>): void {
+    if (this.#options.systemd === true) notifyServiceManager(messages, (message) => this.#print(message))
   }
 
   #print(text: string): void {
@@ -351,7 +353,7 @@ export class ProcessEnd {
       if (this.#options.print !== undefined) this.#options.print(text)
       else process.stderr.write(`${text}\n`)
     } catch {
-      // There is nobody left to tell.
+      // The output is broken: the text cannot be printed anywhere.
     }
   }
 }

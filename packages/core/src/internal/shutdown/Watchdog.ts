@@ -1,4 +1,4 @@
-/** A thread that ends the process when its event loop cannot: it hears the signals itself, and counts the time itself. */
+/** A thread that ends the process when the event loop is blocked: it handles the signals and measures the time itself. */
 import { Worker } from "node:worker_threads"
 
 export interface WatchdogOptions {
@@ -8,26 +8,26 @@ export interface WatchdogOptions {
   readonly debounceMs: number
   /** Whether a second signal ends the process at once. */
   readonly force: boolean
-  /** Called within the blocked code, with the stack of that code; it must end the process. */
+  /** Called within the blocked code, with its stack; it must end the process. */
   readonly onBlocked: (stack: string, code: number) => void
-  /** Called when the thread is up. */
+  /** Called when the thread is running. */
   readonly onListening: () => void
-  /** Called when it will never be. */
+  /** Called when the thread cannot run. */
   readonly onFailure: (message: string) => void
 }
 
 export interface Watchdog {
-  /** A shutdown must be over in so much time, else the process ends with this code. */
+  /** Ends the process with this code if the shutdown takes longer than this time in milliseconds. */
   readonly arm: (ms: number, code: number) => void
-  /** The event loop is alive: it has heard a signal. */
+  /** The event loop is alive: it has handled a signal. */
   readonly heard: () => void
-  /** The process ends by itself: leave it the time to say so. */
+  /** The process exits on its own: give it time to print its report. */
   readonly ending: () => void
-  /** Lets signals have their default effect again; returns when that is so. */
+  /** Restores the default effect of signals; returns when that is done. */
   readonly stop: () => void
 }
 
-/** What the thread is told. */
+/** The messages to the thread. */
 export type WatchdogMessage =
   | { readonly _tag: "Arm"; readonly ms: number; readonly code: number }
   | { readonly _tag: "Heard" }
@@ -35,8 +35,8 @@ export type WatchdogMessage =
   | { readonly _tag: "Ending" }
   | { readonly _tag: "Stop" }
 
-/** What the thread says: that it hears signals from now on, or that it wants to know whether the event loop is alive. */
-export type WatchdogWord = "Listening" | "Alive?"
+/** The messages of the thread: that it handles signals from now on, or a question whether the event loop is alive. */
+export type WatchdogReply = "Listening" | "Alive?"
 
 export interface WatchdogData {
   readonly signals: ReadonlyArray<number>
@@ -47,7 +47,7 @@ export interface WatchdogData {
   readonly stopped: Int32Array<SharedArrayBuffer>
 }
 
-/** Where the thread finds {@link WatchdogOptions} `onBlocked` in the main thread. */
+/** The key under which the thread finds {@link WatchdogOptions} `onBlocked` in the main thread. */
 export const blockedKey = "@fiberscope/core/Watchdog/blocked"
 
 const stopPatienceMs = 1000
@@ -62,9 +62,9 @@ export const startWatchdog = (options: WatchdogOptions): Watchdog => {
   try {
     worker = new Worker(new URL(thread, import.meta.url), {
       workerData,
-      // Signals of the process are Node's internals to a thread; without them it knows only of a shutdown that has begun.
+      // A thread sees signals of the process only through Node's internals; without them it sees only a shutdown that has begun.
       execArgv: ["--expose-internals", "--no-warnings"],
-      // What is loaded into the program by NODE_OPTIONS is not meant for this.
+      // Modules that NODE_OPTIONS loads into the program must not be loaded here.
       env: {},
       name: "fiberscope watchdog"
     })
@@ -73,7 +73,7 @@ export const startWatchdog = (options: WatchdogOptions): Watchdog => {
     return { arm: nothing, heard: nothing, ending: nothing, stop: nothing }
   }
   worker.on("error", (error) => options.onFailure(`the watchdog failed: ${String(error)}`))
-  worker.on("message", (word: WatchdogWord) => {
+  worker.on("message", (word: WatchdogReply) => {
     if (word === "Listening") options.onListening()
     else tell({ _tag: "Alive" })
   })

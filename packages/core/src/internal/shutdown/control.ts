@@ -7,21 +7,21 @@ import * as Exit from "effect/Exit"
 import { CurrentStackFrame } from "effect/References"
 import type * as Scope from "effect/Scope"
 import { instrument } from "../instruments.ts"
-import type { Beacon, Participant } from "./Drain.ts"
-import { beaconOrder, courseFrame, Drain } from "./Drain.ts"
+import type { Hold, Participant } from "./Drain.ts"
+import { Drain, holdOrder, sequenceFrame } from "./Drain.ts"
 import type { GracefulShutdownOptions, Order, Reason, ShutdownReport, ShutdownService } from "./model.ts"
 
-/** What the process needs to drive a shutdown. */
+/** The interface with which the process drives a shutdown. */
 export interface ShutdownControl {
   readonly service: ShutdownService
   readonly drain: Drain
-  /** Milliseconds. */
+  /** The deadline in milliseconds. */
   readonly deadline: number
-  /** Begins, unless a shutdown has begun; `hurry` leaves out the delay. */
+  /** Begins a shutdown, unless one has begun; `hurry` skips the delay. */
   readonly begin: (reason: Reason, how?: { readonly deadline?: number; readonly hurry?: boolean }) => void
 }
 
-const orders = { intake: 100, work: beaconOrder, flush: 300, resources: 400 }
+const orders = { intake: 100, work: holdOrder, flush: 300, resources: 400 }
 
 const orderOf = (order: Order | undefined): number => typeof order === "number" ? order : orders[order ?? "work"]
 
@@ -36,17 +36,17 @@ export const makeControl = (options?: GracefulShutdownOptions): Effect.Effect<Sh
     }
     if (!(allowance.deadline > 0 && allowance.deadline < 2 ** 31)) {
       return yield* Effect.die(
-        new RangeError(`The deadline of a shutdown must be a time that can come: ${options?.deadline}`)
+        new RangeError(`The deadline of a shutdown must be finite: ${options?.deadline}`)
       )
     }
-    const context = Context.add(yield* Effect.context<never>(), CurrentStackFrame, courseFrame)
+    const context = Context.add(yield* Effect.context<never>(), CurrentStackFrame, sequenceFrame)
     const drain = new Drain(yield* Clock.Clock)
     yield* instrument({
       module: "shutdown",
       name: "default",
       gauges: {
         participants: () => drain.participants.size,
-        beacons: () => drain.beacons.size,
+        beacons: () => drain.holds.size,
         waiting: () => drain.waitingFor().length
       }
     })
@@ -55,7 +55,7 @@ export const makeControl = (options?: GracefulShutdownOptions): Effect.Effect<Sh
     const begin: ShutdownControl["begin"] = (reason, how) => {
       const preStopDelay = how?.hurry === true ? 0 : allowance.preStopDelay
       if (!drain.begin(reason, { ...allowance, preStopDelay, deadline: how?.deadline ?? allowance.deadline })) return
-      drain.fiber = Effect.runForkWith(context)(drain.course)
+      drain.fiber = Effect.runForkWith(context)(drain.sequence)
     }
     return { service: serviceOf(drain, begin), drain, deadline: allowance.deadline, begin }
   })
@@ -69,7 +69,7 @@ const serviceOf = (drain: Drain, begin: ShutdownControl["begin"]): ShutdownServi
         timeout: options?.timeout === undefined ? Infinity : Duration.toMillis(options.timeout),
         effect: effect as Effect.Effect<unknown, unknown>,
         context: fiber.context,
-        frames: fiber.cache
+        capturedAt: fiber.cache
       }
       return Effect.asVoid(Effect.acquireRelease(
         Effect.sync(() => {
@@ -81,12 +81,12 @@ const serviceOf = (drain: Drain, begin: ShutdownControl["begin"]): ShutdownServi
     }),
   holdOpen: (label) =>
     Effect.withFiber((fiber) => {
-      const beacon: Beacon = { label, since: drain.now(), frames: fiber.cache }
+      const hold: Hold = { label, since: drain.now(), capturedAt: fiber.cache }
       return Effect.asVoid(Effect.acquireRelease(
-        Effect.sync(() => drain.beacons.add(beacon)),
+        Effect.sync(() => drain.holds.add(hold)),
         () =>
           Effect.sync(() => {
-            drain.beacons.delete(beacon)
+            drain.holds.delete(hold)
             drain.wake()
           })
       ))

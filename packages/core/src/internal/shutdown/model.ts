@@ -8,7 +8,7 @@ import type { FiberSite } from "../../FiberSite.ts"
 import type { StuckFiber } from "../fibers/stuckFibers.ts"
 
 /**
- * Why the service stops.
+ * The reason why the service stops.
  *
  * @category models
  */
@@ -19,17 +19,17 @@ export type Reason =
   | { readonly _tag: "MainFailed" }
 
 /**
- * When in a shutdown something is stopped. `intake` takes work: servers, consumers, schedules. `work` does it: tasks, mailboxes,
- * beacons. `flush` writes down what is held: batches, telemetry. `resources` closes what all the others need. A number lies between
- * or beside them: they are 100, 200, 300 and 400.
+ * The point in a shutdown at which a participant is stopped. `intake` accepts work: servers, consumers, schedules. `work` does
+ * it: tasks, mailboxes, `holdOpen`. `flush` writes buffers: batches, telemetry. `resources` closes what all the others need. A number
+ * sets a point between or beside them: they are 100, 200, 300 and 400.
  *
  * @category models
  */
 export type Order = "intake" | "work" | "flush" | "resources" | number
 
 /**
- * What came of a participant of a phase: it ended, failed, was interrupted because its time was over, or did not heed that either and
- * was left behind. `site` is where it was registered.
+ * The result of a participant of a phase: it ended, failed, was interrupted because its time was over, or did not respond to
+ * interruption and was abandoned. `site` is where it was registered.
  *
  * @category models
  */
@@ -43,7 +43,7 @@ export interface ParticipantReport {
 }
 
 /**
- * What still held the service open when the work was to be over.
+ * A hold that still kept the service open at the end of the phase `work`.
  *
  * @category models
  */
@@ -54,7 +54,7 @@ export interface HeldOpen {
 }
 
 /**
- * The course of a shutdown, as far as it has come: participants in the order in which they were started.
+ * The progress of a shutdown: participants are in the order in which they were started.
  *
  * @category models
  */
@@ -68,7 +68,7 @@ export interface ShutdownReport {
 }
 
 /**
- * Where the service is in its life. `waitingFor` names what a shutdown waits for at this moment.
+ * The lifecycle state of the service. `waitingFor` names the participants and holds that a shutdown is waiting for now.
  *
  * @category models
  */
@@ -80,14 +80,14 @@ export interface ShutdownState {
 }
 
 /**
- * When a phase runs, and for how long at most.
+ * The phase of a participant, and its time limit.
  *
  * @category models
  */
 export interface PhaseOptions {
   /** Default `work`. */
   readonly order?: Order | undefined
-  /** The most time that it gets. Default: what the clock allows. */
+  /** The maximum time. Default: the remaining time of the shutdown. */
   readonly timeout?: Duration.Input | undefined
 }
 
@@ -98,8 +98,8 @@ export interface PhaseOptions {
  */
 export interface ShutdownService {
   /**
-   * Has an effect run once when the service stops, in the context of whoever registers it, for as long as the scope is open. While it
-   * runs, `Deadline.remaining` tells what time it has. Its failure is reported, and ends no one else.
+   * Registers an effect that runs once when the service stops, in the context of the registration, unless the scope has closed
+   * before. While it runs, `Deadline.remaining` is its remaining time. Its failure is reported, and stops no other participant.
    */
   readonly phase: <A, E, R>(
     name: string,
@@ -108,18 +108,18 @@ export interface ShutdownService {
   ) => Effect.Effect<void, never, R | Scope.Scope>
   /** Holds a shutdown in its phase `work` until the scope closes. */
   readonly holdOpen: (label: string) => Effect.Effect<void, never, Scope.Scope>
-  /** Asks for the end, as a signal does. Returns at once. */
+  /** Requests a shutdown, as a signal does. Returns immediately. */
   readonly request: (reason: string) => Effect.Effect<void>
-  /** Has the service not be ready while an effect runs: for what it must do before it can serve. */
+  /** Makes the service not ready while an effect runs: for the work that it must do before it can serve. */
   readonly startUp: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** Whether load balancers should send work: neither starting nor stopping. */
+  /** Whether load balancers should send work: false during start-up and shutdown. */
   readonly isReady: Effect.Effect<boolean>
   readonly state: Effect.Effect<ShutdownState>
-  /** Waits until the end is asked for. */
+  /** Waits until a shutdown is requested. */
   readonly awaitRequested: Effect.Effect<Reason>
   /** Waits until all phases are over. */
   readonly awaitDrained: Effect.Effect<ShutdownReport>
-  /** What has happened so far. */
+  /** The report of the shutdown so far. */
   readonly report: Effect.Effect<ShutdownReport>
 }
 
@@ -129,22 +129,23 @@ export interface ShutdownService {
  * @category models
  */
 export interface GracefulShutdownOptions {
-  /** How long a shutdown takes at most, all in all. Default 25 seconds: Kubernetes kills after 30. */
+  /** The maximum time of a whole shutdown. Default 25 seconds: Kubernetes kills after 30. */
   readonly deadline?: Duration.Input | undefined
   /**
-   * How long the service goes on serving after the request, so that load balancers take notice. Default 5 seconds in Kubernetes (where
-   * `KUBERNETES_SERVICE_HOST` is set), else 0. Part of the deadline, and half of it at most.
+   * The time for which the service continues to serve after the request, so that load balancers notice. Default 5 seconds in
+   * Kubernetes (if `KUBERNETES_SERVICE_HOST` is set), otherwise 0. It is part of the deadline, and at most half of it.
    */
   readonly preStopDelay?: Duration.Input | undefined
   /**
-   * How much of that delay the service stays ready. Default 0. Use it behind load balancers outside of the cluster, which need time
-   * before Kubernetes may take the last ready pod for a terminating one.
+   * The part of that delay in which the service stays ready. Default 0. Use it behind load balancers outside of the cluster,
+   * which need time before Kubernetes may consider the last ready pod as terminating.
    */
   readonly readinessDelay?: Duration.Input | undefined
 }
 
 /**
- * How the process ended. `forced` says why it did not wait any longer; `blockedAt` is the JavaScript stack of a blocked event loop.
+ * How the process ended. `forced` is the reason why it did not wait any longer; `blockedAt` is the JavaScript stack of a blocked
+ * event loop.
  *
  * @category models
  */
@@ -157,22 +158,22 @@ export interface EndReport extends ShutdownReport {
 }
 
 /**
- * The options of a shutdown, and what a process does beyond it.
+ * The options of a shutdown, and of the process around it.
  *
  * @category models
  */
 export interface RunMainOptions extends GracefulShutdownOptions {
-  /** Default `SIGTERM`, `SIGINT` and `SIGHUP`. */
+  /** The signals that request a shutdown. Default `SIGTERM`, `SIGINT` and `SIGHUP`. */
   readonly signals?: ReadonlyArray<NodeJS.Signals> | undefined
   /**
-   * The exit code after a signal: 128 and its number (default), 0 where a service manager takes anything else for a failure, or the
-   * death by that signal, which tells a shell to stop too. As process 1, whom signals do not kill, `reraise` gives 128 and the number.
-   * Whatever failed on the way is 1, and an end that was forced is never 0.
+   * The exit code after a signal: 128 plus its number (default), 0 for a service manager that treats any other code as a failure,
+   * or death by that signal, which makes a shell stop too. For process 1, which signals do not kill, `reraise` gives 128 plus the
+   * number. If anything failed, the exit code is 1; a forced end never exits with 0.
    */
   readonly exitCode?: "signal" | "zero" | "reraise" | undefined
   /**
-   * What one more signal does: it ends the process at once (default), nothing, or it leaves so much time. Signals within 300 ms of the
-   * first are taken for the same one: terminals and package managers deliver it twice.
+   * The effect of a second signal: it ends the process immediately (default), has no effect, or shortens the remaining time.
+   * Signals within 300 ms of the first count as the same signal: terminals and package managers deliver it twice.
    */
   readonly secondSignal?: "force" | "ignore" | { readonly shortenTo: Duration.Input } | undefined
   /** Whether an uncaught exception or rejection stops the service in order (default) or is left to Node. */
@@ -180,22 +181,22 @@ export interface RunMainOptions extends GracefulShutdownOptions {
   /** The deadline of a shutdown after a fault. Default 5 seconds. */
   readonly faultDeadline?: Duration.Input | undefined
   /**
-   * Starts a thread that ends the process shortly after the deadline even when the event loop is blocked, and says where it is. Default
-   * false: it takes about 10 MB. The service is not ready before the thread is.
+   * Starts a thread that ends the process shortly after the deadline even when the event loop is blocked, and reports where it is
+   * blocked. Default false: it takes about 10 MB. The service is not ready before the thread is running.
    */
   readonly watchdog?: boolean | undefined
   /**
-   * Tells systemd, where it listens (`Type=notify` with `NotifyAccess=all`), that the service is ready, when its `launch` or `startUp` is
-   * through; that it stops; and how long it needs, should that be longer than `TimeoutStopSec`. Default false: it runs
+   * Notifies systemd, if it listens (`Type=notify` with `NotifyAccess=all`): when `launch` or `startUp` has completed and the
+   * service is ready, when it stops, and how long it needs if that is longer than `TimeoutStopSec`. Default false: it runs
    * `systemd-notify`.
    */
   readonly systemd?: boolean | undefined
   /** Called with the report just before the process exits. It must return at once. */
   readonly onEnd?: ((report: EndReport) => void) | undefined
-  /** Where lines about the shutdown go. Default stderr. */
+  /** Prints lines about the shutdown. Default: on stderr. */
   readonly print?: ((text: string) => void) | undefined
-  /** As in `NodeRuntime.runMain`. */
+  /** Same as in `NodeRuntime.runMain`. */
   readonly disableErrorReporting?: boolean | undefined
-  /** As in `NodeRuntime.runMain`: decides the exit code of a program that ends by itself. */
+  /** Same as in `NodeRuntime.runMain`: decides the exit code of a program that ends on its own. */
   readonly teardown?: Runtime.Teardown | undefined
 }

@@ -1,4 +1,4 @@
-/** What keeps a process alive, in words: the sockets and servers with their addresses, the rest by its kind. */
+/** Describes what keeps a process alive: sockets and servers with their addresses, the others by their kind. */
 
 interface Handle {
   readonly constructor: { readonly name: string }
@@ -22,17 +22,25 @@ export const openHandles = (): ReadonlyArray<string> => {
   return [
     ...named.slice(0, maxNamed),
     ...(named.length > maxNamed ? [`${named.length - maxNamed} more of these`] : []),
-    ...[...counts].filter(([kind]) => !told.has(kind)).map((
+    ...[...counts].filter(([kind]) => !notCounted.has(kind)).map((
       [kind, count]
     ) => (count === 1 ? kind : `${count} × ${kind}`))
   ]
 }
 
-/** Kinds whose handles are named one by one, or that belong to every process and tell nothing. */
-const told = new Set(["TCPSocketWrap", "TCPServerWrap", "PipeWrap", "ProcessWrap", "TTYWrap", "Timeout", "Immediate"])
+/** Kinds whose handles are named one by one, or that every process has. */
+const notCounted = new Set([
+  "TCPSocketWrap",
+  "TCPServerWrap",
+  "PipeWrap",
+  "ProcessWrap",
+  "TTYWrap",
+  "Timeout",
+  "Immediate"
+])
 
 const namedHandles = (): ReadonlyArray<string> => {
-  // Not documented, and the only one that knows who is at the other end.
+  // Not documented, but the only API that knows the addresses of sockets.
   const list = (process as { _getActiveHandles?: () => ReadonlyArray<Handle> })._getActiveHandles
   if (typeof list !== "function") return []
   const out: Array<string> = []
@@ -41,7 +49,7 @@ const namedHandles = (): ReadonlyArray<string> => {
       const name = nameOf(handle)
       if (name !== undefined) out.push(name)
     } catch {
-      // A handle that is just being closed may have nothing to say.
+      // A handle that is being closed may have no address.
     }
   }
   return out

@@ -1,4 +1,4 @@
-/** What is said about the end of a process. */
+/** Renders the report about the end of a process. */
 import * as Duration from "effect/Duration"
 import { inBrackets, renderCount, renderStuck, renderTime } from "../fibers/stuckFibers.ts"
 import type { StuckFiber } from "../fibers/stuckFibers.ts"
@@ -26,7 +26,7 @@ const why = {
 
 /** One line for an end in order; for a forced one, everything that it did not wait for. */
 export const renderEnd = (report: EndReport, elapsedMs: number | undefined, base: string): string => {
-  // A blocked event loop has not even begun.
+  // With a blocked event loop, the shutdown has not begun.
   const after = elapsedMs === undefined ? "" : ` after ${renderTime(elapsedMs)}`
   const unordered = report.participants.filter(({ outcome }) => outcome !== "ended")
   return [
@@ -36,7 +36,7 @@ export const renderEnd = (report: EndReport, elapsedMs: number | undefined, base
     ...section(
       "did not stop in order:",
       unordered.map(({ elapsed, name, outcome, site }) =>
-        `"${name}" ${words[outcome]} after ${renderTime(Duration.toMillis(elapsed))}${inBrackets(site, base)}`
+        `"${name}" ${labels[outcome]} after ${renderTime(Duration.toMillis(elapsed))}${inBrackets(site, base)}`
       )
     ),
     ...section("not begun:", report.notStarted.map((name) => `"${name}"`)),
@@ -46,15 +46,15 @@ export const renderEnd = (report: EndReport, elapsedMs: number | undefined, base
   ].join("\n")
 }
 
-const words = {
+const labels = {
   running: "still running",
   ended: "ended",
   failed: "failed",
   timedOut: "was interrupted",
-  stuck: "does not heed its interruption"
+  stuck: "does not respond to interruption"
 }
 
-/** What is alive, below a title. */
+/** The live fibers and open handles, below a title. */
 export const renderLeft = (
   title: string,
   stuck: ReadonlyArray<StuckFiber>,

@@ -1,36 +1,40 @@
 /**
- * The thread of {@link "Watchdog"}. It has an event loop of its own, so it goes on when the main one is blocked; through the inspector
- * it can pause the blocking code, ask where it is, and have it end the process. What does not even answer the inspector is killed.
+ * The thread of {@link "Watchdog"}. It has its own event loop, so it continues when the main one is blocked. Through the
+ * inspector it can pause the blocking code, find where it is, and make it end the process. A process that does not even answer
+ * the inspector is killed.
  */
 import { writeSync } from "node:fs"
 import { Session } from "node:inspector"
 import { createRequire } from "node:module"
 import { parentPort, workerData } from "node:worker_threads"
-import type { WatchdogData, WatchdogMessage, WatchdogWord } from "./Watchdog.ts"
+import type { WatchdogData, WatchdogMessage, WatchdogReply } from "./Watchdog.ts"
 import { blockedKey } from "./Watchdog.ts"
 
 const { debounceMs, deadlineMs, force, signals, stopped } = workerData as WatchdogData
 
-/** So long before the deadline the main thread is asked whether it is alive, and it has until so long after to answer. */
+/**
+ * The times before and after the deadline, in milliseconds, at which the main thread is asked whether it is alive, and by which
+ * it must answer.
+ */
 const askMs = 1000
 const answerMs = 250
-/** One that is alive is left so much time to end by itself. */
+/** The time, in milliseconds, for a main thread that is alive to end on its own. */
 const aliveMs = 600
 /**
- * How long the main thread may take to be paused. One that is running but gets little of a busy machine has until it has had so much
- * processor time; one that uses none is not running JavaScript.
+ * The time, in milliseconds, for the main thread to be paused. A thread that runs on a busy machine may use this much processor
+ * time instead; a thread that uses none is not running JavaScript.
  */
 const pauseMs = 600
 const pauseCpuMs = 300
 const idleCpuMs = 6
 const pauseAtMostMs = 5000
-/** How long it may take to say its last words. */
-const lastWordsMs = 2000
-/** How long the main thread may take to hear a signal. */
+/** The time, in milliseconds, for the main thread to print its report. */
+const reportMs = 2000
+/** The time, in milliseconds, for the main thread to handle a signal. */
 const hearMs = 300
 const maxFrames = 12
 
-/** As much of `signal_wrap` as is needed. */
+/** The part of `signal_wrap` that is needed. */
 interface SignalWrap {
   onsignal: (signal: number) => void
   start(signal: number): number
@@ -47,7 +51,7 @@ let timers: ReadonlyArray<NodeJS.Timeout> = []
 let alive = false
 let ending = false
 
-/** The process must be gone in so much time. */
+/** The process must exit within this time. */
 const endIn = (ms: number): void => {
   if (now() + ms >= endAt) return
   endAt = now() + ms
@@ -57,14 +61,14 @@ const endIn = (ms: number): void => {
       alive = false
       say("Alive?")
     }, Math.max(ms - askMs, ms / 2)),
-    // To ask where it is takes time: all is made ready before it is needed.
+    // Finding the place takes time: prepare everything before it is needed.
     setTimeout(() => alive || inspect(), ms),
     setTimeout(() => alive || end(), ms + answerMs),
     setTimeout(end, ms + aliveMs)
   ]
 }
 
-const say = (word: WatchdogWord): void => parentPort!.postMessage(word)
+const say = (word: WatchdogReply): void => parentPort!.postMessage(word)
 
 const onSignal = (signal: number): void => {
   unheard++
@@ -75,7 +79,7 @@ const onSignal = (signal: number): void => {
     setTimeout(() => unheard > 0 && inspect(), hearMs)
   } else if (force && now() - first.at >= debounceMs) {
     code = 128 + signal
-    // If the main thread has heard it, it is gone by then.
+    // If the main thread handles it, the process has exited by then.
     setTimeout(() => unheard > 0 && end(), hearMs)
   }
 }
@@ -110,7 +114,7 @@ parentPort!.on("message", (message: WatchdogMessage) => {
   } else if (message._tag === "Ending") {
     for (const timer of timers) clearTimeout(timer)
     session?.disconnect()
-    setTimeout(() => kill("the process does not exit"), lastWordsMs)
+    setTimeout(() => kill("the process does not exit"), reportMs)
   } else {
     for (const wrap of wraps) wrap.close()
     Atomics.store(stopped, 0, 1)
@@ -149,12 +153,13 @@ const end = (): void => {
     inspect()
     session!.on("Debugger.paused", ({ params }) => {
       clearInterval(impatient)
-      setTimeout(() => kill("the process does not exit"), lastWordsMs)
+      setTimeout(() => kill("the process does not exit"), reportMs)
       const frames = params.callFrames as ReadonlyArray<CallFrame>
       const own = frames.filter(isProgram)
-      const told = (own.length > 0 ? own : frames).slice(0, maxFrames)
-      const stack = JSON.stringify(told.map(renderCallFrame).join("\n"))
-      // A thread cannot choose the exit code of the process: the main thread must exit by itself, in the middle of what it is doing.
+      const shown = (own.length > 0 ? own : frames).slice(0, maxFrames)
+      const stack = JSON.stringify(shown.map(renderCallFrame).join("\n"))
+      // A thread cannot choose the exit code of the process: the main thread must exit by itself, in the middle of the blocking
+      // code.
       const expression = `globalThis[Symbol.for(${JSON.stringify(blockedKey)})](${stack}, ${code})`
       session!.post("Runtime.evaluate", { expression })
     })
@@ -176,7 +181,7 @@ const kill = (why: string): void => {
 
 const urlOf = ({ location }: CallFrame): string => urls.get(location.scriptId) ?? ""
 
-/** Not Node, not a library, and not what interrupted the program. */
+/** Whether a frame is of the program: not of Node, of a library, or of the interruption itself. */
 const isProgram = (frame: CallFrame): boolean => {
   const url = urlOf(frame)
   return !url.startsWith("node:") && !/[\\/]node_modules[\\/]/.test(url) && !url.startsWith(ours)
@@ -194,7 +199,7 @@ const print = (text: string): void => {
   try {
     writeSync(2, `${text}\n`)
   } catch {
-    // There is nobody left to tell.
+    // The output is broken: the text cannot be printed anywhere.
   }
 }
 

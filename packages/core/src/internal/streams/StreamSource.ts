@@ -1,23 +1,23 @@
-/** An async iterator, pulled by a stream and brought to its end: nothing here waits for it, and nothing that it says is lost. */
+/** An async iterator that a stream pulls and closes. Nothing here waits for it, and no result of it is lost. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 
-/** Where an iterator is that does not end: in an `await` before its next item, or in its `finally`. */
+/** The phase of an iterator that does not end: in an `await` before its next item, or in its `finally`. */
 export type Phase = "await" | "finally"
 
 export interface SourceOptions<A, E, Closed> {
   readonly iterate: (signal: AbortSignal) => AsyncIterable<A>
-  /** Whatever the iterator throws before it is closed is an error of the stream. */
+  /** Converts what the iterator throws before it is closed to an error of the stream. */
   readonly onError: (cause: unknown) => E
-  /** What is told to whoever pulls from a stream that was closed. */
+  /** The failure for a fiber that pulls from a closed stream. */
   readonly closed: Effect.Effect<never, Closed>
-  /** Its `return` is called also when it has said that it is done, or has thrown: there is something to give back all the same. */
+  /** Calls `return` even after the iterator was done or has thrown: its resource must be released anyway. */
   readonly returnsAlways: boolean
   /** The iterator has ended. Called once. */
   readonly onEnd: () => void
 }
 
-/** What an iterator said and nobody has taken yet. */
+/** A result of an iterator that no pull has taken yet. */
 type Said<A> =
   | { readonly _tag: "Item"; readonly item: A }
   | { readonly _tag: "Done" }
@@ -25,17 +25,17 @@ type Said<A> =
 
 const done: Said<never> = { _tag: "Done" }
 
-/** A generator may yield in its `finally`. One that goes on and on is given up: its promises would let nothing else run. */
+/** The maximum number of yields in a `finally`. A generator that yields more is abandoned: its promises would block the event loop. */
 const maxYields = 1000
 
-/** One for all: its stack would say nothing of the stream, and costs more than the rest of it. */
+/** One reason for all streams: its stack has no information about the stream, and costs more than the rest of the closing. */
 const abortReason = new DOMException("The stream is closed", "AbortError")
 
 type Pull<A, E> = Effect.Effect<readonly [A], E | Cause.Done>
 
 export class StreamSource<A, E, Closed> {
   readonly pull: Pull<A, E | Closed>
-  /** How many items were taken. */
+  /** The number of items taken. */
   items = 0
   readonly #options: SourceOptions<A, E, Closed>
   readonly #take: Pull<A, E | Closed>
@@ -50,8 +50,8 @@ export class StreamSource<A, E, Closed> {
   constructor(options: SourceOptions<A, E, Closed>) {
     this.#options = options
     this.#take = Effect.suspend(() => this.#taken())
-    // Without a clean-up, which would cost more than the rest: the waiter of a fiber that was interrupted resumes nothing, so that
-    // what was said stays for the next who pulls.
+    // There is no clean-up on interruption, which would cost more than the rest: the waiter of an interrupted fiber resumes
+    // nothing, so the result stays for the next pull.
     this.pull = Effect.callback((resume) => {
       if (this.#isClosing || this.#said !== undefined || this.#iterator === undefined) return resume(this.#take)
       this.#waiter = resume
@@ -59,7 +59,7 @@ export class StreamSource<A, E, Closed> {
     })
   }
 
-  /** Whether somebody, or `return`, waits for the next item. */
+  /** Whether a pull, or `return`, waits for the next item. */
   get isPulling(): boolean {
     return this.#isPending
   }
@@ -68,7 +68,7 @@ export class StreamSource<A, E, Closed> {
     return this.#isPending ? "await" : "finally"
   }
 
-  /** What went wrong where no puller could be told. */
+  /** The first failure that no pull received. */
   get failure(): Cause.Cause<unknown> | undefined {
     return this.#failure
   }
@@ -82,11 +82,11 @@ export class StreamSource<A, E, Closed> {
     }
   }
 
-  /** Asks for the end: by the signal, for what waits; and by `return`, for what stands at a `yield`. */
+  /** Requests the end: by the signal for a pending `await`, and by `return` for a generator suspended at a `yield`. */
   close(): void {
     if (this.#isClosing) return
     this.#isClosing = true
-    // An error that nobody was there to take.
+    // The stored error was not taken by any pull.
     if (this.#said?._tag === "Failed") this.#fail(this.#said.error)
     this.#said = undefined
     const iterator = this.#iterator
@@ -100,7 +100,7 @@ export class StreamSource<A, E, Closed> {
   #taken(): Pull<A, E | Closed> {
     if (this.#isClosing) return this.#options.closed
     const said = this.#said ?? done
-    // An item goes in the step that hands it over: whoever is interrupted before that leaves it to the next.
+    // An item is removed in the step that delivers it: a pull that is interrupted before that leaves it for the next one.
     if (said._tag !== "Item") this.#said = undefined
     if (said._tag === "Done") return Cause.done()
     if (said._tag === "Failed") return Effect.fail(this.#options.onError(said.error))
@@ -149,12 +149,12 @@ export class StreamSource<A, E, Closed> {
     this.#resume()
   }
 
-  /** What was under way when the close came is over. If there is a `return`, that tells the end. */
+  /** Handles the end of a `next` that was pending at the close. If there is a `return`, its result marks the end. */
   #settled(): void {
     if (this.#iterator !== undefined && this.#iterator.return === undefined) this.#ended(done)
   }
 
-  /** Calls `return`; and `next`, as long as the iterator yields on its way out: a second `return` would skip the rest of its `finally`. */
+  /** Calls `return`, and then `next` as long as the iterator yields while closing: a second `return` would skip the rest of its `finally`. */
   #finish(finishing: () => Promise<IteratorResult<A>>, times: number): void {
     const onResult = (result: IteratorResult<A> | undefined) => {
       if (result?.done !== false) this.#ended(done)
@@ -178,7 +178,7 @@ export class StreamSource<A, E, Closed> {
   }
 
   #ended(said: Said<A>): void {
-    // A scope that stays open after the end of a stream keeps its finalizer, and with it this.
+    // A scope that stays open after the end of a stream keeps its finalizer, and with it this object: release the rest.
     this.#iterator = undefined
     this.#controller = undefined
     if (!this.#isClosing) this.#said = said

@@ -1,4 +1,4 @@
-/** The streams that have not ended: which were asked to, and when they are given up. */
+/** The streams that have not ended: which were requested to end, and when they are abandoned. */
 import type * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -8,7 +8,7 @@ import { Alarm } from "../Alarm.ts"
 import { isDue } from "../isDue.ts"
 import type { Phase } from "./StreamSource.ts"
 
-/** A stream that was opened. Times are in milliseconds of the table's clock. */
+/** An open stream. Times are in milliseconds of the table's clock. */
 export interface StreamEntry {
   readonly label: string
   readonly source: {
@@ -20,17 +20,17 @@ export interface StreamEntry {
   }
   readonly fiber: number
   readonly context: Context.Context<never>
-  readonly taken: Fiber.Fiber.Cache
+  readonly capturedAt: Fiber.Fiber.Cache
   readonly since: number
   readonly returnTimeout: number
   status: "live" | "stuck" | "ended"
-  /** When its end was asked for. */
+  /** The time at which its end was requested. */
   asked: number | undefined
-  /** When it is given up. */
+  /** The time at which it is abandoned. */
   limit: number
-  /** From when it was asked until it ended or was given up. */
+  /** The time from the request until it ended or was abandoned. */
   took: number
-  /** For whoever waits for that. */
+  /** Wakes the fibers that wait for its end. */
   over: Latch.Latch | undefined
 }
 
@@ -45,7 +45,7 @@ export interface StreamTableEvents {
 export class StreamTable {
   readonly now: () => number
   readonly counts = { opened: 0, failed: 0, notFinalized: 0, stuck: 0 }
-  /** Once it is closed nothing is added. */
+  /** No stream is added after the table is closed. */
   closed = false
   readonly #events: StreamTableEvents
   readonly #entries = new Set<StreamEntry>()
@@ -91,7 +91,7 @@ export class StreamTable {
     entry.over?.openUnsafe()
   }
 
-  /** Asks for the end by a time, unless that has come or was given up. */
+  /** Requests the end by a time, unless it has ended or was abandoned. */
   ask(entry: StreamEntry, time: number, last: number): void {
     const isFirst = entry.asked === undefined
     const hadEnded = entry.status === "ended"
@@ -102,11 +102,11 @@ export class StreamTable {
     }
     if (isFirst) entry.source.close()
     if (this.#closing.has(entry)) this.#alarm.arm(entry.limit)
-    // An error that came when nobody pulled any more has still to be told.
+    // An error that arrived after the last pull must still be reported.
     else if (isFirst && hadEnded) this.#tellFailure(entry)
   }
 
-  /** Waits until a stream that was asked to end has ended or is given up. */
+  /** Waits until a stream that was requested to end has ended or is abandoned. */
   awaitOver(entry: StreamEntry): Effect.Effect<void> {
     return Effect.suspend(() => entry.status === "live" ? (entry.over ??= Latch.makeUnsafe()).await : Effect.void)
   }

@@ -1,13 +1,14 @@
-/** A pull of a stream that fails when there come too many items, or when they take too long. */
+/** A pull of a stream that fails after too many items or too much time. */
 import type * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
 import { isDue } from "../isDue.ts"
+import { monotonic } from "../monotonic.ts"
 
 type Limit = "maxDuration" | "maxItems"
 
-/** Times are in milliseconds. `error` is told the items that were delivered, and the time since this was run. */
+/** Times are in milliseconds. `error` receives the number of delivered items, and the time since the start. */
 export const boundedPull = <A, E, R, E2>(
   pull: Pull.Pull<Arr.NonEmptyReadonlyArray<A>, E, void, R>,
   maxDuration: number,
@@ -15,7 +16,7 @@ export const boundedPull = <A, E, R, E2>(
   error: (limit: Limit, items: number, elapsed: number) => E2
 ): Effect.Effect<Pull.Pull<Arr.NonEmptyReadonlyArray<A>, E | E2, void, R>> =>
   Effect.map(Clock.Clock, (clock) => {
-    const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+    const now = monotonic(clock)
     const start = now()
     const last = start + maxDuration
     let items = 0
@@ -24,7 +25,7 @@ export const boundedPull = <A, E, R, E2>(
     const timeIsOver: Effect.Effect<never, E2> = Effect.suspend(() =>
       isDue(last, now()) ? exceeded("maxDuration") : Effect.andThen(Effect.sleep(last - now()), timeIsOver)
     )
-    // A stream that always has something to give must not go on for ever.
+    // The time is also checked here: a stream whose items are always available never waits.
     const inTime = Effect.suspend(() =>
       isDue(last, now()) ? exceeded("maxDuration") : Effect.raceFirst(pull, timeIsOver)
     )
@@ -38,7 +39,7 @@ export const boundedPull = <A, E, R, E2>(
         if (room <= 0) return exceeded("maxItems")
         isFull = true
         items += room
-        // There is room for one at least.
+        // There is room for at least one item.
         return Effect.succeed(chunk.slice(0, room) as unknown as Arr.NonEmptyReadonlyArray<A>)
       })
     )

@@ -1,10 +1,10 @@
-/** One of Node's readable streams as an async iterator whose `return` waits until the stream has closed. */
+/** A Node readable stream as an async iterator whose `return` waits until the stream has closed. */
 import type { Readable } from "node:stream"
 import { finished } from "node:stream"
 
 /**
- * The stream's own iterator listens to it from the first `next` on only, so that an error before that ends the process, and never asks
- * whether the file behind it is closed.
+ * The stream's own iterator listens only from the first `next` on, so that an earlier error ends the process, and it never checks
+ * whether the file behind the stream is closed.
  */
 export const readableChunks = <A>(readable: Readable): AsyncIterable<A> => {
   let wake = () => {}
@@ -22,7 +22,7 @@ export const readableChunks = <A>(readable: Readable): AsyncIterable<A> => {
       const chunk = readable.read() as A | null
       if (chunk !== null) return { done: false, value: chunk }
       if (end !== undefined) {
-        // That it ends before its end is what was asked for.
+        // A premature close was requested here and is not an error.
         if (end.error !== undefined && !isClosing) throw end.error
         return { done: true, value: undefined }
       }
@@ -47,7 +47,7 @@ export const readableChunks = <A>(readable: Readable): AsyncIterable<A> => {
   }
 }
 
-/** Destroys a stream, waits until it has closed, and rejects with what went wrong with that. */
+/** Destroys a stream, waits until it has closed, and rejects with an error of the closing. */
 const closed = (readable: Readable, known: unknown): Promise<void> =>
   new Promise((resolve, reject) => {
     let failure: { readonly error: unknown } | undefined
@@ -61,7 +61,8 @@ const closed = (readable: Readable, known: unknown): Promise<void> =>
       if (failure === undefined) resolve()
       else reject(failure.error)
     }
-    // It may have said so before, and with `emitClose: false` it does not. Looks ever less often: it may not close at all.
+    // The stream may have closed before, and with `emitClose: false` it emits no event. The polling interval grows: it may not
+    // close at all.
     let isOver = false
     const look = (ms: number) => {
       if (isOver) return

@@ -1,4 +1,4 @@
-/** The state behind a TaskManager: which tasks run, who waits for a place, and what failed. */
+/** The state behind a TaskManager: running tasks, fibers that wait for a place, and failures. */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
@@ -9,13 +9,13 @@ import * as Latch from "effect/Latch"
 import type * as Schedule from "effect/Schedule"
 import { Condition } from "../Condition.ts"
 import { WaitQueue } from "../queues/WaitQueue.ts"
-import { reportFailure, sayNow } from "../reportFailure.ts"
+import { reportFailure, runDetached } from "../reportFailure.ts"
 
-/** Who waits for a task to be ready, and takes its failure until it is. */
+/** A fiber that waits for a task to be ready, and that receives its failure until then. */
 export interface Gate {
   task: RunningTask<unknown, unknown> | undefined
   ready: boolean
-  /** Whether somebody still waits. */
+  /** Whether the fiber still waits. */
   watched: boolean
   resume: (() => void) | undefined
 }
@@ -41,41 +41,41 @@ export interface SupervisorOptions {
   readonly keepFailures: number
 }
 
-/** What few tasks need. */
+/** Fields that only few tasks need. */
 interface Special {
   readonly gate: Gate | undefined
-  /** Its failure was told already, by the attempt that failed. */
-  told: boolean
+  /** Whether its failure was reported already, by the attempt that failed. */
+  reported: boolean
   stuck: boolean
 }
 
 /**
- * A task from its start on. There may be hundreds of thousands of them: what a handle can do is on the prototype, and they are linked in
- * a list, which costs less than a place in a set.
+ * A started task. There may be hundreds of thousands of them: the methods of the handle are on the prototype, and tasks are
+ * linked in a list, which costs less memory than an entry in a set.
  */
 export class RunningTask<A, E> {
   readonly id: number
   readonly label: string
   /** Absent during the first, synchronous part of its run. */
   fiber: Fiber.Fiber<A, E> | undefined
-  /** The context of whoever spawned it, for the site. */
-  readonly forked: Fiber.Fiber.Cache
-  /** When it was suspended first, in milliseconds of the Unix epoch. */
+  /** The cache of the spawning fiber, for the site. */
+  readonly capturedAt: Fiber.Fiber.Cache
+  /** The time of its first suspension, in milliseconds of the Unix epoch. */
   start = 0
   special: Special | undefined
   previous: RunningTask<unknown, unknown> | undefined = undefined
   next: RunningTask<unknown, unknown> | undefined = undefined
 
-  constructor(id: number, label: string, forked: Fiber.Fiber.Cache, gate: Gate | undefined) {
+  constructor(id: number, label: string, capturedAt: Fiber.Fiber.Cache, gate: Gate | undefined) {
     this.id = id
     this.label = label
     this.fiber = undefined
-    this.forked = forked
-    this.special = gate === undefined ? undefined : { gate, told: false, stuck: false }
+    this.capturedAt = capturedAt
+    this.special = gate === undefined ? undefined : { gate, reported: false, stuck: false }
   }
 
-  become(what: "told" | "stuck", is: boolean): void {
-    this.special ??= { gate: undefined, told: false, stuck: false }
+  become(what: "reported" | "stuck", is: boolean): void {
+    this.special ??= { gate: undefined, reported: false, stuck: false }
     this.special[what] = is
   }
 
@@ -92,7 +92,10 @@ export class RunningTask<A, E> {
   }
 }
 
-/** Tasks start on the stack of whoever spawns them. A task that spawns a task that spawns a task must not fill it. */
+/**
+ * The maximum depth of nested spawns. Tasks start on the stack of the spawning fiber, and a chain of tasks that spawn tasks must
+ * not fill it.
+ */
 const maxDepth = 32
 let depth = 0
 
@@ -113,7 +116,7 @@ class TaskList {
     this.#last = task
   }
 
-  /** Whoever keeps the handle of a task that has ended keeps nothing else. */
+  /** Unlinks a task, so that a handle of an ended task retains no other task. */
   delete(task: RunningTask<unknown, unknown>): void {
     this.size--
     const { next, previous } = task
@@ -139,7 +142,7 @@ class TaskList {
 
 export class TaskSupervisor {
   readonly options: SupervisorOptions
-  /** The tasks that were suspended at least once. Those in the first, synchronous part of their run are only counted. */
+  /** The tasks that were suspended at least once. Tasks in the first, synchronous part of their run are only counted. */
   readonly suspended = new TaskList()
   readonly line: WaitQueue
   readonly stopping = Latch.makeUnsafe()
@@ -159,12 +162,12 @@ export class TaskSupervisor {
     this.line = new WaitQueue(maker.currentDispatcher, () => this.closed || this.running < options.maxRunning)
   }
 
-  /** Whether a task can start now, before nobody who waits. */
+  /** Whether a task can start now without overtaking a waiting fiber. */
   get hasRoom(): boolean {
     return this.running < this.options.maxRunning && this.line.size === 0
   }
 
-  /** Starts a task in this very step: there is no moment in which it has a place and does not run. */
+  /** Starts a task in one step: it never holds a place without running. */
   start<A, E, R>(
     parent: Fiber.Fiber<unknown, unknown>,
     label: string,
@@ -214,7 +217,10 @@ export class TaskSupervisor {
   #special(task: RunningTask<unknown, unknown>, context: Context.Context<never>): void {
     const { gate, stuck } = task.special!
     if (stuck) {
-      sayNow(context, Effect.logWarning(`Task "${task.label}" of "${this.options.name}", which was stuck, has ended`))
+      runDetached(
+        context,
+        Effect.logWarning(`Task "${task.label}" of "${this.options.name}", which was stuck, has ended`)
+      )
     }
     gate?.resume?.()
   }
@@ -223,13 +229,13 @@ export class TaskSupervisor {
     if (Cause.hasInterruptsOnly(cause)) this.counts.interrupted++
     else if (task.special?.gate?.ready === false && task.special.gate.watched) this.counts.failed++
     else {
-      if (task.special?.told !== true) sayNow(context, this.#told(task, cause))
+      if (task.special?.reported !== true) runDetached(context, this.#report(task, cause))
       if (this.options.onFailure === "failFast") this.#failFast()
     }
   }
 
   /** Counts, keeps and reports a failure. */
-  #told(task: RunningTask<unknown, unknown>, cause: Cause.Cause<unknown>): Effect.Effect<void> {
+  #report(task: RunningTask<unknown, unknown>, cause: Cause.Cause<unknown>): Effect.Effect<void> {
     return Effect.withFiber((fiber) => {
       this.counts.failed++
       if (this.options.keepFailures > 0) {
@@ -252,13 +258,13 @@ export class TaskSupervisor {
     const attempt = Effect.onExitPrimitive(
       Effect.suspend(() => {
         if (attempts++ > 0) this.counts.restarted++
-        task.become("told", false)
+        task.become("reported", false)
         return effect
       }),
       (exit) => {
         if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return undefined
-        task.become("told", true)
-        return this.#told(task, exit.cause)
+        task.become("reported", true)
+        return this.#report(task, exit.cause)
       }
     )
     return Effect.sandbox(attempt).pipe(
@@ -280,12 +286,12 @@ export class TaskSupervisor {
     this.line.wake()
   }
 
-  /** Interrupts what runs, and what is about to; a task that stops its own manager goes on. */
+  /** Interrupts all running tasks and those about to start; a task that stops its own manager continues. */
   interruptAll(self: Fiber.Fiber<unknown, unknown> | undefined): number {
     this.#interrupting = true
     if (self !== undefined) this.#exempt.add(self)
     let interrupted = 0
-    // Not while walking the list: a task that is interrupted may end others.
+    // Copy the list first: a task that is interrupted may end others.
     for (const { fiber } of this.suspended.toArray()) {
       if (fiber === self) continue
       interrupted++
@@ -294,12 +300,12 @@ export class TaskSupervisor {
     return interrupted
   }
 
-  /** Waits until nothing runs and nobody waits for a place, but for the task that asks. */
+  /** Waits until no task runs and no fiber waits for a place, except for the calling task. */
   awaitQuiet(self: Fiber.Fiber<unknown, unknown>): Effect.Effect<void> {
     return this.#quiet.await(() => this.#isQuiet(self))
   }
 
-  /** Looks, soon, whether somebody waited for what has just ended. */
+  /** Checks, soon, whether a fiber waited for the task that has just ended. */
   notice(): void {
     if (this.running <= 1) this.#quiet.notice()
   }
@@ -307,7 +313,7 @@ export class TaskSupervisor {
   #isQuiet(self: Fiber.Fiber<unknown, unknown>): boolean {
     if (this.line.size > 0 || this.running > 1) return false
     if (this.running === 0) return true
-    // Whose first part it is that runs now nobody can say: it will be looked at again when that is over.
+    // A task in its first synchronous run is not in `suspended` yet; this is re-checked when it suspends or ends.
     return this.suspended.size === 1 && this.suspended.first.fiber === self
   }
 }

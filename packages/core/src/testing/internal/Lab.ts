@@ -1,4 +1,4 @@
-/** Plays a program on a {@link Stage} as a plan says, and judges what the run left behind. */
+/** Plays a program on a {@link Stage} according to a plan, and checks the state at the end of the run. */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -17,7 +17,7 @@ import { InjectedFailure, Ledger } from "../Ledger.ts"
 import type { Plan } from "../Point.ts"
 import type { StageOptions } from "./Stage.ts"
 import { CurrentStage, Stage } from "./Stage.ts"
-import { renderPlace, standingAt } from "./standing.ts"
+import { renderPlace, suspendedAt } from "./suspendedAt.ts"
 
 export interface Outcome {
   readonly plan: Plan
@@ -27,7 +27,7 @@ export interface Outcome {
   readonly operations: ReadonlyArray<Operation>
 }
 
-/** What an invariant may look at when a run is over. */
+/** The data that an invariant may inspect at the end of a run. */
 export interface Finished {
   readonly ledger: Ledger
   /** `undefined`: the program never ended. */
@@ -42,17 +42,17 @@ export interface LabOptions extends StageOptions {
 }
 
 export interface PlayOptions {
-  /** Records where the run can be interrupted. */
+  /** Records the points at which the run can be interrupted. */
   readonly record?: boolean
   /** Records the name of every operation; slower. */
   readonly operations?: boolean
   readonly onApply?: Stage["onApply"] | undefined
 }
 
-/** The context that all runs share: that of the caller, without what would tie the runs together. */
+/** The context that all runs share: that of the caller, without services that would connect the runs. */
 export const baseContext = (context: Context.Context<never>, logs: boolean): Context.Context<never> => {
   const own = Context.add(
-    // A layer that was built outside must not be shared by the runs: each builds, and closes, its own.
+    // Runs must not share a layer that was built outside: each builds and closes its own.
     Context.omit(Layer.CurrentMemoMap)(context),
     Scheduler.PreventSchedulerYield,
     false
@@ -67,7 +67,7 @@ export class Lab {
     this.#options = options
   }
 
-  /** Plays a run; a promise only for the asynchronous driver. */
+  /** Plays a run; returns a promise only with the asynchronous driver. */
   play(plan: Plan, options: PlayOptions = {}): Outcome | Promise<Outcome> {
     const stage = new Stage(plan, this.#options)
     const ledger = stage.ledger = new Ledger(stage)
@@ -123,7 +123,7 @@ export class Lab {
     if (exit !== undefined) {
       out.push(...defects(exit, "the program"))
       if (stage.subjects.length > 0 && exit._tag === "Failure" && !Cause.hasDies(exit.cause)) {
-        out.push(`what surrounds the subject failed: ${firstLine(exit.cause)}`)
+        out.push(`the code around the subject failed: ${firstLine(exit.cause)}`)
       }
     }
     for (const subject of stage.subjects) {
@@ -133,7 +133,7 @@ export class Lab {
     const alive = stage.exhausted || exit === undefined ? [] : stage.alive
     if (alive.length > 0) {
       const names = alive.slice(0, 3).map((fiber) => {
-        const place = standingAt(fiber)
+        const place = suspendedAt(fiber)
         return place === undefined ? stage.nameOf(fiber) : `${stage.nameOf(fiber)} (at ${renderPlace(place)})`
       }).join(", ")
       out.push(
@@ -146,30 +146,30 @@ export class Lab {
     else if (broken !== undefined) out.push(...broken)
     return out.length <= maxProblems
       ? out
-      : [...out.slice(0, maxProblems), `${out.length - maxProblems} more things are wrong`]
+      : [...out.slice(0, maxProblems), `${out.length - maxProblems} more problems`]
   }
 }
 
-/** Problems of a run that are told one by one. */
+/** The maximum number of problems of a run that are listed. */
 const maxProblems = 20
 
 const neverEnded = (stage: Stage): string => {
-  const fact = "the program never ended: everything waits, and nothing is due"
+  const fact = "the program never ended: every fiber waits, and nothing is due"
   if (stage.applied.length > 0) return fact
-  const meant = "If it is meant to wait for ever, say `endless: true`"
+  const meant = "If it is meant to wait forever, set `endless: true`"
   return stage.plan.driver === "virtual"
-    ? `${fact}. If it waits for a promise, say \`driver: "async"\`. ${meant}.`
+    ? `${fact}. If it waits for a promise, set \`driver: "async"\`. ${meant}.`
     : `${fact}. If it waits for I/O, give it time to \`settle\`. ${meant}.`
 }
 
-/** What a program dies of when its subject, tried once more, does not work. */
+/** The defect with which a program dies when the second run of its subject does not work. */
 export class SubjectIsBroken extends Data.TaggedError("SubjectIsBroken")<{ readonly how: string }> {
   override get message(): string {
-    return `once more and undisturbed, the subject does not work: ${this.how}`
+    return `after the interruption, a second uninterrupted run ${this.how}`
   }
 }
 
-/** The defects of an exit, but for those that the lab has injected. */
+/** The defects of an exit, except those that the lab has injected. */
 const defects = (exit: Exit.Exit<unknown, unknown>, what: string): ReadonlyArray<string> =>
   exit._tag === "Success" ?
     [] :
@@ -186,7 +186,7 @@ export const firstLine = (cause: Cause.Cause<unknown>): string =>
 const identifier = "~effect/Effect/identifier"
 const evaluate = "~effect/Effect/evaluate"
 
-/** A tracer that notes the name of each operation, and leaves spans to the tracer of the program. */
+/** A tracer that records the name of each operation, and delegates spans to the tracer of the program. */
 const tracer = (
   stage: Stage,
   context: Context.Context<never>,
@@ -198,7 +198,7 @@ const tracer = (
     context(primitive, fiber) {
       const name = (primitive as { readonly [identifier]?: string })[identifier] ?? "Effect"
       const operation = { op: stage.ops, fiber: stage.nameOf(fiber), name }
-      // The runtime parks a fiber in two steps, which it counts as one operation.
+      // The runtime parks a fiber in two steps and counts them as one operation.
       if (operations.at(-1)?.op === stage.ops) operations[operations.length - 1] = { ...operation, name: "(parked)" }
       else operations.push(operation)
       return own.context === undefined ? primitive[evaluate](fiber) : own.context(primitive, fiber)

@@ -1,8 +1,8 @@
 /**
- * The stage on which the lab plays one run of a program: scheduler, clock and random source are virtual, and a plan says where the
- * interruption falls.
+ * The stage on which the lab plays one run of a program: scheduler, clock and random source are virtual, and a plan sets the
+ * point of the interruption.
  *
- * Only the public side of the runtime is used: `Scheduler`, `Clock`, `Random`, `Tracer.context`, `fiber.interruptUnsafe`.
+ * It uses only the public API of the runtime: `Scheduler`, `Clock`, `Random`, `Tracer.context`, `fiber.interruptUnsafe`.
  */
 import * as Context from "effect/Context"
 import type * as Exit from "effect/Exit"
@@ -20,10 +20,10 @@ import { VirtualClock } from "./VirtualClock.ts"
 
 export type AnyFiber = Fiber.Fiber<unknown, unknown>
 
-/** A promise that resolves with a promise takes three; chains of them are seldom longer than a few dozen. */
+/** The number of microtasks to await. A promise that resolves with a promise takes three; chains are rarely longer than a few dozen. */
 const microtasks = 64
 
-/** Where a run can be interrupted, and the trace of the run at each of these points. */
+/** The points at which a run can be interrupted, and the trace of the run at each of them. */
 export type Recording = Record<Point["_tag"], Array<readonly [point: Point, trace: number]>>
 
 const emptyRecording = (): Recording => ({ Park: [], Task: [], Idle: [] })
@@ -31,7 +31,7 @@ const emptyRecording = (): Recording => ({ Park: [], Task: [], Idle: [] })
 /** An interruption as it was carried out. */
 export interface Applied {
   readonly point: Point
-  /** The fiber that was about to run, for a `Park`; the one that was interrupted, for the others. */
+  /** The fiber that was about to run, for a `Park`; the interrupted fiber for the other kinds. */
   readonly fiber: AnyFiber
   readonly victim: AnyFiber
   readonly op: number
@@ -40,13 +40,13 @@ export interface Applied {
 }
 
 export interface StageOptions {
-  /** Operations after which the run is stopped for good. */
+  /** The number of operations after which the run is stopped. */
   readonly maxOps: number
   /** Milliseconds of virtual time that fibers may outlive the root. */
   readonly grace: number
-  /** A program that is meant to go on for ever is interrupted at this time, or as soon as nothing is due any more. */
+  /** The time at which a program that never ends is interrupted; earlier if nothing is due any more. */
   readonly endless: number | undefined
-  /** Parks fibers also where the result of an asynchronous operation is delivered. */
+  /** Also parks fibers where the result of an asynchronous operation is delivered. */
   readonly deliveries: boolean
   /** Real milliseconds that the asynchronous driver waits before it moves the clock. */
   readonly settle: number
@@ -63,10 +63,10 @@ export class Stage implements Scheduler.Scheduler, Random.Random {
   ops = 0
   tasks = 0
   idles = 0
-  /** A rolling hash of which fiber ran each operation: runs that differ in it took different ways. */
+  /** A rolling hash of which fiber ran each operation: runs with different hashes took different paths. */
   trace = 0
   root: AnyFiber | undefined
-  /** Why the run cannot be trusted: the runtime no longer does what the lab relies on. */
+  /** The reason why the run cannot be trusted: the runtime no longer behaves as the lab requires. */
   blind: string | undefined
   exhausted = false
   readonly thrown: Array<unknown> = []
@@ -81,7 +81,7 @@ export class Stage implements Scheduler.Scheduler, Random.Random {
   #index = 0
   #isNew = false
   readonly #queue = new TaskQueue()
-  // The point to come, and what of it the hot path compares with.
+  // The next point, and the numbers that the hot path compares with it.
   #point: Point | undefined
   #parkAt = -1
   #taskAt = -1
@@ -92,7 +92,7 @@ export class Stage implements Scheduler.Scheduler, Random.Random {
   #isShutDown = false
   #close: (() => boolean) | undefined
   #endedAt = -1
-  // The subjects: the parts of the program that are interrupted, where that is not all of it.
+  // The subjects: the parts of the program that are interrupted, if that is not the whole program.
   readonly #subjects: Array<AnyFiber> = []
   #expectSubject = false
   #hasSubjects = false
@@ -121,7 +121,7 @@ export class Stage implements Scheduler.Scheduler, Random.Random {
     return this.clock.now
   }
 
-  // ---------------------------------------------------------------- what a run leaves behind
+  // ---------------------------------------------------------------- the state at the end of a run
 
   get exit(): Exit.Exit<unknown, unknown> | undefined {
     return this.root?.pollUnsafe()
@@ -135,7 +135,7 @@ export class Stage implements Scheduler.Scheduler, Random.Random {
     return this.#recording ?? emptyRecording()
   }
 
-  /** The fibers that the program calls its subjects. */
+  /** The fibers that the program declared as its subjects. */
   get subjects(): ReadonlyArray<AnyFiber> {
     return this.#subjects
   }
@@ -150,12 +150,12 @@ export class Stage implements Scheduler.Scheduler, Random.Random {
   // ---------------------------------------------------------------- Scheduler
 
   shouldYield(fiber: AnyFiber): boolean {
-    // What a finished run left behind stops here: it yields, and its resume is dropped.
+    // Fibers that remain after a finished run stop here: they yield, and their resume is dropped.
     if (this.#closed) return true
     if (fiber !== this.#current) this.#switchTo(fiber)
     const op = ++this.ops
     this.trace = Math.imul(this.trace ^ (this.#index << 8) ^ fiber.currentOpCount, 0x01000193)
-    if (this.#parking !== undefined) this.blind ??= "a fiber that was told to yield went on"
+    if (this.#parking !== undefined) this.blind ??= "a fiber that had to yield continued"
     if (op === this.#parkAt && this.#park(fiber)) return true
     if (this.#recording !== undefined && (this.#options.deliveries || !this.#isDelivery(fiber))) {
       this.#record("Park", (victim) => ({ _tag: "Park", op, ...victim }))
@@ -204,23 +204,23 @@ export class Stage implements Scheduler.Scheduler, Random.Random {
 
   // ---------------------------------------------------------------- a run
 
-  /** Records where the run can be interrupted after the points of its plan. */
+  /** Records the points at which the run can be interrupted after the points of its plan. */
   record(): void {
     this.#recording = emptyRecording()
   }
 
-  /** Begins a part of the program that alone is interrupted: the next new fiber. */
+  /** Begins a subject: the next new fiber is the only part that is interrupted. */
   beginSubject(): void {
     this.#expectSubject = true
     if (this.#hasSubjects) return
     this.#hasSubjects = true
-    // Until now all of the program was.
+    // Until now the whole program was the subject.
     if (this.#recording !== undefined) this.#recording = emptyRecording()
   }
 
   /**
-   * Plays a program that waits for nothing but its fibers and the clock. `close` closes the scope of the run when its root has ended,
-   * and tells whether there is anything to close.
+   * Plays a program that waits only for its fibers and the clock. `close` closes the scope of the run when its root has ended,
+   * and returns whether there was anything to close.
    */
   play(start: () => void, close: () => boolean): void {
     this.#close = close
@@ -234,7 +234,7 @@ export class Stage implements Scheduler.Scheduler, Random.Random {
     })
   }
 
-  /** Plays a program that waits for promises too: the event loop gets its turns before the clock moves. */
+  /** Plays a program that also waits for promises: the event loop gets its turns before the clock advances. */
   async playAsync(start: () => void, close: () => boolean): Promise<void> {
     this.#close = close
     this.#sealed(start)
@@ -253,7 +253,7 @@ export class Stage implements Scheduler.Scheduler, Random.Random {
     }
   }
 
-  /** Nothing runs any more: fibers that the run left behind stop at their next operation. */
+  /** Stops the run: remaining fibers stop at their next operation. */
   close(): void {
     this.#closed = true
     this.#queue.clear()
@@ -262,9 +262,9 @@ export class Stage implements Scheduler.Scheduler, Random.Random {
   }
 
   /**
-   * Lets promises settle; true as soon as a fiber has run. Microtasks are awaited one by one, so that a program stands still, and
-   * can be interrupted, between the promises it waits for. Then come two turns of the event loop: what a callback of the first one
-   * starts has its own callback in the second. Then the time to settle, if anybody waits.
+   * Lets promises settle; returns true as soon as a fiber has run. Microtasks are awaited one at a time, so that a program is
+   * idle, and can be interrupted, between the promises it waits for. Then come two turns of the event loop: what a callback of
+   * the first one starts has its own callback in the second. Then comes the time to settle, if a fiber waits.
    */
   async #eventLoop(): Promise<boolean> {
     const before = this.ops
@@ -285,7 +285,7 @@ export class Stage implements Scheduler.Scheduler, Random.Random {
     return false
   }
 
-  /** Whether the root has ended. Its scope is closed then. */
+  /** Whether the root has ended. If so, its scope is closed. */
   #hasEnded(): boolean {
     if (this.#closed) return true
     if (this.root?.pollUnsafe() === undefined) return false
@@ -296,7 +296,7 @@ export class Stage implements Scheduler.Scheduler, Random.Random {
     return true
   }
 
-  /** Every fiber waits. True when the interruption falls here. */
+  /** Handles the state in which every fiber waits. Returns true when the interruption falls here. */
   #quiesce(): boolean {
     const idle = ++this.idles
     if (this.#recording !== undefined) this.#record("Idle", (victim) => ({ _tag: "Idle", idle, ...victim }))
@@ -306,7 +306,7 @@ export class Stage implements Scheduler.Scheduler, Random.Random {
     return victim !== undefined
   }
 
-  /** Moves the clock to the next timer. False when there is none, or none that matters any more. */
+  /** Advances the clock to the next timer. Returns false when there is none, or none that still matters. */
   #tick(): boolean {
     if (this.clock.pending === 0) return this.#deadlock()
     if (this.#endedAt >= 0 && this.clock.due - this.#endedAt > this.#options.grace) return false
@@ -320,7 +320,7 @@ export class Stage implements Scheduler.Scheduler, Random.Random {
     return this.#options.endless !== undefined && this.#shutDown()
   }
 
-  /** Interrupts a program that would go on for ever, once, and if no point of the plan has. */
+  /** Interrupts a program that never ends, once, unless a point of the plan has done so. */
   #shutDown(): boolean {
     if (this.#isShutDown || this.applied.length > 0) return false
     this.#isShutDown = true
@@ -357,7 +357,7 @@ export class Stage implements Scheduler.Scheduler, Random.Random {
     const number = ++this.tasks
     if (this.#recording !== undefined) this.#record("Task", (victim) => ({ _tag: "Task", task: number, ...victim }))
     if (number === this.#taskAt) this.#apply()?.interruptUnsafe()
-    // An observer of a fiber may throw; elsewhere that is an uncaught exception.
+    // An observer of a fiber may throw; outside of the lab that is an uncaught exception.
     try {
       run()
     } catch (error) {
@@ -365,7 +365,7 @@ export class Stage implements Scheduler.Scheduler, Random.Random {
     }
   }
 
-  /** Runs program code: it sees the random numbers of the run. */
+  /** Runs program code with the random numbers of the run. */
   #sealed(run: () => void): void {
     const random = Math.random
     Math.random = this.random
@@ -378,7 +378,7 @@ export class Stage implements Scheduler.Scheduler, Random.Random {
 
   // ---------------------------------------------------------------- interruption
 
-  /** Whom interruptions hit: the subjects where there are any, else the root. */
+  /** The fibers that interruptions hit: the subjects if there are any, otherwise the root. */
   #victims(): ReadonlyArray<AnyFiber> {
     return this.#hasSubjects || this.root === undefined ? this.#subjects : [this.root]
   }
@@ -395,7 +395,7 @@ export class Stage implements Scheduler.Scheduler, Random.Random {
     victim.interruptUnsafe()
   }
 
-  /** Notes that the next point is reached, and answers with whom it hits; with nobody when it has already ended. */
+  /** Records that the next point is reached, and returns the fiber that it hits, or `undefined` if that fiber has already ended. */
   #apply(fiber?: AnyFiber): AnyFiber | undefined {
     const point = this.#point!
     const victim = this.#victims()[point.victim ?? 0]
@@ -435,15 +435,16 @@ export class Stage implements Scheduler.Scheduler, Random.Random {
   }
 
   /**
-   * Whether a fiber is about to take what its asynchronous operation brought, or the interruption that came before it began: the
-   * first operation of a run loop that is not its first one, or that is nothing but an end. It is still part of what came before. No
-   * scheduler that counts operations can yield here: a fiber that yields before its first operation never makes progress.
+   * Whether a fiber is about to receive the result of its asynchronous operation, or the interruption that came before it began:
+   * the first operation of a run loop that is not the fiber's first one, or that consists only of an exit. This still belongs to
+   * the previous operation. No scheduler that counts operations can yield here: a fiber that yields before its first operation
+   * never makes progress.
    */
   #isDelivery(fiber: AnyFiber): boolean {
     return fiber.currentOpCount === 1 && (!this.#isNew || isInterrupting(fiber as unknown as RuntimeFiber))
   }
 
-  /** Records a point, once for each whom it would hit, unless the plan has points that are still to come. */
+  /** Records a point, once for each fiber that it would hit, unless the plan has points that are still to come. */
   #record(kind: Point["_tag"], make: (victim: { readonly victim?: number }) => Point): void {
     if (this.#point !== undefined) return
     this.#victims().forEach((victim, index) => {
@@ -454,7 +455,7 @@ export class Stage implements Scheduler.Scheduler, Random.Random {
   }
 }
 
-/** The stage of the run that a fiber is part of, for what the program asks of the lab. */
+/** The stage of the run that a fiber belongs to, for the functions of the lab that the program calls. */
 export const CurrentStage: Context.Reference<Stage | undefined> = Context.Reference<Stage | undefined>(
   "@fiberscope/core/testing/Stage",
   { defaultValue: () => undefined }

@@ -1,6 +1,7 @@
 /**
- * The tasks of the fibers of a run. In the order that Effect's own scheduler gives them: one dispatcher a fiber, a batch of its tasks a
- * turn, priorities within the batch. Or in another one that a scheduler may choose: tasks of one fiber keep their order in any.
+ * The tasks of the fibers of a run. In the order of Effect's own scheduler, each fiber has one dispatcher, each turn runs one
+ * batch of its tasks, and priorities apply within the batch. A scheduler may choose other orders, but tasks of one fiber always
+ * keep their order.
  */
 import type * as Scheduler from "effect/Scheduler"
 
@@ -9,7 +10,7 @@ interface Task {
   readonly priority: number
 }
 
-/** The tasks that one dispatcher runs in one turn. New ones join it until it begins. */
+/** The tasks that one dispatcher runs in one turn. New tasks join it until it begins. */
 export interface Batch {
   readonly dispatcher: Dispatcher
   readonly tasks: Array<Task>
@@ -20,7 +21,7 @@ export class Dispatcher implements Scheduler.SchedulerDispatcher {
   readonly #schedule: (dispatcher: Dispatcher, task: () => void, priority: number) => void
   readonly #flush: (dispatcher: Dispatcher) => void
   open: Batch | undefined
-  /** Its next task is the resume of a parked fiber, whose time has not come. */
+  /** Its next task resumes a parked fiber, and must not run yet. */
   held = false
 
   constructor(
@@ -63,7 +64,7 @@ export class TaskQueue {
     return this.#batches[0]
   }
 
-  /** The batches whose turn it may be: the first one of each dispatcher. */
+  /** The batches that may run next: the first one of each dispatcher. */
   get candidates(): ReadonlyArray<Batch> {
     const seen = new Set<Dispatcher>()
     return this.#batches.filter(({ dispatcher }) => !dispatcher.held && !seen.has(dispatcher) && seen.add(dispatcher))
@@ -73,7 +74,7 @@ export class TaskQueue {
     return this.#batches.find((batch) => batch.dispatcher === dispatcher)
   }
 
-  /** Takes the next task of a batch, which begins with that. */
+  /** Takes the next task of a batch, and begins the batch. */
   take(batch: Batch): () => void {
     if (batch.dispatcher.open === batch) batch.dispatcher.open = undefined
     const { run } = batch.tasks[batch.next++]!

@@ -7,11 +7,11 @@ interface Timer {
   readonly fire: () => void
 }
 
-/** A clock that begins at 0 and moves from timer to timer when it is told to. */
+/** A clock that begins at 0 and advances from timer to timer on request. */
 export class VirtualClock implements Clock.Clock {
   /** Milliseconds. */
   now = 0
-  // The next one is last; of equal times the one that was set first is nearer to the end.
+  // The next timer is last; of timers with equal times, the one set first is nearer to the end.
   readonly #timers: Array<Timer> = []
 
   get pending(): number {
@@ -23,7 +23,7 @@ export class VirtualClock implements Clock.Clock {
     return this.#timers.at(-1)?.at ?? Infinity
   }
 
-  /** Moves to the next timer and fires it; of several that are due at once, the one that `choose` picks. */
+  /** Advances to the next timer and fires it; `choose` picks one of several that are due at the same time. */
   tick(choose: (n: number) => number): void {
     const timers = this.#timers
     const { due } = this

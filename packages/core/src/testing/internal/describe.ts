@@ -1,4 +1,4 @@
-/** Plays a run once more, with a record of everything. */
+/** Plays a run again, with a full record. */
 import * as Effect from "effect/Effect"
 import { FiberSites, renderFrame } from "../../FiberSite.ts"
 import type { Interruption, Run } from "../LabReport.ts"
@@ -6,7 +6,7 @@ import type { Plan } from "../Point.ts"
 import { encodeToken } from "../Point.ts"
 import type { Lab, Outcome } from "./Lab.ts"
 import type { AnyFiber, Applied, Stage } from "./Stage.ts"
-import { renderPlace, standingAt } from "./standing.ts"
+import { renderPlace, suspendedAt } from "./suspendedAt.ts"
 
 export const describe = (lab: Lab, plan: Plan): Effect.Effect<{ readonly run: Run; readonly outcome: Outcome }> =>
   Effect.gen(function*() {
@@ -44,13 +44,13 @@ export const describe = (lab: Lab, plan: Plan): Effect.Effect<{ readonly run: Ru
 const played = (outcome: Outcome | Promise<Outcome>): Effect.Effect<Outcome> =>
   outcome instanceof Promise ? Effect.promise(() => outcome) : Effect.succeed(outcome)
 
-/** The line at which a fiber stands, or else the root, and the functions and spans that it is in. */
+/** The line at which a fiber, or otherwise the root, is suspended, and the functions and spans around it. */
 const siteOf = (fiber: AnyFiber, root: AnyFiber | undefined): Pick<Interruption, "at" | "site"> => {
   const sites = new FiberSites()
   const { chain, fork } = sites.get(sites.intern(fiber.cache, fiber.cache))
-  // A fiber that has only just begun stands nowhere yet.
-  const own = standingAt(fiber)
-  const at = own ?? standingAt(root)
+  // A fiber that has just begun is not suspended anywhere yet.
+  const own = suspendedAt(fiber)
+  const at = own ?? suspendedAt(root)
   const frames = chain.length > 0 ? chain : fork === undefined ? [] : [fork]
   return {
     at,

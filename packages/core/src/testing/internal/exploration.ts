@@ -1,6 +1,6 @@
 /**
- * Which runs an exploration plays, and in which order: a generator that is given the outcome of each run it asks for, so that the
- * synchronous and the asynchronous driver share it.
+ * Chooses the runs of an exploration and their order. It is a generator that receives the outcome of each run it requests, so
+ * that the synchronous and the asynchronous driver share it.
  */
 import type { Fault, FaultKind, Plan, Point, TaskOrder } from "../Point.ts"
 import type { Outcome } from "./Lab.ts"
@@ -21,11 +21,11 @@ export interface ExplorationOptions {
   readonly until: number
 }
 
-/** A run to play. `record`: where it can be interrupted is asked for too. */
+/** A run to play. `record` requests the points at which it can be interrupted. */
 export interface Step {
   readonly plan: Plan
   readonly record: boolean
-  /** What is known so far. */
+  /** The results so far. */
   readonly explored?: Explored | undefined
 }
 
@@ -33,15 +33,15 @@ export interface Explored {
   readonly undisturbed: Outcome
   readonly failures: Array<Outcome>
   runs: number
-  /** Runs that would make the exploration exhaustive; fewer were played if it is larger than the budget. */
+  /** The number of runs of an exhaustive exploration; fewer were played if it exceeds the budget. */
   planned: number
   readonly points: { park: number; task: number; idle: number }
-  /** Runs that did not come to the point they were to be interrupted at. */
+  /** The first run, and the number of runs, that did not reach their point. */
   drifted: Outcome | undefined
   drifts: number
 }
 
-/** The failures after which an exploration stops: more of them tell nothing new. */
+/** The number of failures after which an exploration stops: more of them add no information. */
 const maxFailures = 100
 
 type Exploration<A> = Generator<Step, A, Outcome>
@@ -52,14 +52,14 @@ const pointsOf = (recording: Recording, kinds: ReadonlySet<PointKind>): Recordin
 
 const kindOf = { Park: "park", Task: "task", Idle: "idle" } as const
 
-/** What a run is interrupted in: without points, so that its trace can be compared. */
-interface Ground {
+/** A run without points, which is the baseline for interrupted runs: their traces are compared with it. */
+interface Baseline {
   readonly plan: Plan
   readonly points: Recording["Park"]
 }
 
 export function* explore(options: ExplorationOptions): Exploration<Explored> {
-  const grounds: Array<Ground> = []
+  const baselines: Array<Baseline> = []
   let explored: Explored | undefined
   for (const order of options.orders) {
     const plan: Plan = { driver: options.driver, points: [], order, seed: options.seed, fault: undefined }
@@ -74,21 +74,21 @@ export function* explore(options: ExplorationOptions): Exploration<Explored> {
       drifts: 0
     }
     explored.runs++
-    // What fails by itself fails at every point.
+    // A program that fails undisturbed fails at every point.
     if (undisturbed.problems.length > 0) {
       explored.failures.push(undisturbed)
       return explored
     }
-    grounds.push({ plan, points: pointsOf(undisturbed.stage.recording, options.kinds) })
+    baselines.push({ plan, points: pointsOf(undisturbed.stage.recording, options.kinds) })
     for (const fault of faultsOf(options.faults, undisturbed)) {
       const faulty: Plan = { ...plan, fault }
       const outcome: Outcome = yield { plan: faulty, record: true, explored }
       explored.runs++
       if (outcome.problems.length > 0) explored.failures.push(outcome)
-      else grounds.push({ plan: faulty, points: pointsOf(outcome.stage.recording, options.kinds) })
+      else baselines.push({ plan: faulty, points: pointsOf(outcome.stage.recording, options.kinds) })
     }
   }
-  yield* explorePoints(options, explored!, grounds)
+  yield* explorePoints(options, explored!, baselines)
   return explored!
 }
 
@@ -103,21 +103,21 @@ const faultsOf = (kinds: ReadonlyArray<FaultKind>, { ledger }: Outcome): Readonl
 function* explorePoints(
   options: ExplorationOptions,
   explored: Explored,
-  grounds: ReadonlyArray<Ground>
+  baselines: ReadonlyArray<Baseline>
 ): Exploration<void> {
   const random = seeded(options.seed)
-  const total = grounds.reduce((sum, { points }) => sum + points.length, 0)
+  const total = baselines.reduce((sum, { points }) => sum + points.length, 0)
   const firsts: Array<{ readonly plan: Plan; readonly seconds: ReadonlyArray<Point> }> = []
   explored.planned = explored.runs + total
-  // In random order where the time may not suffice for all of them.
+  // In random order if the time may not suffice for all of them.
   const shuffled = options.until < Infinity
   for (const index of choose(total, options.maxRuns - explored.runs, shuffled, random)) {
     if (isOver(options, explored)) return
     let at = index
-    let ground = 0
-    while (at >= grounds[ground]!.points.length) at -= grounds[ground++]!.points.length
-    const { plan: base } = grounds[ground]!
-    const [point, trace] = grounds[ground]!.points[at]!
+    let baseline = 0
+    while (at >= baselines[baseline]!.points.length) at -= baselines[baseline++]!.points.length
+    const { plan: base } = baselines[baseline]!
+    const [point, trace] = baselines[baseline]!.points[at]!
     const plan: Plan = { ...base, points: [point] }
     const outcome = yield { plan, record: options.pairs, explored }
     explored.runs++
@@ -151,13 +151,13 @@ function* explorePoints(
 const isOver = (options: ExplorationOptions, explored: Explored): boolean =>
   explored.failures.length >= maxFailures || performance.now() >= options.until
 
-/** At most `most` of the numbers below `total`: all of them in their order, or a random choice. */
+/** At most `most` of the numbers below `total`: all of them in order, or a random sample. */
 function* choose(total: number, most: number, shuffled: boolean, random: () => number): Generator<number> {
   if (total <= most && !shuffled) {
     for (let i = 0; i < total; i++) yield i
     return
   }
-  // A partial Fisher-Yates shuffle that keeps only what it has moved.
+  // A partial Fisher-Yates shuffle that stores only the moved numbers.
   const moved = new Map<number, number>()
   for (let i = 0; i < Math.min(total, most); i++) {
     const at = i + Math.floor(random() * (total - i))
@@ -166,15 +166,15 @@ function* choose(total: number, most: number, shuffled: boolean, random: () => n
   }
 }
 
-/** How many runs the search for a simpler failure may cost. */
+/** The maximum number of runs in the search for a simpler failure. */
 const shrinkRuns = 500
 
-/** The fiber whose turn it is comes before so many others, where one deviation from the order is looked for. */
+/** The number of alternatives tried when looking for one deviation from the order. */
 const maxChoice = 3
 
 /**
- * Looks for the simplest failure: an earlier point of the same kind, when not all were played; the order of Effect's own scheduler
- * instead of a random one; then as few deviations from it as possible.
+ * Looks for the simplest failure: an earlier point of the same kind, when not all were played; the order of Effect's own
+ * scheduler instead of a random one; then as few deviations from it as possible.
  */
 export function* shrink(options: ExplorationOptions, explored: Explored): Exploration<Outcome> {
   let best = explored.failures.reduce((a, b) => compare(b.plan, a.plan) < 0 ? b : a)
@@ -203,7 +203,7 @@ export function* shrink(options: ExplorationOptions, explored: Explored): Explor
   }
   let choices: ReadonlyArray<number> = best.stage.choices
   const fails = ({ problems, stage }: Outcome) => problems.length > 0 && stage.applied.length >= best.plan.points.length
-  // One deviation suffices more often than not, though seldom one that the seed has chosen: each changes what the next ones choose from.
+  // One deviation often suffices, but rarely one of those that the seed has chosen: each changes the options of the next ones.
   runs = 0
   for (let at = 0; at < choices.length; at++) {
     for (let choice = 1; choice <= maxChoice && runs < shrinkRuns; choice++, runs++) {

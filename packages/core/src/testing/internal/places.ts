@@ -1,16 +1,17 @@
-/** Places in the source of a program as tests need them: those of calls, and on errors. */
+/** Places in the source of a program that tests need: those of calls, and those shown by errors. */
 import type { Place } from "../../internal/fibers/places.ts"
 import { isProgram, placeOf } from "../../internal/fibers/places.ts"
 
 export { generatorState, isProgram, original, placeOf } from "../../internal/fibers/places.ts"
 export type { Place } from "../../internal/fibers/places.ts"
 
-/** Pays for the first question, which makes V8 announce every script there is. */
+/** Runs the first query in advance, which makes V8 announce every script. */
 export const prepare = (): void => void placeOf((function*() {})())
 
 /**
- * The call of the program that is nearest to the top of the stack, as the script has it: {@link original} maps it. `direct` is for a
- * call that no run loop of a fiber stands between: an operation of the running fiber is not called from where its loop was entered.
+ * The call of the program that is nearest to the top of the stack, as the script has it: {@link original} maps it to the source.
+ * `direct` excludes calls with a run loop of a fiber in between: an operation of the running fiber was not called from the place
+ * where its loop was entered.
  */
 export const callPlace = (direct = false): Place | undefined => {
   let place: Place | undefined
@@ -24,7 +25,7 @@ export const callPlace = (direct = false): Place | undefined => {
   return place
 }
 
-/** Whether a script of Node's own is on the stack, above the program. */
+/** Whether a script of Node itself is on the stack, above the program. */
 export const isCalledBy = (script: string): boolean => {
   let found = false
   walkStack((site) => {
@@ -35,10 +36,10 @@ export const isCalledBy = (script: string): boolean => {
   return found
 }
 
-/** Visits the frames from the top of the stack until the answer is true. */
+/** Visits the frames from the top of the stack until the callback returns true. */
 const walkStack = (visit: (site: NodeJS.CallSite) => boolean): void => {
   const { prepareStackTrace, stackTraceLimit } = Error
-  // A captured stack holds the receivers of its frames for as long as it is not read, so nothing is taken from it but what is asked.
+  // A captured stack holds the receivers of its frames until it is read, so only the requested data is read from it.
   Error.stackTraceLimit = maxStack
   Error.prepareStackTrace = (_, sites) => {
     sites.some(visit)
@@ -55,7 +56,10 @@ const walkStack = (visit: (site: NodeJS.CallSite) => boolean): void => {
 
 const maxStack = 24
 
-/** Gives an error the stack of what it reports: test runners show the lines that it names, which are not those of its making. */
+/**
+ * Gives an error the stack of its leaks: test runners show the lines of the stack, and the lines where the error was created are
+ * not useful.
+ */
 export const pointTo = <E extends Error>(error: E, places: ReadonlyArray<Place | undefined>): E => {
   const known = places.filter((place) => place !== undefined)
   error.stack = [

@@ -1,4 +1,4 @@
-/** A small seeded source of random numbers: Tommy Ettinger's mulberry32, public domain. Numbers between 0 and 1. */
+/** A small seeded source of random numbers between 0 and 1: Tommy Ettinger's mulberry32, public domain. */
 export const seeded = (seed: number): () => number => {
   let state = seed | 0
   return () => {

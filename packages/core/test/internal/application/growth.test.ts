@@ -3,7 +3,7 @@ import { growthOf } from "../../../src/internal/application/growth.ts"
 
 const kilobyte = 1024
 
-/** Floors of a heap that is a function of the cycle, with what collections leave by chance. */
+/** Heap sizes after each cycle, computed by a function of the cycle plus random noise of the collections. */
 const floors = (count: number, bytes: (cycle: number) => number) => {
   let seed = 7
   const chance = () => (seed = (seed * 1103515245 + 12345) % 2 ** 31) / 2 ** 31
@@ -14,13 +14,13 @@ const floors = (count: number, bytes: (cycle: number) => number) => {
 }
 
 describe("growthOf", () => {
-  it("sees a heap that grows with every cycle, and by how much", () => {
+  it("detects a heap that grows with every cycle, and its slope", () => {
     const growth = growthOf(floors(40, (cycle) => 8 * kilobyte * cycle))!
     assert.isTrue(growth.grows)
     assert.closeTo(growth.bytesPerCycle, 8 * kilobyte, kilobyte)
   })
 
-  it("does not take chance, warm-up, one step or a full cache for growth", () => {
+  it("does not report noise, warm-up, a single step or a full cache as growth", () => {
     for (
       const healthy of [
         () => 0,

@@ -1,4 +1,4 @@
-/** The canary: what `FiberRuntime.ts` believes about the private side of this version of Effect. */
+/** The canary: the assumptions of `FiberRuntime.ts` about the private fields of this version of Effect. */
 import { afterEach, assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 import * as FiberRuntime from "../../../src/internal/census/FiberRuntime.ts"
@@ -49,21 +49,21 @@ describe("FiberRuntime", () => {
     assert.strictEqual(seen, fiber)
   })
 
-  it("tells one start of a fiber that ends at once", () => {
+  it("reports one start of a fiber that ends immediately", () => {
     watched((log) => {
       Effect.runSync(Effect.sync(() => {}))
       assert.deepStrictEqual(log, ["starting", "started and ended"])
     })
   })
 
-  it("tells one start and the end of a fiber that is suspended many times", async () => {
+  it("reports one start and one end of a fiber that is suspended many times", async () => {
     const { log, stop } = watch()
     await Effect.runPromise(Effect.repeat(Effect.yieldNow, { times: 5 }))
     stop()
     assert.deepStrictEqual(log, ["starting", "started", "ended"])
   })
 
-  it("tells the start and the end of a fiber that is interrupted before it ran", () => {
+  it("reports the start and the end of a fiber that is interrupted before it ran", () => {
     watched((log) => {
       Effect.runSync(Effect.gen(function*() {
         const fiber = yield* Effect.forkDetach(Effect.never)
@@ -74,7 +74,7 @@ describe("FiberRuntime", () => {
     })
   })
 
-  it("tells the start of a fiber whose observer throws, and lets the error through", () => {
+  it("reports the start of a fiber whose observer throws, and passes the error through", () => {
     watched((log) => {
       const parent = Effect.runFork(Effect.never)
       const child = Effect.sync(() => {
@@ -98,7 +98,7 @@ describe("FiberRuntime", () => {
     })
   })
 
-  it("is a plain call again after it stopped, also under somebody else's wrapper", () => {
+  it("is a plain call again after it stopped, also under a wrapper of other code", () => {
     const original = prototype.evaluate
     const log: Array<string> = []
     const stop = FiberRuntime.watch(prototype, {
@@ -135,7 +135,7 @@ describe("FiberRuntime", () => {
       assert.strictEqual(frames.span?.name, "a span")
     })
 
-    it.each(["id", "currentOpCount", "_exit"])("refuses a fiber without %s, or with one of another type", (name) => {
+    it.each(["id", "currentOpCount", "_exit"])("rejects a fiber without %s, or with one of another type", (name) => {
       for (const fiber of [living(), older()]) {
         const { [name]: _, ...without } = fiber
         const getter = Object.defineProperty({ ...without }, name, { get: () => assert.fail("a getter was called") })
@@ -146,7 +146,7 @@ describe("FiberRuntime", () => {
       }
     })
 
-    it("refuses a fiber whose frames cannot be read", () => {
+    it("rejects a fiber whose frames cannot be read", () => {
       const { cache: _, ...without } = living()
       const frame = { name: "f", stack: "not a function", parent: undefined }
       const caches = [undefined, null, "text", [], { stackFrame: frame, span: undefined }, { span: undefined }]
@@ -157,7 +157,7 @@ describe("FiberRuntime", () => {
     })
 
     it.each(["_parent", "_running", "_stack", "_interruptedCause", "interruptible"])(
-      "does without %s, and names it as missing",
+      "accepts a fiber without %s, and names it as missing",
       (name) => {
         const { [name]: _, ...without } = living()
         for (const fiber of [without, { ...without, [name]: 7 }]) {
@@ -166,14 +166,14 @@ describe("FiberRuntime", () => {
       }
     )
 
-    it("refuses what is no object", () => {
+    it("rejects a value that is not an object", () => {
       for (const value of [undefined, null, 1, "fiber", () => {}]) {
         assert.property(FiberRuntime.shapeOf(value), "refused")
       }
     })
   })
 
-  it("is confirmed by the first fiber, and refuses a copy whose fibers it cannot read, which runs on", () => {
+  it("is confirmed by the first fiber, and rejects a copy with unreadable fibers, which continues to run", () => {
     class Renamed {
       opCount = 0
       id = 1
@@ -202,7 +202,7 @@ describe("FiberRuntime", () => {
     assert.strictEqual(Renamed.prototype.evaluate, original)
   })
 
-  it("lets no failure of the watcher out, and reports it once", () => {
+  it("contains a failure of the watcher, and reports it once", () => {
     const failures: Array<string> = []
     const fail = () => {
       throw new Error("ours")
@@ -221,7 +221,7 @@ describe("FiberRuntime", () => {
     assert.deepStrictEqual(failures, ["fibers: Error: ours"])
   })
 
-  it("refuses what is not a fiber of this runtime", () => {
+  it("rejects a value that is not a fiber of this runtime", () => {
     class Foreign {
       evaluate() {}
     }

@@ -23,7 +23,7 @@ const makeTable = () => {
 
 describe("FiberTable", () => {
   it.effect.prop(
-    "knows exactly the fibers that were added and have not ended",
+    "contains exactly the fibers that were added and have not ended",
     {
       steps: Schema.Array(
         Schema.Struct({
@@ -62,7 +62,7 @@ describe("FiberTable", () => {
     { arbitrary: { runs: 60 } }
   )
 
-  it("does not tenure what is younger than the sweep", () => {
+  it("does not tenure fibers younger than the sweep", () => {
     const { table } = makeTable()
     const fibers = [1, 2, 3].map((id) => makeFiber(id))
     fibers.forEach((fiber) => table.add(fiber, cache, 0, fiber.id * 100))
@@ -71,7 +71,7 @@ describe("FiberTable", () => {
     assert.strictEqual(table.nursery, 1)
   })
 
-  it("finds an end that nobody told it", () => {
+  it("finds an end that was not reported to it", () => {
     const { log, table } = makeTable()
     const fibers = [1, 2].map((id) => makeFiber(id))
     fibers.forEach((fiber) => table.add(fiber, cache, 0, 0))
@@ -84,7 +84,7 @@ describe("FiberTable", () => {
     assert.deepStrictEqual(log, [])
   })
 
-  it("takes at most 120 bytes for each tenured fiber", () => {
+  it("uses at most 120 bytes for each tenured fiber", () => {
     const { table } = makeTable()
     const keep: Array<RuntimeFiber> = []
     const empty = table.bytes

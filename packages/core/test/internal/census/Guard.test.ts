@@ -11,7 +11,7 @@ const fail = (): never => {
 }
 
 describe("Guard", () => {
-  it("answers what a part answers", () => {
+  it("returns the result of a part", () => {
     assert.strictEqual(collect().guard.run("memory", () => 42, 0), 42)
   })
 
@@ -29,11 +29,11 @@ describe("Guard", () => {
     assert.strictEqual(guard.run("memory", () => 42, 0), 42, "other parts go on")
   })
 
-  it("throws nothing when the report throws too", () => {
+  it("does not throw when the report throws too", () => {
     assert.strictEqual(makeGuard(fail).run("memory", fail, "nothing"), "nothing")
   })
 
-  it("makes entries that let nothing out, and are switched off by a failure", () => {
+  it("makes entries that never throw, and that a failure switches off", () => {
     const { guard, reports } = collect()
     const seen: Array<number> = []
     const entry = guard.entry("timer", (n: number) => {
@@ -45,7 +45,7 @@ describe("Guard", () => {
     assert.deepStrictEqual(reports, [["timer", "RangeError: too far"]])
   })
 
-  it("puts itself around a function of the program, which behaves as ever whatever fails", () => {
+  it("wraps a function of the program without changing its behaviour, whatever fails", () => {
     const { guard, reports } = collect()
     const original = function(this: unknown, ...args: Array<unknown>) {
       if (args[0] === "throw") throw new Error("theirs")
@@ -63,7 +63,7 @@ describe("Guard", () => {
     assert.deepStrictEqual(reports, [["fork", "RangeError: too far"]])
   })
 
-  it("finds words for anything that can be thrown", () => {
+  it("describes any thrown value", () => {
     const hostile = {
       [Symbol.toPrimitive]: () => {
         throw hostile

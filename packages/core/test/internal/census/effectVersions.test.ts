@@ -1,4 +1,4 @@
-/** The range of versions stands in one place; what repeats it is compared. */
+/** The range of versions is defined in one place; copies of it are compared. */
 import { assert, describe, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 import { observable, supported } from "../../../src/internal/census/effectVersions.ts"
@@ -13,7 +13,7 @@ describe("effectVersions", () => {
     for (const range of Object.values(peerDependencies)) assert.strictEqual(range, supported)
   })
 
-  it("is what the README and the page of the command say", () => {
+  it("equals the range in the README and on the page of the command", () => {
     assert.include(textOf("README.md"), `effect ${supported} for its layers`)
     assert.include(textOf("README.md"), `effect ${observable}`)
     assert.include(textOf("docs/run.md"), `effect may be ${observable}`)

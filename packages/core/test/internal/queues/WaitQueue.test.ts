@@ -16,7 +16,7 @@ const Script = Schema.Struct({
   thief: Schema.Array(small(0, 3)).check(Schema.isMaxLength(2))
 })
 
-/** A semaphore over the queue: users come after a while, hold a permit for a while, and are at rest in the end. */
+/** A semaphore over the queue: users arrive after some time, hold a permit for some time, and then end. */
 const program = ({ permits, thief, users, victim }: typeof Script.Type, ledger: Ledger) =>
   Effect.gen(function*() {
     let free = permits
@@ -44,7 +44,7 @@ const program = ({ permits, thief, users, victim }: typeof Script.Type, ledger: 
           )
         )
       })
-    // Somebody who takes a permit without standing in line, as closing a mailbox takes what others were woken for.
+    // A fiber that takes a permit without waiting in line, as closing a mailbox takes the items that others were woken for.
     const steal = Effect.suspend(() => {
       if (free === 0) return Effect.void
       free--
@@ -60,7 +60,7 @@ const program = ({ permits, thief, users, victim }: typeof Script.Type, ledger: 
     const others = yield* Effect.forEach(users.filter((_, i) => i !== victim), (user) => Effect.forkChild(use(user)))
     if (users[victim] !== undefined) yield* InterruptLab.subject(use(users[victim]), { again: true })
     yield* Effect.sleep("1 second")
-    // A place that was lost leaves somebody waiting for ever, which the lab reports.
+    // A lost place leaves a fiber waiting forever, which the lab reports.
     yield* Fiber.joinAll(others)
     if (free !== permits || queue.size > 0) {
       return yield* Effect.die(new Error(`${permits - free} permits, ${queue.size} places are lost`))
@@ -70,7 +70,7 @@ const program = ({ permits, thief, users, victim }: typeof Script.Type, ledger: 
 /** Two fibers in line, the first of which uses up its budget somewhere on its way; then something happens to the permits. */
 const sweep = (
   happens: (permits: { free: number }, queue: WaitQueue) => Effect.Effect<void>,
-  // Not one turn later, when the parked fiber has gone on.
+  // Not one turn later, when the parked fiber has continued.
   dispatcher: Scheduler.SchedulerDispatcher = { scheduleTask: (task) => task(), flush: () => {} }
 ) =>
   Effect.forEach(Array.from({ length: 12 }, (_, i) => i + 3), (budget) =>
@@ -99,13 +99,13 @@ describe("WaitQueue", () => {
         })
       )))
 
-  it.effect("lets nobody proceed whose turn was taken away while it was parked", () =>
+  it.effect("does not let a fiber proceed whose turn was taken away while it was parked", () =>
     sweep((permits, queue) =>
       Effect.gen(function*() {
         permits.free = 1
         queue.wake()
         for (let i = 0; i < 20; i++) {
-          // Before each step of the parked fiber what it waits for is there, and after it, it is not.
+          // The awaited permit is available before each step of the parked fiber, and is not after it.
           yield* Effect.yieldNow
           if (permits.free === 1 && i % 2 === 0) permits.free = 0
           else if (permits.free === 0 && queue.size > 0) permits.free = 1
@@ -117,7 +117,7 @@ describe("WaitQueue", () => {
 
   for (const order of ["fifo", "random"] as const) {
     it.effect.prop(
-      `gives every place to somebody who comes to use it, and loses none (${order} order)`,
+      `gives every place to a fiber that uses it, and loses none (${order} order)`,
       { script: Script },
       ({ script }) =>
         InterruptLab.verify((ledger) => program(script, ledger), {

@@ -10,7 +10,7 @@ const orders = (things: ReadonlyArray<ReturnType<typeof thing>>) =>
   )
 
 describe("closingOrder", () => {
-  it("closes what was made last first, or all at once", () => {
+  it("closes things in reverse order of creation, or all at once", () => {
     assert.deepStrictEqual(orders([thing("a"), thing("b"), thing("c")]), ["c b a", "c+b+a"])
   })
 
@@ -21,7 +21,7 @@ describe("closingOrder", () => {
     ])
   })
 
-  it("closes what says `after` later, whatever its place and phase", () => {
+  it("closes things with `after` later, whatever their position and phase", () => {
     assert.deepStrictEqual(orders([thing("a"), thing("b"), thing("c", ["a"]), thing("d", ["c"])]), [
       "b a c d",
       "b+a c d"
@@ -29,11 +29,11 @@ describe("closingOrder", () => {
     assert.deepStrictEqual(orders([thing("a", [], 2), thing("b", ["a"], 1), thing("c", [], 3)]), ["a b c", "a b c"])
   })
 
-  it("waits for all of a name, and for none that is not there", () => {
+  it("waits for all things of a name, and ignores unknown names", () => {
     assert.deepStrictEqual(orders([thing("a"), thing("a"), thing("b", ["a", "nobody"])]), ["a a b", "a+a b"])
   })
 
-  it("breaks a circle at what was made last", () => {
+  it("breaks a cycle at the thing created last", () => {
     assert.deepStrictEqual(orders([thing("a", ["b"]), thing("b", ["c"]), thing("c", ["a"]), thing("d", ["d"])]), [
       "d c b a",
       "d c b a"
@@ -46,7 +46,7 @@ describe("closingOrder", () => {
     after: Schema.Array(Schema.Literals(["a", "b", "c", "d"])).check(Schema.isMaxLength(2))
   })
 
-  it.prop("closes each once; when names wait for earlier letters only, all of these first", {
+  it.prop("closes each thing once, and after the earlier letters that it waits for", {
     things: Schema.Array(Thing).check(Schema.isMaxLength(8)),
     strategy: Schema.Literals(["sequential", "parallel"])
   }, ({ strategy, things }) => {

@@ -25,8 +25,8 @@ describe("ManagedStream.fromReadable", () => {
   )
   const text = <E>(stream: Stream.Stream<Uint8Array, E>) => Stream.mkString(Stream.decodeText(stream))
 
-  // Files know no virtual time, as in all that follows.
-  it.live("reads a file, and has closed it when the stream is over", () =>
+  // Files do not use virtual time, here and in the tests below.
+  it.live("reads a file, and has closed it when the stream ends", () =>
     Effect.gen(function*() {
       const streams = yield* ManagedStream
       const path = yield* file
@@ -49,7 +49,7 @@ describe("ManagedStream.fromReadable", () => {
       assert.deepStrictEqual(yield* streams.live, [])
     }).pipe(Effect.scoped, withStreams))
 
-  it.live("fails with what the readable fails with, also before anybody pulls", () =>
+  it.live("fails with the error of the readable, also before the first pull", () =>
     Effect.gen(function*() {
       const streams = yield* ManagedStream
       const missing = createReadStream("/does/not/exist")
@@ -65,7 +65,7 @@ describe("ManagedStream.fromReadable", () => {
       assert.match(String(yield* Effect.flip(text(cut))), /Premature close$/)
     }).pipe(Effect.scoped, withStreams))
 
-  it.live("reads objects, and streams that close without saying so", () =>
+  it.live("reads objects, and streams that close without an event", () =>
     Effect.gen(function*() {
       const streams = yield* ManagedStream
       const numbers = streams.fromReadable<number>("numbers", () => Readable.from([1, 2, 3, 4]))
@@ -82,7 +82,7 @@ describe("ManagedStream.fromReadable", () => {
       assert.deepStrictEqual(yield* streams.live, [])
     }).pipe(withStreams))
 
-  it.live("names one that does not close, and reports one whose closing fails", () =>
+  it.live("names a readable that does not close, and reports one whose closing fails", () =>
     heard(({ lines, reports }) =>
       Effect.gen(function*() {
         const streams = yield* ManagedStream
@@ -95,7 +95,7 @@ describe("ManagedStream.fromReadable", () => {
           })
         const hangs = streams.fromReadable("hangs", destroying(() => {}), { returnTimeout: 30 })
         assert.lengthOf(yield* Stream.runCollect(Stream.take(hangs, 1)), 1)
-        assert.match(lines[0]!, /^The stream "hangs" did not end within \d+ms and is left behind: its clean-up/)
+        assert.match(lines[0]!, /^The stream "hangs" did not end within \d+ms and was abandoned: its clean-up/)
         const fails = streams.fromReadable("fails", destroying((_, callback) => callback(new Error("EIO"))))
         assert.lengthOf(yield* Stream.runCollect(Stream.take(fails, 1)), 1)
         assert.strictEqual(reports[1], "EIO")
@@ -127,7 +127,7 @@ describe("ManagedStream.fromReadable", () => {
       return message as IncomingMessage
     })
 
-  it.live("reads a response, and ends the request when the reader goes away in the middle", () =>
+  it.live("reads a response, and ends the request when the reader stops in the middle", () =>
     heard(({ lines }) =>
       Effect.gen(function*() {
         const streams = yield* ManagedStream
@@ -150,7 +150,7 @@ describe("ManagedStream.fromReadable", () => {
       }).pipe(Effect.scoped, withStreams)
     ))
 
-  it.live("fails when the server goes away in the middle", () =>
+  it.live("fails when the server disconnects in the middle", () =>
     Effect.gen(function*() {
       const streams = yield* ManagedStream
       const url = yield* server((_, answer) => {
@@ -183,6 +183,6 @@ describe("ManagedStream.fromReadable", () => {
     ))
 })
 
-/** For what happens in another process, or in the kernel. */
+/** Waits in real time, for events in another process or in the kernel. */
 const waitUntil = (holds: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => holds() ? Effect.void : Effect.andThen(Effect.sleep(1), waitUntil(holds)))

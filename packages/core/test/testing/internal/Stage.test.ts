@@ -23,7 +23,7 @@ const lab = (make: (ledger: Ledger) => Effect.Effect<unknown, unknown>) =>
 const play = (make: (ledger: Ledger) => Effect.Effect<unknown, unknown>, plan: Partial<Plan> = {}): Outcome =>
   lab(make).play({ ...undisturbed, ...plan }, { record: true, operations: true }) as Outcome
 
-/** Notes each start and end of a yield, in whichever fiber. */
+/** Records each start and end of a yield, in any fiber. */
 const noting = (script: Script.Script, note: (text: string) => void) => {
   let calls = 0
   return Script.toEffect(script, [(body) =>
@@ -61,7 +61,7 @@ describe("Stage", () => {
       for (const script of scripts.map(withoutTime)) {
         const real: Array<string> = []
         const virtual: Array<string> = []
-        // A runtime of its own: the test's fiber must not share its dispatcher.
+        // A separate runtime: the test's fiber must not share its dispatcher.
         yield* Effect.promise(() => Effect.runPromiseExit(noting(script, (text) => real.push(text))))
         play(() => noting(script, (text) => virtual.push(text)))
         assert.deepStrictEqual(virtual, real, JSON.stringify(script))
@@ -70,7 +70,7 @@ describe("Stage", () => {
       assert.isAbove(compared, 500)
     }))
 
-  it("runs tasks of one fiber by priority, and in the order they came", () => {
+  it("runs tasks of one fiber by priority, and in the order of arrival", () => {
     const log: Array<string> = []
     const at = (name: string, priority: number) =>
       Effect.withFiber((fiber) =>
@@ -85,7 +85,7 @@ describe("Stage", () => {
     }
   })
 
-  it("runs at once what a dispatcher is told to flush", () => {
+  it("runs flushed tasks of a dispatcher immediately", () => {
     const { ledger } = play((ledger) =>
       Effect.withFiber((fiber) => {
         fiber.currentDispatcher.scheduleTask(() => ledger.note("scheduled"), 0)
@@ -156,7 +156,7 @@ describe("Stage", () => {
     assert.strictEqual(stage.now, 86_400_000)
   })
 
-  it("interrupts the parked fiber before it goes on, and only this once", () => {
+  it("interrupts the parked fiber before it continues, and only once", () => {
     const make = (ledger: Ledger) => Effect.forEach([1, 2, 3], (n) => Effect.sync(() => ledger.note(`${n}`)))
     const { stage } = play(make)
     const seen = stage.recording.Park.map(([point]) => {
@@ -165,12 +165,12 @@ describe("Stage", () => {
       assert.strictEqual(stage.applied.length, 1)
       return ledger.events.length
     })
-    // Earlier points let less of it happen; none lets an operation happen after the interruption.
+    // Earlier points allow fewer operations; none allows an operation after the interruption.
     assert.deepStrictEqual(seen, [...seen].sort())
     assert.deepStrictEqual([...new Set(seen)], [0, 1, 2, 3])
   })
 
-  it("does not take what an asynchronous operation delivers for an operation of its own", () => {
+  it("does not count the result of an asynchronous operation as an operation", () => {
     const make = () => Effect.andThen(Effect.sleep(1), Effect.void)
     const { operations, stage } = play(make)
     const deliveries = operations.filter(({ op }) =>
@@ -179,7 +179,7 @@ describe("Stage", () => {
     assert.deepStrictEqual(deliveries.map(({ name }) => name), ["Success"])
   })
 
-  it("gives Random and Math.random the numbers of the seed, and takes them back", () => {
+  it("gives Random and Math.random the numbers of the seed, and restores them", () => {
     // Looked up at each call, as a program does.
     const random = () => Math.random()
     const make = (ledger: Ledger) =>
@@ -194,7 +194,7 @@ describe("Stage", () => {
     assert.strictEqual(Math.random, own)
   })
 
-  it("stops a program that goes round in circles, and what a run left behind", () => {
+  it("stops an endless loop, and fibers that remain after a run", () => {
     let turns = 0
     const { problems, stage } = play(() => Effect.forever(Effect.sync(() => turns++)))
     assert.deepStrictEqual(problems, ["the program did not end within 10000 operations"])
@@ -205,13 +205,13 @@ describe("Stage", () => {
     assert.strictEqual(turns, before)
   })
 
-  it("tells what is still alive when the program has ended", () => {
+  it("lists the live fibers after the program has ended", () => {
     const { problems } = play(() => Effect.forkDetach(Effect.forever(Effect.sleep("1 second"))))
     assert.deepStrictEqual(problems, ["still alive after the program has ended: fiber 1"])
     assert.deepStrictEqual(play(() => Effect.forkDetach(Effect.sleep("30 seconds"))).problems, [])
   })
 
-  it("catches what an observer of a fiber throws", () => {
+  it("catches errors of an observer of a fiber", () => {
     const { problems } = play(() =>
       Effect.map(Effect.forkChild(Effect.yieldNow), (fiber) => {
         fiber.addObserver(() => {
@@ -222,7 +222,7 @@ describe("Stage", () => {
     assert.deepStrictEqual(problems, ["a task of the scheduler threw: Error: from an observer"])
   })
 
-  it("keeps nothing of a fiber but its name", () => {
+  it("retains only the name of a fiber", () => {
     const { operations } = play(() => Effect.flatMap(Effect.forkChild(Effect.yieldNow), Fiber.join))
     assert.deepStrictEqual([...new Set(operations.map(({ fiber }) => fiber))], ["root", "fiber 1"])
   })

@@ -1,4 +1,4 @@
-/** Three tests that leave a fiber behind, and one that does not: run by NoLeaks.test.ts in a process of their own. */
+/** Three tests that leak a fiber, and one that does not. NoLeaks.test.ts runs them in a separate process. */
 import { describe, it as base } from "@effect/vitest"
 import { Effect } from "effect"
 import { withNoLeaks } from "../../../src/testing/index.ts"

@@ -8,7 +8,7 @@ export interface Case {
   readonly name: string
   readonly make: (ledger: Ledger) => Effect.Effect<unknown, unknown, Scope.Scope>
   readonly options?: InterruptLab.ExploreOptions
-  /** Where it is written down that this case fails with the version of Effect that the workspace pins. */
+  /** The page that describes why this case fails with the version of Effect that the workspace pins. */
   readonly finding?: string
 }
 
@@ -20,7 +20,7 @@ export const one = (
 ): Case => ({ name, make, options, ...(finding === undefined ? {} : { finding }) })
 
 /**
- * Three users of something shared: one that holds it when the subject comes, the subject, which is interrupted, and one that queues
+ * Three users of a shared resource: one that holds it when the subject arrives, the subject, which is interrupted, and one that queues
  * behind it. All must get their turn, and then the subject once more.
  */
 export const contended = <A, E, R>(use: Effect.Effect<A, E, R>): Effect.Effect<void, E, R> =>

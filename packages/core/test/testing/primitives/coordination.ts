@@ -85,7 +85,7 @@ export const coordination: ReadonlyArray<Case> = [
   one("Queue.take, while it waits nothing is lost", (ledger) =>
     Effect.gen(function*() {
       const queue = yield* Queue.unbounded<number>()
-      // The subject waits for an item that comes only when it is over.
+      // The subject waits for an item that arrives only after the subject has ended.
       yield* InterruptLab.subject(Effect.timeoutOption(Queue.take(queue), 5))
       for (const item of [1, 2]) {
         yield* Queue.offer(queue, item)
@@ -111,7 +111,7 @@ export const coordination: ReadonlyArray<Case> = [
           Effect.andThen(PubSub.publish(pubsub, 1), PubSub.take(subscription)))),
         { again: true }
       )
-      // A subscription that was left behind would fill up, and block the publisher.
+      // A remaining subscription would fill up, and block the publisher.
       yield* Effect.timeout(
         Effect.forEach([2, 3, 4], (n) =>
           PubSub.publish(pubsub, n)),
@@ -132,7 +132,7 @@ export const coordination: ReadonlyArray<Case> = [
       const deferred = yield* Deferred.make<void>()
       const waiter = yield* Effect.forkChild(Effect.exit(Deferred.await(deferred)), { startImmediately: true })
       const exit = yield* InterruptLab.subject(Deferred.into(Effect.sleep(3), deferred))
-      // Interrupted before it began, it has promised nothing.
+      // Interrupted before it began, it has no effect.
       if (Exit.isFailure(exit) && !(yield* Deferred.isDone(deferred))) yield* Deferred.interrupt(deferred)
       yield* Fiber.join(waiter)
     })),

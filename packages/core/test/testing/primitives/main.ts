@@ -1,5 +1,5 @@
 /**
- * The lab over the primitives of the installed version of Effect. Answers with one line for each case, and for each that fails with the
+ * The lab over the primitives of the installed version of Effect. Prints one line for each case, and for each failing one the
  * simplest failure.
  */
 import { Effect } from "effect"
@@ -22,7 +22,7 @@ export const main = async (version: string): Promise<ReadonlyArray<string>> => {
   const failed: Array<Case> = []
   let runs = 0
   for (const each of cases) {
-    // Also where only a scheduler without a budget could park: Effect's own primitives are to survive any.
+    // Also at points where only a scheduler without a budget could park: Effect's own primitives must survive any.
     const report = await examine(each, { points: ["park", "task", "idle", "delivery"] })
     const random = await examine(each, { points: ["park", "task", "idle", "delivery"], order: "random", orders: 3 })
     runs += report.runs + random.runs

@@ -188,7 +188,7 @@ export const resources: ReadonlyArray<Case> = [
   )
 ]
 
-/** Nothing is held for longer than the idle time when all users are gone. */
+/** Checks that no resource is held for longer than the idle time after all users have ended. */
 const atRest = (ledger: Ledger): Effect.Effect<void> =>
   Effect.flatMap(
     Effect.sleep("1 minute"),

@@ -79,7 +79,7 @@ export const streams: ReadonlyArray<Case> = [
   ),
   one("Layer.launch", (ledger) => Layer.launch(Layer.provide(api(ledger), db(ledger))), { endless: true }),
   one("Layer.build in a scope", (ledger) => Effect.scoped(Layer.build(Layer.provide(api(ledger), db(ledger))))),
-  // It builds its layer with the scheduler and the clock of the process.
+  // The runtime builds its layer with the scheduler and the clock of the process.
   one("ManagedRuntime", (ledger) =>
     Effect.acquireUseRelease(
       Effect.sync(() => ManagedRuntime.make(Layer.effect(Db, Effect.map(ledger.resource("db"), ({ id }) => id)))),

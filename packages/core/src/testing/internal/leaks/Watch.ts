@@ -1,14 +1,14 @@
 /**
- * What one test makes: its fibers, scopes, listeners, timers, handles and generators, told apart from those of tests that run at the
- * same time by the asynchronous context, which fibers carry.
+ * The things that one test creates: its fibers, scopes, listeners, timers, handles and generators. The asynchronous context,
+ * which fibers carry, distinguishes them from those of concurrent tests.
  */
 import { AsyncLocalStorage } from "node:async_hooks"
 import type { RuntimeFiber } from "../../../internal/census/FiberRuntime.ts"
 import { currentFiberSlot } from "../../../internal/census/FiberRuntime.ts"
 import type { Place } from "../places.ts"
-import { callingFrom, standingAt } from "../standing.ts"
+import { callingFrom, suspendedAt } from "../suspendedAt.ts"
 
-/** Kinds of things that a test can leave behind. */
+/** The kinds of leaks of a test. */
 export type LeakKind =
   | "fiber"
   | "abandoned fiber"
@@ -19,18 +19,18 @@ export type LeakKind =
   | "generator"
   | "memory"
 
-/** Something that a test has left behind. */
+/** Something that a test leaked. */
 export interface Leak {
   readonly kind: LeakKind
-  /** What it is, in a few words. */
+  /** A short description. */
   readonly what: string
-  /** The most telling place; `undefined` when no line of the program is known. */
+  /** The most informative place; `undefined` when no line of the program is known. */
   readonly at: Place | undefined
-  /** Where it comes from, the most telling line first; empty when nothing is known. */
+  /** The origin, most informative line first; empty when nothing is known. */
   readonly site: ReadonlyArray<string>
 }
 
-/** How much of a test may go into finding the places of each kind of thing. Beyond it, functions and spans must do. */
+/** The time, in milliseconds per test, for finding the places of each kind of thing. Beyond it, only functions and spans are known. */
 const placesBudgetMs = 100
 
 /** The record of one test. */
@@ -38,20 +38,20 @@ export class Watch {
   readonly #kept = new Map<object, unknown>()
   readonly #placesMs = new Map<LeakKind, number>()
 
-  /** What a sense keeps of this test. */
-  of<A>(sense: object, make: () => A): A {
-    let kept = this.#kept.get(sense) as A | undefined
-    if (kept === undefined) this.#kept.set(sense, kept = make())
+  /** The state that a probe keeps for this test. */
+  of<A>(probe: object, make: () => A): A {
+    let kept = this.#kept.get(probe) as A | undefined
+    if (kept === undefined) this.#kept.set(probe, kept = make())
     return kept
   }
 
-  /** Where the program is right now, as long as the budget for things of this kind lasts. */
+  /** The current place in the program, as long as the time budget for this kind of thing lasts. */
   here(kind: LeakKind): Place | undefined {
     const spent = this.#placesMs.get(kind) ?? 0
     if (spent > placesBudgetMs) return undefined
     const began = performance.now()
     const fiber = runningFiber()
-    const place = fiber === undefined ? callingFrom() : callingFrom(true) ?? standingAt(fiber)
+    const place = fiber === undefined ? callingFrom() : callingFrom(true) ?? suspendedAt(fiber)
     this.#placesMs.set(kind, spent + performance.now() - began)
     return place
   }
@@ -61,10 +61,10 @@ export const runningFiber = (): RuntimeFiber | undefined =>
   (globalThis as { readonly [currentFiberSlot]?: RuntimeFiber })[currentFiberSlot]
 
 const storage = new AsyncLocalStorage<Watch | null>()
-/** The watch over a suite sees what belongs to no test that is watched itself. */
+/** The watch of a suite, which covers everything that belongs to no watched test. */
 let suite: Watch | undefined
 
-/** To whom what is made now belongs. */
+/** The watch to which newly created things belong. */
 export const owner = (): Watch | undefined => {
   const watch = storage.getStore()
   return watch === undefined ? suite : watch ?? undefined
@@ -72,16 +72,16 @@ export const owner = (): Watch | undefined => {
 
 export const watched = <A>(watch: Watch, run: () => A): A => storage.run(watch, run)
 
-/** What the tool itself makes belongs to nobody. */
+/** Runs code of the tool itself, whose things belong to no watch. */
 export const unwatched = <A>(run: () => A): A => storage.run(null, run)
 
 export const watchSuite = (watch: Watch | undefined): void => {
   suite = watch
 }
 
-/** One kind of thing, how its making is seen, and which of it is still there. */
-export interface Sense {
-  /** Begins to see; the answer ends it. Called once, however many tests are watched. */
+/** A probe for one kind of thing: it observes creations, and lists the things that still exist. */
+export interface Probe {
+  /** Starts observing and returns a function that stops it. Called once, however many tests are watched. */
   readonly install: () => () => void
   readonly left: (watch: Watch) => ReadonlyArray<Leak>
 }
@@ -89,13 +89,13 @@ export interface Sense {
 let watches = 0
 let uninstall: ReadonlyArray<() => void> = []
 
-/** Sees with all senses until the answer is called. */
-export const see = (senses: ReadonlyArray<Sense>): () => void => {
-  if (watches++ === 0) uninstall = senses.map(({ install }) => install())
-  let seeing = true
+/** Installs all probes; the returned function uninstalls them. */
+export const installProbes = (probes: ReadonlyArray<Probe>): () => void => {
+  if (watches++ === 0) uninstall = probes.map(({ install }) => install())
+  let installed = true
   return () => {
-    if (!seeing) return
-    seeing = false
+    if (!installed) return
+    installed = false
     if (--watches === 0) { for (const end of uninstall) end() }
   }
 }

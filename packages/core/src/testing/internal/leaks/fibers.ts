@@ -8,14 +8,14 @@ import { framesOf, hasEnded, isInterrupting, prototypeOf, watch } from "../../..
 import { makeGuard } from "../../../internal/census/Guard.ts"
 import type { Place } from "../places.ts"
 import { prepare } from "../places.ts"
-import { renderPlace, standingAt } from "../standing.ts"
-import type { Leak, Sense, Watch } from "./Watch.ts"
+import { renderPlace, suspendedAt } from "../suspendedAt.ts"
+import type { Leak, Probe, Watch } from "./Watch.ts"
 import { owner, runningFiber } from "./Watch.ts"
 
 interface Entry {
   readonly fiber: WeakRef<RuntimeFiber>
   readonly forkedAt: Place | undefined
-  readonly forked: FiberCache
+  readonly capturedAt: FiberCache
 }
 
 interface Fibers {
@@ -24,16 +24,16 @@ interface Fibers {
 
 const fibersOf = (watch: Watch): Fibers => watch.of(fibers, (): Fibers => ({ alive: new Map() }))
 
-/** The same resource is made for each fork and each suspension of a fiber. */
+/** The async resource type that Effect creates for each fork and each suspension of a fiber. */
 const resourceType = "effect/Fiber"
 const forkPlaces = new WeakMap<object, Place>()
 const owners = new WeakMap<RuntimeFiber, Watch>()
 
-/** Why fibers are no longer seen; a test whose fibers nobody sees must fail. */
+/** The reason why fibers are no longer detected; a test without this detection must fail. */
 let blind: string | undefined
 const guard = makeGuard((_, message) => void (blind = message))
 
-export const fibers: Sense = {
+export const fibers: Probe = {
   install: () => {
     const prototype = prototypeOf(Effect.runFork(Effect.void))
     if (prototype === undefined) {
@@ -43,7 +43,7 @@ export const fibers: Sense = {
       )
     }
     prepare()
-    // A fork that does not start its fiber at once keeps the place for when it starts.
+    // If a forked fiber does not start immediately, the place of the fork is kept until it starts.
     const hook = createHook(
       {
         init: (_id, type, _trigger, resource) => {
@@ -64,12 +64,12 @@ export const fibers: Sense = {
         const watch = owner()
         starting.push(watch === undefined ? undefined : forkPlace(watch))
       },
-      started: (fiber, forked) => {
+      started: (fiber, capturedAt) => {
         const forkedAt = starting.pop()
         const watch = owner()
         if (watch === undefined || hasEnded(fiber)) return
         owners.set(fiber, watch)
-        fibersOf(watch).alive.set(fiber.id, { fiber: new WeakRef(fiber), forkedAt, forked })
+        fibersOf(watch).alive.set(fiber.id, { fiber: new WeakRef(fiber), forkedAt, capturedAt })
       },
       ended: (fiber) => {
         const watch = owners.get(fiber)
@@ -88,7 +88,7 @@ export const fibers: Sense = {
     const alive = leftAlive(watch)
     for (const entry of fibersOf(watch).alive.values()) {
       const fiber = entry.fiber.deref()
-      // A child ends with its parent.
+      // A child ends with its parent: report only the parent.
       if (fiber !== undefined && (hasEnded(fiber) || (fiber._parent !== undefined && alive.has(fiber._parent)))) {
         continue
       }
@@ -96,7 +96,7 @@ export const fibers: Sense = {
         kind: fiber === undefined ? "abandoned fiber" : "fiber",
         what: fiber === undefined
           ? "collected without ending, its finalizers will never run"
-          : `alive${isInterrupting(fiber) ? ", and does not heed its interruption" : ""}`,
+          : `alive${isInterrupting(fiber) ? ", and does not respond to interruption" : ""}`,
         ...siteOf(entry, fiber)
       })
     }
@@ -104,7 +104,7 @@ export const fibers: Sense = {
   }
 }
 
-/** The fibers that a test has left alive. */
+/** The live fibers that a test leaked. */
 export const leftAlive = (watch: Watch): ReadonlySet<RuntimeFiber> =>
   new Set(
     [...fibersOf(watch).alive.values()].flatMap(({ fiber }) => {
@@ -114,16 +114,16 @@ export const leftAlive = (watch: Watch): ReadonlySet<RuntimeFiber> =>
   )
 
 const forkPlace = (watch: Watch): Place | undefined => {
-  // A fiber that runs now forks one that starts at once; else it was forked before, or not by a fiber.
+  // If a fiber is running, it is the one that forks and starts the new fiber; otherwise the fork was earlier, or not by a fiber.
   const before = runningFiber() === undefined ? forkPlaces.get(executionAsyncResource()) : undefined
   return before ?? watch.here("fiber")
 }
 
-const siteOf = ({ forked, forkedAt }: Entry, fiber: RuntimeFiber | undefined): Pick<Leak, "at" | "site"> => {
+const siteOf = ({ capturedAt, forkedAt }: Entry, fiber: RuntimeFiber | undefined): Pick<Leak, "at" | "site"> => {
   const sites = new FiberSites()
-  const { chain, fork, runs } = sites.get(sites.intern(forked, fiber === undefined ? forked : framesOf(fiber)))
+  const { chain, fork, runs } = sites.get(sites.intern(capturedAt, fiber === undefined ? capturedAt : framesOf(fiber)))
   const frames = chain.length > 0 ? chain : fork === undefined ? [] : [fork]
-  const waits = fiber === undefined ? undefined : standingAt(fiber)
+  const waits = fiber === undefined ? undefined : suspendedAt(fiber)
   return {
     at: forkedAt ?? waits,
     site: [

@@ -1,6 +1,9 @@
 let collect: (() => void) | undefined
 
-/** A full garbage collection, with or without `--expose-gc`. What a WeakRef was asked for in this turn of the event loop survives it. */
+/**
+ * Runs a full garbage collection, with or without `--expose-gc`. The target of a WeakRef that was dereferenced in this turn of
+ * the event loop survives it.
+ */
 export const collectGarbage = (): void => {
   if (collect === undefined) {
     const { gc } = globalThis as { readonly gc?: () => void }

@@ -1,7 +1,7 @@
 /** Async generators that a test has begun to iterate and neither finished nor returned: their `finally` has not run. */
 import { generatorState, placeOf } from "../places.ts"
-import { renderPlace } from "../standing.ts"
-import type { Leak, Sense, Watch } from "./Watch.ts"
+import { renderPlace } from "../suspendedAt.ts"
+import type { Leak, Probe, Watch } from "./Watch.ts"
 import { owner } from "./Watch.ts"
 
 interface Generators {
@@ -15,7 +15,7 @@ const asyncGeneratorPrototype: { next: (this: object, ...args: Array<unknown>) =
 )
 const maxBegun = 1000
 
-export const generators: Sense = {
+export const generators: Probe = {
   install: () => {
     const { next } = asyncGeneratorPrototype
     const wrapped = function(this: object, ...args: Array<unknown>): unknown {
@@ -45,7 +45,7 @@ export const generators: Sense = {
         kind: "generator",
         what: "begun and never returned, its finally has not run",
         at: place,
-        site: place === undefined ? [] : [`stands at ${renderPlace(place)}`]
+        site: place === undefined ? [] : [`is suspended at ${renderPlace(place)}`]
       })
     }
     return leaks

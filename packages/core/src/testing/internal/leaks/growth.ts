@@ -1,13 +1,13 @@
 /**
- * Memory that each repetition of a test leaves behind: what no list of fibers and listeners shows, such as a global map that grows.
+ * Memory that each repetition of a test retains: leaks that no list of fibers and listeners shows, such as a growing global map.
  *
- * V8's sampling heap profiler is told to sample everything. It keeps each allocation that is still alive, with its stack and with an
- * ordinal that grows with time. A site of which most repetitions have survivors, early ones as well as late ones, keeps something of
- * every run. What fills up, warms up or is replaced has survivors of the first repetitions only, or of the last.
+ * V8's sampling heap profiler is set to sample every allocation. It keeps each live allocation with its stack and with an ordinal
+ * that increases with time. A site retains memory of every run if most repetitions have survivors, early ones as well as late
+ * ones. A buffer, a warm-up or a replaced value has survivors only of the first or of the last repetitions.
  */
 import type { Session } from "node:inspector"
 import { isProgram, original, prepare } from "../places.ts"
-import { renderPlace } from "../standing.ts"
+import { renderPlace } from "../suspendedAt.ts"
 import { collectGarbage } from "./garbage.ts"
 import type { Leak } from "./Watch.ts"
 import { unwatched } from "./Watch.ts"
@@ -33,44 +33,47 @@ interface Profile {
   readonly samples: ReadonlyArray<{ readonly size: number; readonly nodeId: number; readonly ordinal: number }>
 }
 
-/** Repetitions that are not judged: code is compiled and caches are filled. */
+/** The number of repetitions that are not judged: code is compiled and caches are filled. */
 const warmup = 3
 
-/** The fewest repetitions that can be judged. */
+/** The minimum number of repetitions. */
 export const fewest = warmup + 6
 
-/** Bytes between two samples: fewer than any object has, so that no allocation is left to chance. */
+/** The bytes between two samples: fewer than any object has, so that every allocation is sampled. */
 const samplingInterval = 1
 
-/** Of the array that is a mark: V8 allocates this and that for the function that makes it, but nothing of that size. */
+/** The length of the array used as a mark: V8 allocates other things for the function that makes it, but none of this size. */
 const markLength = 97
 
-/** What finalizers let go of is garbage a turn and a collection later, and may have finalizers itself. */
+/**
+ * The number of collections: objects released by finalizers become garbage one turn and one collection later, and may have
+ * finalizers themselves.
+ */
 const collections = 4
 
-/** Test runners keep what they were asked to expect until the test is over. */
+/** Test runners retain the values passed to their assertions until the test is over. */
 const ofRunner = /[\\/]node_modules[\\/](?:@?vitest|chai)[\\/]/
 
-/** Who allocates, and the innermost frame of the program above, which stands for what libraries allocate on its behalf. */
+/** The allocating frame, and the innermost frame of the program above it, which stands for allocations of libraries on its behalf. */
 interface Site {
   readonly frame: Frame
   readonly by: Frame
 }
 
-/** What is alive of what a site has allocated. */
+/** The live allocations of a site. */
 interface Survivors {
   readonly frame: Frame
   readonly repetitions: Set<number>
   bytes: number
 }
 
-/** Runs something several times, and answers with the sites that keep something of most runs. */
+/** Runs a test several times, and returns the sites that retain memory of most runs. */
 export const repeated = async (times: number, run: () => Promise<void>): Promise<ReadonlyArray<Leak>> => {
   const { Session } = process.getBuiltinModule("node:inspector/promises")
   const session = unwatched(() => new Session())
   const marks = new Array<object>(times)
   session.connect()
-  // It allocates much, which would all be sampled.
+  // Preparation allocates a lot, which must not be sampled.
   prepare()
   try {
     await session.post("HeapProfiler.startSampling", { samplingInterval } as never)
@@ -91,7 +94,7 @@ export const repeated = async (times: number, run: () => Promise<void>): Promise
   }
 }
 
-/** An allocation that survives: its ordinal in the profile is where a repetition ends. */
+/** An allocation that survives: its ordinal in the profile marks the end of a repetition. */
 function markRepetition(marks: Array<object>, repetition: number): void {
   marks[repetition] = new Array(markLength)
 }
@@ -115,7 +118,7 @@ const judge = ({ head, samples }: Profile, times: number): ReadonlyArray<Leak> =
   }
   walk(head, undefined)
   const ends = endsOf(samples.filter(({ nodeId }) => markers.has(nodeId)), times)
-  // One for each function that allocates: what V8 itself keeps of many functions that become hot, one after the other, is no leak.
+  // One group for each allocating function: V8's own data about many functions that become hot one after the other is not a leak.
   const survivors = new Map<string, Survivors>()
   for (const { nodeId, ordinal, size } of samples) {
     const site = sites.get(nodeId)
@@ -160,13 +163,13 @@ const add = (
   entry.bytes += bytes
 }
 
-/** The ordinals of the marks: of those objects of their size, with what V8 keeps of an array beside its elements. */
+/** The ordinals of the marks: of the objects of their size, including the header that V8 stores with an array. */
 const endsOf = (made: Profile["samples"], times: number): ReadonlyArray<number> => {
   const elements = markLength * 8
   const ends = made.filter(({ size }) => size > elements && size < elements + 128).map(({ ordinal }) => ordinal)
   if (ends.length === times) return ends.toSorted((a, b) => a - b)
   throw new Error(
-    "noLeaks cannot tell the repetitions of a test apart in the heap profile of this version of Node. Leave `repeat` out, or look "
+    "noLeaks cannot distinguish the repetitions of a test in the heap profile of this version of Node. Leave `repeat` out, or look "
       + "for a newer @fiberscope/core."
   )
 }

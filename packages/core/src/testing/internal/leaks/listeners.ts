@@ -1,14 +1,14 @@
-/** Listeners that a test has added to something that outlives it. */
+/** Listeners that a test has added to an object that outlives it. */
 import { EventEmitter, getEventListeners } from "node:events"
 import type { Place } from "../places.ts"
 import { callPlace, isCalledBy, original } from "../places.ts"
-import { renderPlace } from "../standing.ts"
+import { renderPlace } from "../suspendedAt.ts"
 import type { FileHandle } from "./resources.ts"
 import { opened } from "./resources.ts"
-import type { Leak, Sense, Watch } from "./Watch.ts"
+import type { Leak, Probe, Watch } from "./Watch.ts"
 import { owner } from "./Watch.ts"
 
-// Nothing here may keep the emitter alive: a listener's closure usually holds it.
+// No reference here may keep the emitter alive: a listener's closure usually holds it.
 interface Entry {
   readonly target: WeakRef<object>
   readonly listener: WeakRef<object>
@@ -22,7 +22,7 @@ interface Listeners {
 
 const listenersOf = (watch: Watch): Listeners => watch.of(listeners, () => ({ entries: [] }))
 
-/** Emitters by the test that made them: what it adds to its own ends with them. */
+/** Emitters by the test that created them: listeners on its own emitters end with them. */
 const made = new WeakMap<object, Watch>()
 
 type AddToEmitter = (
@@ -40,15 +40,16 @@ const record = (target: object, event: string | symbol, listener: unknown): void
   if ((typeof listener !== "function" && typeof listener !== "object") || listener === null) return
   const watch = owner()
   if (watch === undefined || made.get(target) === watch) return
-  // On signals of its own, and on others until what it keeps of a request is collected: nobody could remove these.
+  // Node's fetch adds listeners to its own signals, and to other signals until its record of the request is collected: a test
+  // cannot remove these.
   if (target instanceof AbortSignal && isCalledBy(scriptOfFetch)) return
   const list = listenersOf(watch)
   list.entries.push({ target: new WeakRef(target), listener: new WeakRef(listener), event, call: callPlace() })
-  // A long test adds and removes many.
+  // A long test adds and removes many listeners.
   if (list.entries.length > maxEntries) list.entries = list.entries.filter(isThere)
 }
 
-export const listeners: Sense = {
+export const listeners: Probe = {
   install: () => {
     const prototype = EventEmitter.prototype as unknown as Record<typeof methods[number], AddToEmitter>
     const undo = methods.map((name) => {
@@ -102,7 +103,7 @@ export const listeners: Sense = {
   }
 }
 
-/** Listeners that are left on something that may be garbage already. */
+/** Listeners that remain on an object that may already be garbage. */
 export const mayBeGarbage = (watch: Watch): boolean => listenersOf(watch).entries.some(isThere)
 
 const isThere = ({ event, listener, target }: Entry): boolean => {

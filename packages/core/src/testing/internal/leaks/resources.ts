@@ -3,9 +3,9 @@ import { createHook } from "node:async_hooks"
 import type { RuntimeFiber } from "../../../internal/census/FiberRuntime.ts"
 import type { Place } from "../places.ts"
 import { callPlace, original } from "../places.ts"
-import { renderPlace } from "../standing.ts"
+import { renderPlace } from "../suspendedAt.ts"
 import { leftAlive } from "./fibers.ts"
-import type { Leak, Sense, Watch } from "./Watch.ts"
+import type { Leak, Probe, Watch } from "./Watch.ts"
 import { owner, runningFiber } from "./Watch.ts"
 
 interface Entry {
@@ -13,13 +13,13 @@ interface Entry {
   readonly type: string
   readonly resource: object
   readonly call: Place | undefined
-  /** The fiber that made it: a timer that a leaked fiber sleeps on is not another leak. */
+  /** The fiber that created it: a timer that a leaked fiber sleeps on is not another leak. */
   readonly fiber: RuntimeFiber | undefined
 }
 
 const entriesOf = (watch: Watch): Map<number, Entry> => watch.of(resources, () => new Map<number, Entry>())
 
-/** What `fs.promises.open` answers with, and where it was made. */
+/** The file handles returned by `fs.promises.open`, and where they were opened. */
 export interface FileHandle {
   readonly fd: number
 }
@@ -29,7 +29,7 @@ const filesOf = (watch: Watch): Map<FileHandle, Place | undefined> =>
 
 const maxFiles = 1000
 
-/** Node opens a file outside of any asynchronous context; what it wraps it in is made in that of the test. */
+/** Node opens a file outside of any asynchronous context; the wrapper is created in the context of the test. */
 export const opened = (file: FileHandle, watch: Watch): void => {
   const files = filesOf(watch)
   files.set(file, callPlace())
@@ -54,9 +54,9 @@ const handles: Readonly<Record<string, string>> = {
   WORKER: "a worker"
 }
 
-export const resources: Sense = {
+export const resources: Probe = {
   install: () => {
-    // Only what is still open is held.
+    // Only things that are still open are held.
     const owners = new Map<number, Map<number, Entry>>()
     const hook = createHook(
       {
@@ -128,7 +128,7 @@ const address = (resource: object): string => {
   try {
     ;(resource as { getsockname?: (out: object) => unknown }).getsockname?.(name)
   } catch {
-    // A handle that is being closed has no address any more.
+    // A handle that is being closed has no address.
   }
   return name.address === undefined ? "" : ` on ${name.address}:${name.port}`
 }

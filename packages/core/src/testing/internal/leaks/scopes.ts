@@ -4,11 +4,11 @@ import type * as Fiber from "effect/Fiber"
 import type * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import type { Place } from "../places.ts"
-import { renderPlace } from "../standing.ts"
-import type { Leak, Sense, Watch } from "./Watch.ts"
+import { renderPlace } from "../suspendedAt.ts"
+import type { Leak, Probe, Watch } from "./Watch.ts"
 
 interface Scopes {
-  /** Scopes that fibers of the test were in, with the place where one first was. */
+  /** The scopes that fibers of the test were in, and the place where each was first seen. */
   readonly seen: Map<Scope.Scope, Place | undefined>
 }
 
@@ -17,8 +17,8 @@ const scopesOf = (watch: Watch): Scopes => watch.of(scopes, (): Scopes => ({ see
 const maxSeen = 1000
 
 /**
- * A scheduler that does what another one does, and sees the scope that each fiber of the test is in. No other place of the runtime is
- * passed by all of them.
+ * A scheduler that delegates to another one, and observes the scope that each fiber of the test is in. No other hook of the
+ * runtime sees all fibers.
  */
 export const seeingScopes = (watch: Watch, inner: Scheduler.Scheduler): Scheduler.Scheduler => {
   const { seen } = scopesOf(watch)
@@ -31,7 +31,7 @@ export const seeingScopes = (watch: Watch, inner: Scheduler.Scheduler): Schedule
         last = fiber.context
         const scope = Context.getOrUndefined(fiber.context, Scope.Scope as Context.Key<Scope.Scope, Scope.Scope>)
         if (scope !== undefined && !seen.has(scope)) {
-          // Most scopes close soon.
+          // Most scopes close soon: remove the closed ones.
           if (seen.size > maxSeen) { for (const each of seen.keys()) if (!isOpen(each)) seen.delete(each) }
           seen.set(scope, watch.here("finalizers"))
         }
@@ -41,14 +41,14 @@ export const seeingScopes = (watch: Watch, inner: Scheduler.Scheduler): Schedule
   }
 }
 
-export const scopes: Sense = {
+export const scopes: Probe = {
   install: () => () => {},
 
   left: (watch) => {
     const { seen } = scopesOf(watch)
     const leaks: Array<Leak> = []
     for (const [scope, place] of seen) {
-      // A scope within one that is open is one of its finalizers.
+      // A scope within an open scope is one of its finalizers.
       if (!isOpen(scope) || (scope.parent !== undefined && seen.has(scope.parent) && isOpen(scope.parent))) continue
       const count = finalizers(scope)
       leaks.push({
