@@ -140,7 +140,10 @@ const problemsOf = (file) => {
       return words.find(({ word }) => (column += word.length + 1) > at)?.line ?? line
     }
     return [
-      ...(opening === null ? [] : [{ line, what: `begins with "${opening[0]}"`, text }]),
+      // A few words before a colon are a label.
+      ...(opening === null || (words.length <= 3 && text.endsWith(":"))
+        ? []
+        : [{ line, what: `begins with "${opening[0]}"`, text }]),
       ...banned.flatMap(([pattern, instead]) => {
         const found = pattern.exec(text)
         return found === null ? [] : [{ line: lineOf(found.index), what: `"${found[0]}" (write: ${instead})`, text }]
