@@ -1,4 +1,5 @@
-// Everything that can be judged without running the code: format, types, lint, unused code, links, architecture. `pnpm run check`
+// Everything that can be judged without running the code: format, types, lint, unused code, links, architecture,
+// paths that pages name, prose. `pnpm run check`
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { compiler, root, script, step } from "./steps.mjs"
@@ -15,7 +16,9 @@ export const check = async () => [
     step("lint", "oxlint", ["--deny-warnings"])
   ]),
   await step("links", process.execPath, [join(root, "scripts/links.mjs")]),
-  await step("architecture", process.execPath, [join(root, "scripts/rooms.mjs"), "--check"])
+  await step("architecture", process.execPath, [join(root, "scripts/rooms.mjs"), "--check"]),
+  await step("paths", process.execPath, [join(root, "scripts/agents.mjs")]),
+  await step("prose", process.execPath, [join(root, "scripts/prose.mjs")])
 ]
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -11,7 +11,7 @@ import { dirname, join, relative } from "node:path"
 import { compiler, root, run, script } from "./steps.mjs"
 
 const timeout = 20_000
-const sources = ["packages/*/src/**/*.ts", "README.md", "docs/**/*.md"]
+const sources = ["packages/*/src/**/*.ts", "README.md", "packages/*/README.md", "docs/**/*.md"]
 // Inside the examples package, where every package of the workspace resolves as it does for a user.
 // A folder for each run: two at a time would take away each other's files.
 const folder = join(root, `packages/examples/.tmp/doctest-${process.pid}`)

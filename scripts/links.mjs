@@ -1,6 +1,6 @@
 // Follows every link inside of the documentation, and every page that the sources name: the page must exist, and its heading.
 // Pages that nothing links to are failures too: nobody would find them.
-import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { existsSync, globSync, readdirSync, readFileSync } from "node:fs"
 import { dirname, join, normalize } from "node:path"
 import { root } from "./steps.mjs"
 
@@ -24,7 +24,15 @@ const anchorsOf = (file) => {
 }
 
 /** Every link of a page, and every page of the documentation that a source names, as `[from, to]`. */
-const pages = ["README.md", "AGENTS.md", "CHANGELOG.md", ...below("docs", ".md")]
+const documentation = below("docs", ".md")
+const pages = [
+  "README.md",
+  "AGENTS.md",
+  "CHANGELOG.md",
+  "CONTRIBUTING.md",
+  ...globSync("packages/*/README.md", { cwd: root }),
+  ...documentation
+]
 const links = [
   ...pages.flatMap((from) =>
     [...read(from).replaceAll(/```[\s\S]*?```/g, "").matchAll(/\]\(([^)\s]+)\)/g)]
@@ -42,7 +50,7 @@ const failures = links.flatMap(([from, to, target]) => {
   return anchor === undefined || anchorsOf(file).includes(anchor) ? [] : [`${from}: ${to} has no such heading`]
 })
 const linked = new Set(links.map(([, , target]) => target.split("#")[0]))
-for (const page of pages.slice(3)) if (!linked.has(page)) failures.push(`${page}: nothing links to it`)
+for (const page of documentation) if (!linked.has(page)) failures.push(`${page}: nothing links to it`)
 
 for (const failure of failures) console.log(failure)
 console.log(`${links.length} links, ${failures.length} broken`)

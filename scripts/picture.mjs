@@ -1,5 +1,5 @@
-// Makes the picture at the top of the README, and the same as text below it, from a real run: `node scripts/picture.mjs` runs the demo, colours and all, and draws what
-// it printed as an SVG. Nothing in it is written by hand.
+// Makes the picture in the README, and every text below a comment `capture: command`, from real runs. `node scripts/picture.mjs` runs the demo,
+// colours and all, draws its output as an SVG, and runs the other commands. Nothing in them is written by hand.
 import { spawnSync } from "node:child_process"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
@@ -59,6 +59,17 @@ const table = lines.map((line) => withoutColours(line).trimEnd())
 const first = table.findIndex((line) => line.startsWith("program"))
 const text = table.slice(first, table.indexOf("", first)).join("\n").replaceAll("\u202f", " ")
 const readme = join(root, "README.md")
-const capture = /(<!-- capture: npm start -->\s+```text\n)[^`]*(```)/
-writeFileSync(readme, readFileSync(readme, "utf8").replace(capture, (_, before, after) => `${before}${text}\n${after}`))
+const capture = /(<!-- capture: (.*) -->\s+```text\n)[^`]*(```)/g
+const captured = (command) => {
+  if (command === "npm start") return text
+  const { status, stderr, stdout } = spawnSync(command, { cwd: root, encoding: "utf8", env, shell: true })
+  // 23: the leak that the page is about.
+  if (status !== 0 && status !== 23) throw new Error(`${command} ended with ${status}: ${stderr}`)
+  return withoutColours(command.includes("fiberscope") ? stderr : stdout).trim().replaceAll("\u202f", " ")
+}
+for (const page of [readme, join(root, "docs/examples.md")]) {
+  const filled = readFileSync(page, "utf8")
+    .replaceAll(capture, (_, before, command, after) => `${before}${captured(command)}\n${after}`)
+  writeFileSync(page, filled)
+}
 console.log(run.stdout)
