@@ -25,7 +25,7 @@ const find = (lines?: ForkLines): void => {
         census.adopt(prototype, where)
         census.flow()
       },
-      met: () => {},
+      foundRunning: () => {},
       unsupported: (what) => {
         throw new Error(what)
       }

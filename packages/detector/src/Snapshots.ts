@@ -27,8 +27,8 @@ import process from "node:process"
 import v8 from "node:v8"
 import { sampleAllocations } from "./agent/AllocationSamples.ts"
 import { heapUsed } from "./agent/GarbageCollections.ts"
-import { isOwn } from "./agent/Own.ts"
 import type { Place } from "./agent/Protocol.ts"
+import { isToolFile } from "./agent/toolFrames.ts"
 import { isProgramFrame } from "./places/frames.ts"
 import { describeSite, libraryName, siteOf } from "./places/Site.ts"
 import { number, size } from "./text/Units.ts"
@@ -181,7 +181,7 @@ export const make = (options?: SnapshotsOptions): Effect.Effect<Snapshots["Servi
       (release) => Effect.sync(() => release?.())
     )
     const profile = yield* Effect.acquireRelease(
-      Effect.sync(() => sampleAllocations(options?.samplingBytes ?? 32 * 1024, isOwn)),
+      Effect.sync(() => sampleAllocations(options?.samplingBytes ?? 32 * 1024, isToolFile)),
       (sampler) => Effect.sync(sampler.stop)
     )
     const keep = options?.keep ?? 16

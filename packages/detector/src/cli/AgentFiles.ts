@@ -12,7 +12,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFile
 import { stripTypeScriptTypes } from "node:module"
 import { basename, dirname, join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
-import { coreModules } from "../agent/Own.ts"
+import { coreModules } from "../agent/toolFrames.ts"
 
 /** The agent's files cannot be made ready. */
 export class AgentFilesError extends Data.TaggedError("AgentFilesError")<{ readonly message: string }> {}

@@ -1,7 +1,7 @@
 import type { Finding, Kind } from "../../src/Finding.ts"
 import { docsOf } from "../../src/Finding.ts"
 
-/** A finding of a kind, with what is to be different. */
+/** A finding of a kind with default fields, some of which are replaced. */
 export const finding = (kind: Kind, different?: Partial<Finding>): Finding => ({
   kind,
   rule: "ARule",
