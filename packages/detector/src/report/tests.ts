@@ -19,7 +19,7 @@ export const testLines = (
       count(left.length, "file")
     } ended with live fibers`,
     ...left.slice(0, mostFiles).flatMap(({ file, left, sites, started }) => [
-      `${number(left).padStart(6)} of ${number(started)} fibers still alive at the end of ${locate(file)}`,
+      `${number(left).padStart(6)} of ${number(started)} fibers alive after ${locate(file)}`,
       ...sites.slice(0, mostSites).map(({ count, site }) => `${number(count).padStart(9)}  ${describeSite(site)}`),
       ...rest(sites.length, mostSites, "site")
     ]),

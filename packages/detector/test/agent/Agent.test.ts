@@ -114,7 +114,7 @@ describe.concurrent("The observed program survives the tool", { timeout: 60_000 
     assert.strictEqual(run.report?.verdict, "leak")
     assert.strictEqual(run.report?.findings[0]?.site.name, "leak")
     assert.isBelow(run.report!.durationMs, 25_000)
-    assert.match(run.report!.processes[0]!.notes!.join(), /sampled objects were alive, too many to tell/)
+    assert.match(run.report!.processes[0]!.notes!.join(), /sampled objects were alive, too many to send/)
   })
 
   it("is not delayed, and keeps few messages in memory, when the agent sends more than the reader reads", async () => {
