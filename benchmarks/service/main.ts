@@ -89,7 +89,7 @@ function bounded(name: string, value: string, least: number, most: number): numb
   return number
 }
 
-// Where processes run
+// The cores of the processes
 
 /** The cores that this process may use, if the machine can assign a process to a core. */
 const cores = ((): ReadonlyArray<string> => {

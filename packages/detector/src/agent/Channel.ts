@@ -14,7 +14,7 @@ import { performance } from "node:perf_hooks"
 import type { Outlet } from "./Outlet.ts"
 import type { Message, Request } from "./Protocol.ts"
 
-/** Where an agent's messages go. */
+/** The connection of an agent to the reader of its messages. */
 export interface Channel extends Outlet {
   /** Sends the waiting messages synchronously, because the event loop will not run again. It takes at most {@link lastWordsMs}. */
   readonly flush: () => void
