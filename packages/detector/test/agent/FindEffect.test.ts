@@ -152,7 +152,7 @@ describe.concurrent("FindEffect", { timeout: 60_000 }, () => {
     assert.strictEqual(run.report?.verdict, "undecided")
     assert.match(
       run.stderr.replaceAll(/\s+/g, " "),
-      /the agent was loaded into `node \S+no-effect.mjs`, and no effect was loaded there/
+      /the agent was loaded into `node \S+no-effect.mjs`, but effect was not loaded there/
     )
     assert.deepStrictEqual(run.recording, [])
   })
