@@ -1,6 +1,6 @@
 /**
- * What the agent takes from a program with 100 000 live fibers: its ticks, their share of a core at one a second, and the passes that
- * look for abandoned fibers after a garbage collection. Readings, which are collections, are left out: see sampling.ts.
+ * The cost of the agent in a program with 100 000 live fibers: its ticks, their share of a core at one per second, and the passes that
+ * look for abandoned fibers after a garbage collection. Readings, which are collections, are measured in sampling.ts.
  *
  *     npm run bench:detector [-- <part of a case's name> …]
  */
@@ -22,14 +22,14 @@ const until = async (reached: () => boolean): Promise<void> => {
   while (!reached()) await pause(50)
 }
 
-/** Milliseconds of processor time that `seconds` of this process take, all of its threads together. */
+/** The processor time that this process takes in `seconds`, in milliseconds, all threads together. */
 const cpuMs = async (seconds: number): Promise<number> => {
   const before = cpuTime()
   await pause(seconds * 1000)
   return cpuTime() - before
 }
 
-/** Fibers that wait, forked at as many places as there are `sites`. */
+/** Makes waiting fibers that are forked at `sites` different places. */
 const makeForks = ({ Effect }: EffectModule, sites: number) => {
   const forks = Array.from({ length: sites }, (_, i) =>
     Effect.fn(`site${i}`)(function*() {
@@ -39,7 +39,7 @@ const makeForks = ({ Effect }: EffectModule, sites: number) => {
   return (): Fiber.Fiber<never> => Effect.runSync(forks[next++ % sites]!())
 }
 
-/** The census over a copy of Effect, and the function that ends it. */
+/** The census of a copy of Effect, and the function that ends it. */
 const adopt = async (effect: EffectModule): Promise<{ readonly census: FiberCensus; readonly release: () => void }> => {
   const { get } = await import("../packages/core/src/FiberCensus.ts")
   const release = get().adopt(Object.getPrototypeOf(effect.Effect.runFork(effect.Effect.void)), "the benchmark")!
@@ -47,7 +47,7 @@ const adopt = async (effect: EffectModule): Promise<{ readonly census: FiberCens
   return { census: get(), release }
 }
 
-/** An agent that ticks once a second, whose messages are written and dropped. */
+/** An agent that ticks once a second. Its messages are serialized and dropped. */
 const watch = async (census: FiberCensus) => {
   const { startAgent } = await import("../packages/detector/src/agent/Agent.ts")
   const { outletTo } = await import("../packages/detector/src/agent/Outlet.ts")
@@ -75,7 +75,7 @@ const still = (sites: number): Measurement => ({
   numbers: {
     "tick": { unit: "CPU ms", goal: 1 },
     "longest tick but the first": { unit: "CPU ms" },
-    "first tick, tells all sites": { unit: "CPU ms" },
+    "first tick, sends all sites": { unit: "CPU ms" },
     "share": { unit: "% of a core", goal: 0.5 },
     "sent each tick": { unit: "bytes" }
   },
@@ -93,14 +93,14 @@ const still = (sites: number): Measurement => ({
     return {
       "tick": median(ticks.slice(1)),
       "longest tick but the first": Math.max(...ticks.slice(1)),
-      "first tick, tells all sites": ticks[0]!,
+      "first tick, sends all sites": ticks[0]!,
       "share": cpu / (secondsWatched * 10),
       "sent each tick": (bytes() - before) / (ticks.length - 1)
     }
   }
 })
 
-/** As many fibers, of which a thousand end and a thousand are forked in each second. */
+/** The same number of fibers, of which a thousand end and a thousand start each second. */
 const churning: Measurement = {
   name: `${fibers} in 100 sites, 1000 new a second`,
   numbers: {
@@ -126,7 +126,7 @@ const churning: Measurement = {
     }
     fill()
     setInterval(churn, 20)
-    // Without, with and without again: what is still being compiled shall not count for either.
+    // Measured without, with and again without the agent, so that compilation does not count for only one of them.
     await pause(3000)
     const before = await cpuMs(secondsWatched / 2)
     const { census, release } = await adopt(effect)
@@ -146,7 +146,7 @@ const churning: Measurement = {
   }
 }
 
-/** A pass over all tenured fibers follows a major collection, in slices, so that the program does not feel it. */
+/** The pass over all tenured fibers after a major collection. It runs in slices, so that it does not delay the program. */
 const pass: Measurement = {
   name: `pass over ${fibers} after a collection`,
   numbers: {
@@ -156,7 +156,7 @@ const pass: Measurement = {
   },
   flags: ["--expose-gc"],
   take: async () => {
-    // The census keeps the timers it found when it was loaded, and runs its slices by them.
+    // The census runs its slices with the timer functions that it found when it was loaded.
     const slices: Array<number> = []
     const { setTimeout: setTimer } = globalThis
     globalThis.setTimeout = ((run: () => void, ms: number) =>
@@ -171,7 +171,7 @@ const pass: Measurement = {
     const fork = makeForks(effect, 100)
     const fibers = Array.from({ length: live }, fork)
     await until(() => census.counts().tenured === fibers.length)
-    // The first pass needs no collection; a second one is due no earlier than five seconds after it.
+    // The first pass needs no collection. A second one runs at least five seconds after it.
     await pause(8000)
     slices.length = 0
     await collectGarbage()

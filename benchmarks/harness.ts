@@ -1,15 +1,15 @@
 /**
- * Compares programs on a machine that is not quiet.
+ * Compares programs on a machine that runs other work too.
  *
- * Each round starts one fresh process for each variant, because the compiler decides differently in each process, and one more for
- * the baseline: the A/A control, which no honest comparison may call different. After the warm-up the processes take turns of some
- * ten milliseconds, forth and back (A A' B B A' A), so that whatever else the machine does meets all of them. What disturbs a turn
- * makes it longer, never shorter, so a process counts with the first decile of its turns. A round gives each variant one ratio to the
- * baseline; the result is the median over rounds, and its interval the bootstrap's. Rounds go on until the intervals are narrow
- * enough or the time is over. When the interval of the A/A control does not cover 1, nothing is called measured.
+ * Each round starts one fresh process for each variant, because the compiler decides differently in each process. The baseline gets a
+ * second process: the A/A control, which must not differ from the baseline. After the warm-up the processes take turns of about 10 ms,
+ * forth and back (A A' B B A' A), so that other work on the machine affects all of them. A disturbance makes a turn longer, never
+ * shorter, so the first decile of its turns counts for a process. A round gives each variant one ratio to the baseline. The result is
+ * the median over rounds, with a bootstrap interval. Rounds continue until the intervals are narrow enough or the time is over. When
+ * the interval of the A/A control does not include 1, all results are marked as unmeasurable.
  *
- * Numbers without a baseline have no such control. Instead each process spins before and after: when it got less than nine tenths of
- * a core, what it read from the clock is called unmeasurable too.
+ * Numbers without a baseline have no such control. Instead each process spins before and after the measurement: when it got less than
+ * nine tenths of a core, its clock times are marked as unmeasurable too.
  *
  * A benchmark is a file that ends with `await benchmark(import.meta.url, …)`; the harness runs the same file again as the processes.
  */
@@ -24,36 +24,36 @@ import type { Interval } from "./statistics.ts"
 import { bootstrap, firstDecile, judge, median } from "./statistics.ts"
 import { machine, renderNumber, renderRatio, table } from "./table.ts"
 
-/** One repetition of some ten milliseconds; answers what one operation took, in the unit of the comparison. */
+/** One repetition of about 10 ms. It answers the cost of one operation, in the unit of the comparison. */
 export type Repetition = () => number | Promise<number>
 
-/** A program that is compared. `prepare` runs in the fresh process. */
+/** A compared program. It is prepared in the fresh process. */
 export type Prepare = () => Repetition | Promise<Repetition>
 
-/** Programs that do the same work, compared with the first of them. */
+/** Programs that do the same work. Each is compared with the first one. */
 export interface Comparison {
   readonly name: string
-  /** What the numbers count, e.g. `ns/fiber`; less is better. */
+  /** The unit of the numbers, e.g. `ns/fiber`. Less is better. */
   readonly unit: string
-  /** By name; the first is the baseline. */
+  /** The programs by name. The first one is the baseline. */
   readonly variants: Readonly<Record<string, Prepare>>
-  /** The most that the ratio of a variant to the baseline may be. */
+  /** The largest accepted ratio of a variant to the baseline. */
   readonly goals?: Readonly<Record<string, number>>
-  /** Rounds end when every interval is narrower than this to both sides. Default 0.01. */
+  /** Rounds end when every interval is narrower than this on both sides. Default 0.01. */
   readonly precision?: number
-  /** Rounds end when this is over. Default 40 000. */
+  /** Rounds end after this many milliseconds. Default 40 000. */
   readonly limitMs?: number
   readonly warmupMs?: number
-  /** Turns of each process in a round. Default 40. */
+  /** The number of turns of each process in a round. Default 40. */
   readonly turns?: number
   /** Flags of node for the processes. */
   readonly flags?: ReadonlyArray<string>
 }
 
-/** Numbers that are not compared with a baseline; each process gives each of them once. */
+/** Numbers that are not compared with a baseline. Each process gives each of them once. */
 export interface Measurement {
   readonly name: string
-  /** What the numbers count, by the name of the number, and the most it may be. */
+  /** The unit and the largest accepted value of each number, by its name. */
   readonly numbers: Readonly<Record<string, { readonly unit: string; readonly goal?: number }>>
   readonly processes?: number
   readonly flags?: ReadonlyArray<string>
@@ -70,20 +70,20 @@ interface Row {
 }
 
 /**
- * Milliseconds of processor time that this process has taken, all of its threads together: for work that waits for nothing it says the
- * same as a clock on a quiet machine, and leaves out the time for which others had the core on another.
+ * The processor time of this process in milliseconds, all threads together. For work that never waits, it is the time of a clock on a
+ * quiet machine. On a busy machine it leaves out the time in which other processes had the core.
  */
 export const cpuTime = (): number => {
   const { system, user } = process.cpuUsage()
   return (system + user) / 1000
 }
 
-/** Collects all garbage, what only a second collection or a later job lets go included. Needs `--expose-gc`. */
+/** Collects all garbage, including objects that only a second collection or a later job can release. Needs `--expose-gc`. */
 export const collectGarbage = async (): Promise<void> => {
   if (globalThis.gc === undefined) throw new Error("this case needs --expose-gc among its flags")
   for (let i = 0; i < 3; i++) {
     globalThis.gc()
-    // What a WeakRef was made of or dereferenced to lives until the job is over.
+    // The target of a WeakRef that was created or dereferenced lives until the end of the job.
     await new Promise((resolve) => setImmediate(resolve))
   }
 }
@@ -92,8 +92,8 @@ const fewestRounds = 5
 const control = "A/A control"
 
 /**
- * Runs a benchmark and prints its table. Exits with 0 when every goal is met, with 1 when one is missed, and with 2 when one could
- * not be decided. Arguments choose cases whose name contains one of them.
+ * Runs a benchmark and prints its table. It exits with 0 when every goal is met, with 1 when one is missed, and with 2 when one is
+ * undecided. Arguments select the cases whose names contain one of them.
  */
 export const benchmark = async (
   url: string,
@@ -143,7 +143,7 @@ const compare = async (comparison: Comparison, start: Start): Promise<ReadonlyAr
     })
   while (rounds < fewestRounds || (performance.now() + longest < deadline && !precise())) {
     const began = performance.now()
-    // The order rotates, so that no variant is always the one after a certain other.
+    // The order rotates, so that a variant does not always follow the same other one.
     const order = labels.map((_, i) => labels[(i + rounds) % labels.length]!)
     await unlessKilled(async () => {
       const children = new Map(order.map((label) => [label, start(label === control ? baseline : label)]))
@@ -206,7 +206,7 @@ const measure = async (measurement: Measurement, start: Start): Promise<Readonly
   }
   return Object.entries(numbers).map(([number, { goal, unit }]): Row => {
     const list = values.get(number)!
-    // A few processes have no interval worth the name: the least and the most that were seen stand for it.
+    // A few processes are too few for an interval, so the smallest and the largest value are shown.
     const range: Interval = { value: median(list), low: Math.min(...list), high: Math.max(...list) }
     return {
       what: `${name}: ${number}`,
@@ -224,7 +224,7 @@ const measure = async (measurement: Measurement, start: Start): Promise<Readonly
 
 const killed = Symbol()
 
-/** On a machine that others use too, a process may be killed for reasons of theirs: that is repeated, a failure is not. */
+/** Repeats a run whose process was killed, which happens on a shared machine. Other failures are not repeated. */
 const unlessKilled = async (run: () => Promise<void>, attempts = 5): Promise<void> => {
   try {
     await run()
@@ -237,12 +237,12 @@ const unlessKilled = async (run: () => Promise<void>, attempts = 5): Promise<voi
 
 interface Taken {
   readonly taken: Readonly<Record<string, number>>
-  /** What this process could have of a core, just before and just after. */
+  /** The share of a core that this process could get, just before and just after. */
   readonly coreShare: number
 }
 
 const quietShare = 0.9
-// Of processor time one has what one had.
+// Only clock times depend on the share of a core. Processor time does not.
 const clockUnits: ReadonlySet<string> = new Set(["ns", "ms", "s", "% of time"])
 
 const startChild = (url: string, index: number, variant: string, flags: ReadonlyArray<string> = []): Child => {
@@ -255,7 +255,7 @@ const startChild = (url: string, index: number, variant: string, flags: Readonly
   }
   return {
     ask: (request, warmupMs) => {
-      // That a process cannot be asked any more is told by its end.
+      // An error of `send` is ignored: the end of the process reports it.
       child.send({ request, warmupMs }, () => {})
       return Promise.race([once(child, "message").then(([answer]) => answer as unknown), failed(request)])
     },
@@ -301,7 +301,7 @@ const runChild = async (one: Comparison | Measurement, variant: string): Promise
   })
 }
 
-/** The share of a core that a process gets that wants one. */
+/** The share of a core that a busy process gets. */
 const spin = (): number => {
   const start = performance.now()
   const before = cpuTime()
@@ -309,7 +309,7 @@ const spin = (): number => {
   return (cpuTime() - before) / (performance.now() - start)
 }
 
-// What is printed
+// Output
 
 const progress = (line: string): void => {
   process.stderr.write(line + "\n")
@@ -321,7 +321,7 @@ const renderTable = (rows: ReadonlyArray<Row>): string =>
     ...rows.map(({ goal, ratio, value, verdict, what }) => [what, value, ratio, goal, verdict])
   ])
 
-/** A guard for a part of the agent that is measured: a part that fails and is switched off must not count as fast. */
+/** A guard for a measured part of the agent. A failure ends the process, because a part that is switched off would seem fast. */
 export const strictGuard = (): Guard =>
   makeGuard((name, message) => {
     console.error(`${name} failed: ${message}`)

@@ -1,7 +1,7 @@
 /**
  * The interruption lab over Effect's own primitives: `pnpm run lab:effect [--effect <version>]`.
  *
- * Another version than the one of the workspace is installed in a temporary folder, with copies of the lab and of its cases beside it,
+ * A version other than that of the workspace is installed in a temporary folder, with copies of the lab and of its cases beside it,
  * so that all of them import that version.
  */
 import { execFileSync, spawnSync } from "node:child_process"

@@ -1,5 +1,6 @@
 /**
- * What an interrupted run costs in the lab, and that no run is wasted: random programs over resources, each interrupted at every point.
+ * The cost of an interrupted run in the lab, and a check that no run is wasted: random programs over resources, each interrupted at
+ * every point.
  *
  *     npm run bench:lab [-- <part of a case's name> …]
  */
@@ -22,7 +23,7 @@ const correct = (ledger: Ledger): ReadonlyArray<Operation> => [
   (body) => Effect.andThen(ledger.resource("r", { opens: 2, closes: 1 }), body)
 ]
 
-/** The finalizer comes one operation after the acquisition. */
+/** A wrong acquisition: the finalizer is added one operation too late. */
 const wrong = (ledger: Ledger): ReadonlyArray<Operation> => [
   (body) => Effect.flatMap(ledger.open("r"), (lease) => Effect.onExit(body, () => ledger.close(lease, { takes: 1 })))
 ]
@@ -33,19 +34,19 @@ const explore = (script: Script.Script, seed?: number, operations = correct) =>
     seed === undefined ? {} : { order: "random", seed }
   ))
 
-/** What a test of today does: the program in a fiber, and time that is moved by hand. */
+/** A usual test: the program runs in a fiber, and the test moves the clock. */
 const onTestClock = (script: Script.Script) =>
   Effect.runPromise(Effect.scoped(Effect.provide(
     Effect.gen(function*() {
       const ledger = new PlainLedger()
       const fiber = yield* Effect.forkChild(Effect.exit(Script.toEffect(script, correct(ledger))))
-      // A fiber that comes to its next sleep late would wait for ever after one great leap.
+      // After a single large step, a fiber that reaches its next sleep late would wait forever.
       while (fiber.pollUnsafe() === undefined) yield* TestClock.adjust("10 millis")
     }),
     TestClock.layer()
   )))
 
-/** Repetitions that go through the programs in turn, each about as long as the harness likes it. */
+/** Repetitions that go through the programs in turn, each about as long as the harness needs. */
 const turns = (run: (script: Script.Script) => Promise<number>) => () => {
   const programs = scripts(200)
   let at = 0
@@ -69,33 +70,33 @@ const cost: Comparison = {
     "interrupted in the lab": turns(async (script) => (await explore(script)).runs),
     "interrupted in the lab, random order": turns(async (script) => (await explore(script, 7)).runs)
   },
-  // No dearer than a test that interrupts nothing.
+  // The goal is the cost of a test that interrupts nothing.
   goals: { "interrupted in the lab": 1, "interrupted in the lab, random order": 1 }
 }
 
 const proof: Measurement = {
   name: "1 000 random programs",
   numbers: {
-    // 10 000 interrupted runs for each second of a processor.
+    // The goal is 10 000 interrupted runs per second of processor time.
     "processor time of an interrupted run": { unit: "µs", goal: 100 },
     "time of an interrupted run": { unit: "µs" },
-    "runs of them all": { unit: "runs" },
-    "correct programs accused": { unit: "programs", goal: 0 },
-    "wrong programs let pass": { unit: "programs", goal: 0 },
-    "ways that one program took in 500 runs": { unit: "ways", goal: 1 }
+    "runs of all programs": { unit: "runs" },
+    "correct programs reported": { unit: "programs", goal: 0 },
+    "wrong programs missed": { unit: "programs", goal: 0 },
+    "different paths of one program in 500 runs": { unit: "paths", goal: 1 }
   },
   take: async () => {
     const programs = scripts(1000)
     for (const script of programs.slice(0, 200)) await explore(script)
     let runs = 0
-    let accused = 0
+    let reported = 0
     let missed = 0
     const began = performance.now()
     const before = process.cpuUsage()
     for (const [index, script] of programs.entries()) {
       const report = await explore(script, index % 2 === 0 ? undefined : index)
       runs += report.runs
-      if (report.failures.length > 0) accused++
+      if (report.failures.length > 0) reported++
     }
     const { system, user } = process.cpuUsage(before)
     const elapsed = performance.now() - began
@@ -106,15 +107,15 @@ const proof: Measurement = {
     return {
       "processor time of an interrupted run": (user + system) / runs,
       "time of an interrupted run": elapsed * 1000 / runs,
-      "runs of them all": runs,
-      "correct programs accused": accused,
-      "wrong programs let pass": missed,
-      "ways that one program took in 500 runs": await ways(programs)
+      "runs of all programs": runs,
+      "correct programs reported": reported,
+      "wrong programs missed": missed,
+      "different paths of one program in 500 runs": await ways(programs)
     }
   }
 }
 
-/** The most ways that any of ten long programs took. */
+/** The largest number of different paths among ten long programs. */
 const ways = async (programs: ReadonlyArray<Script.Script>): Promise<number> => {
   const longest = programs.toSorted((a, b) => JSON.stringify(b).length - JSON.stringify(a).length).slice(0, 10)
   let most = 0

@@ -1,6 +1,6 @@
 /**
- * What V8's allocation sampling costs: the slowdown of a loop that does nothing but allocate, and the time in readings, each of which
- * is a major collection, by the size of the live heap.
+ * The cost of V8's allocation sampling: the slowdown of a loop that only allocates, and the time in readings, each of which is a major
+ * collection, by the size of the live heap.
  *
  *     npm run bench:sampling [-- <part of a case's name> …]
  */
@@ -14,7 +14,7 @@ import { benchmark, collectGarbage, cpuTime, strictGuard } from "./harness.ts"
 const KiB = 1024
 const MB = 1e6
 
-/** The budget of `fiberscope run`. */
+/** The reading budget of `fiberscope run`. */
 const budget = {
   intervalMs: 1000,
   sampling: "adaptive",
@@ -23,7 +23,7 @@ const budget = {
   sites: "named"
 } as const
 
-/** What the loops allocate. The last few thousand are alive, as in a program; nothing is kept for good. */
+/** The allocations of the loops. The last few thousand objects are alive, as in a program; none is kept permanently. */
 const loops = {
   objects: (recent: Array<unknown>, count: number): void => {
     for (let i = 0; i < count; i++) recent[i & 4095] = { id: i, name: "allocated", next: undefined }
@@ -38,12 +38,12 @@ const loops = {
 
 const record = JSON.stringify({ id: 1, name: "Ada", tags: ["a", "b", "c"], at: { x: 1.5, y: [1, 2, 3] } })
 
-/** How many make some ten milliseconds. */
+/** The number of allocations that take about 10 ms. */
 const counts: Readonly<Record<keyof typeof loops, number>> = { objects: 1_000_000, arrays: 50_000, records: 10_000 }
 
 /**
- * A loop that does nothing but allocate, under as many frames as `depth` says, with a sample in about `bytes`, or without sampling. V8
- * walks the stack for each sample, and tells each garbage collection of each.
+ * A loop that only allocates, under `depth` frames, with a sample in about `bytes`, or without sampling. V8 walks the stack for each
+ * sample, and each garbage collection handles each sample.
  */
 const allocating = (bytes: number, depth = 0, what: keyof typeof loops = "objects"): Prepare => () => {
   if (bytes > 0) sampleAllocations(bytes, () => false)
@@ -60,7 +60,7 @@ const allocating = (bytes: number, depth = 0, what: keyof typeof loops = "object
   }
 }
 
-/** The same as `fiberscope run` does it: by how much the loop allocates. */
+/** The same loop with the adaptive interval of `fiberscope run`, which follows the allocation rate. */
 const adaptive = (depth = 0): Prepare => async () => {
   const run = await allocating(0, depth)()
   const agent = startAgent(get(), { ...budget, readingMs: 1e9 }, outletTo(() => {}), strictGuard())
@@ -70,7 +70,7 @@ const adaptive = (depth = 0): Prepare => async () => {
   }
 }
 
-/** Fills about `bytes` with small objects that stay, and goes on allocating some that do not. */
+/** Fills about `bytes` with small objects that are kept, and then allocates objects that are not. */
 const busyHeap = (bytes: number): void => {
   const kept: Array<unknown> = []
   const base = process.memoryUsage().heapUsed
@@ -87,8 +87,8 @@ const busyHeap = (bytes: number): void => {
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 /**
- * The time in readings: the pause, and the writing of what was read. A long reading is paid for by waiting longer, so whole cycles, from
- * one reading to the next, must be watched; at 1 GB one takes most of a minute.
+ * The time in readings: the pause, and the serialization of the result. A long reading delays the next one, so whole cycles from one
+ * reading to the next are measured. At 1 GB a cycle takes most of a minute.
  */
 const readings = (megabytes: number, cycles: number): Measurement => ({
   name: `readings at ${megabytes} MB`,
@@ -103,7 +103,7 @@ const readings = (megabytes: number, cycles: number): Measurement => ({
   flags: ["--max-old-space-size=8192"],
   take: async () => {
     let sampled = false
-    // Started before the heap is filled: the samples of all of it are to be read, as in a program that is watched from its start.
+    // Sampling starts before the heap is filled, so that readings include all of it, as in a program that is observed from its start.
     const outlet = outletTo((message) => {
       JSON.stringify(message)
       if (message.type === "samples") sampled = true
@@ -118,7 +118,7 @@ const readings = (megabytes: number, cycles: number): Measurement => ({
       agent.tick()
       if (sampled) found.push({ at, wall: performance.now() - at, cpu: cpuTime() - cpu })
     }, budget.intervalMs)
-    // The first reading tells the stacks and samples of all that is alive; it is not what it costs to go on.
+    // The first reading sends the stacks and samples of everything alive, so it does not count for the running cost.
     while (found.length < cycles + 2) await pause(100)
     const paid = found.slice(1, -1)
     const time = found.at(-1)!.at - found[1]!.at
@@ -134,11 +134,11 @@ const readings = (megabytes: number, cycles: number): Measurement => ({
   }
 })
 
-/** Goes on to one of the ways below, by the last digit of the path to the base of six. */
+/** Calls one of the functions below, chosen by the last base-6 digit of the path. */
 const next = (path: number, depth: number): unknown =>
   depth === 0 ? new Array(8192).fill(path) : ways[path % 6]!(Math.floor(path / 6), depth - 1)
 
-// V8 tells stacks apart by the place of their functions, so these have a place each: 6^6 stacks.
+// V8 distinguishes stacks by the places of their functions. These functions have different places, which gives 6^6 stacks.
 const ways: ReadonlyArray<(path: number, depth: number) => unknown> = [
   (path, depth) => next(path, depth),
   (path, depth) => next(path, depth),
@@ -148,12 +148,12 @@ const ways: ReadonlyArray<(path: number, depth: number) => unknown> = [
   (path, depth) => next(path, depth)
 ]
 
-/** What the sampler keeps for itself; it remembers 20 000 stacks and no more. */
+/** The memory of the sampler itself. It remembers at most 20 000 stacks. */
 const own: Measurement = {
   name: "memory of the sampler",
   numbers: {
     "with 20 000 stacks": { unit: "MB" },
-    "growth by as many more": { unit: "MB", goal: 1 },
+    "growth by 20 000 further stacks": { unit: "MB", goal: 1 },
     "growth by 100 readings": { unit: "MB", goal: 1 }
   },
   processes: 1,
@@ -166,7 +166,7 @@ const own: Measurement = {
       return (heapUsed + external) / MB
     }
     let known = 0
-    /** Allocates twice the sampling interval under each of these stacks, and lets go of it once it was read. */
+    /** Allocates twice the sampling interval under each of these stacks, and releases it after a reading. */
     const see = (from: number, to: number): void => {
       for (let path = from; path < to; path += 2000) {
         const living = Array.from({ length: 2000 }, (_, i) => next(path + i, 6))
@@ -185,7 +185,7 @@ const own: Measurement = {
     for (let i = 0; i < 100; i++) see(0, 2000)
     return {
       "with 20 000 stacks": full - start,
-      "growth by as many more": over - full,
+      "growth by 20 000 further stacks": over - full,
       "growth by 100 readings": await used() - over
     }
   }
@@ -206,7 +206,7 @@ await benchmark(import.meta.url, [
     limitMs: 45_000
   },
   {
-    // Close to its goal, so it has rounds of its own.
+    // The ratio is close to its goal, so it has its own rounds.
     name: "allocating, 512 KiB",
     unit: "ns/object",
     variants: { "no sampling": allocating(0), "512 KiB": allocating(512 * KiB) },

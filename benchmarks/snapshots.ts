@@ -1,6 +1,6 @@
 /**
- * `pnpm run bench:snapshots`: what `Snapshots.take` and `Snapshots.compare` cost with many live fibers, apart from the collection of
- * garbage that a snapshot is (and whose time it states). The goal: at most 100 ms at 100 000 fibers.
+ * `pnpm run bench:snapshots`: the cost of `Snapshots.take` and `Snapshots.compare` with many live fibers, without the garbage collection
+ * of a snapshot (`pauseMs`). The goal is at most 100 ms at 100 000 fibers.
  */
 import { Console, Effect, Fiber } from "effect"
 import { Snapshots } from "../packages/detector/src/Snapshots.ts"

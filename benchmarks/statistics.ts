@@ -1,6 +1,6 @@
-/** The arithmetic of a comparison: medians, and how sure one may be of their ratio. */
+/** The arithmetic of a comparison: medians, ratios, and their intervals. */
 
-/** An estimate and the interval that holds the true value in 95 of 100 runs. */
+/** An estimate and its 95 % interval. */
 export interface Interval {
   readonly value: number
   readonly low: number
@@ -9,19 +9,19 @@ export interface Interval {
 
 const resamples = 2000
 
-/** The median; of an even number of values, the mean of the two in the middle. */
+/** The median. For an even number of values it is the mean of the two middle ones. */
 export const median = (values: ReadonlyArray<number>): number => {
   const sorted = [...values].sort((a, b) => a - b)
   const middle = sorted.length >> 1
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
-/** The value that a tenth of the values are below. */
+/** The first decile: a tenth of the values are below it. */
 export const firstDecile = (values: ReadonlyArray<number>): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 10)]!
 
 /**
- * The percentile bootstrap of a median (Efron 1979), with a generator of its own seed: the same values give the same interval.
+ * The percentile bootstrap of a median (Efron 1979). The generator has a fixed seed, so the same values give the same interval.
  */
 export const bootstrap = (values: ReadonlyArray<number>): Interval => {
   const random = mulberry32(20_260_101)
@@ -36,7 +36,7 @@ export const bootstrap = (values: ReadonlyArray<number>): Interval => {
   }
 }
 
-/** Mulberry32 by Tommy Ettinger: 32 bits of state are plenty for resampling. */
+/** Mulberry32 by Tommy Ettinger. Its 32 bits of state are enough for resampling. */
 const mulberry32 = (seed: number): () => number => {
   let state = seed
   return () => {
@@ -48,12 +48,12 @@ const mulberry32 = (seed: number): () => number => {
 }
 
 /**
- * Whether a value that should be at most `goal` is: `passed` only when the whole interval is, `missed` only when none of it is.
+ * Judges a value that should be at most `goal`: `passed` if the whole interval is at most the goal, `missed` if all of it is above.
  */
 export const judge = (interval: Interval, goal: number): "passed" | "missed" | "undecided" =>
   interval.high <= goal ? "passed" : interval.low > goal ? "missed" : "undecided"
 
-/** Student's t of 97.5 % by degrees of freedom, from 1 on. */
+/** The 97.5 % quantiles of Student's t, by degrees of freedom from 1 on. */
 const student = [
   12.71,
   4.303,
@@ -77,18 +77,18 @@ const student = [
   2.086
 ] as const
 
-/** The exact value lies above that of the normal distribution by about this share of a degree of freedom. */
+/** The exact quantile is above that of the normal distribution by about this number divided by the degrees of freedom. */
 const t975 = (free: number): number => student[free - 1] ?? 1.96 + 2.4 / free
 
 /**
- * The ratios of programs that each ran once in every round, each to the geometric mean of the baselines; of a baseline, to that of the
- * other baselines.
+ * The ratio of each program to the geometric mean of the baselines. Each program ran once in every round. A baseline is compared with
+ * the other baselines.
  *
  * **Details**
  *
- * The logarithm of a time is taken to be the sum of its round, its program and noise: the additive two-way layout. The noise of all
- * programs together gives the intervals (Student's t with `(rounds - 1) * (programs - 1)` degrees of freedom), so a few rounds are
- * enough for them to mean something.
+ * The logarithm of a time is modelled as the sum of an effect of its round, an effect of its program, and noise: the additive two-way
+ * layout. The noise of all programs together gives the intervals (Student's t with `(rounds - 1) * (programs - 1)` degrees of freedom),
+ * so a few rounds are enough for meaningful intervals.
  */
 export const ratiosOf = (
   values: Readonly<Record<string, ReadonlyArray<number>>>,

@@ -1,9 +1,9 @@
-/** How a benchmark prints what it measured. */
+/** The output of a benchmark. */
 import os from "node:os"
 import process from "node:process"
 import type { Interval } from "./statistics.ts"
 
-/** A table as Markdown has it; the first row is its head. */
+/** A Markdown table. The first row is its header. */
 export const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
   const [head, ...lines] = rows.map((row) => `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`)
@@ -16,7 +16,7 @@ export const renderRatio = ({ high, low, value }: Interval): string =>
 export const renderNumber = (value: number): string =>
   Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 1 ? value.toFixed(1) : value.toPrecision(2)
 
-/** The machine, and how busy it is. */
+/** The machine and its load. */
 export const machine = (): string =>
   `Node ${process.version}, ${process.platform} ${process.arch}, ${os.availableParallelism()} cores\n`
   + `load ${

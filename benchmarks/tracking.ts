@@ -1,5 +1,5 @@
 /**
- * What it costs to be counted by the census: fibers that do nothing, which is the worst case, with and without it.
+ * The cost of being counted by the census: fibers that do nothing, which is the worst case, with and without it.
  *
  *     npm run bench:tracking [-- <part of a case's name> …]
  */
@@ -16,7 +16,7 @@ type Work = (effect: EffectModule) => Repetition
 
 const untracked = (work: Work): Prepare => async () => work(await import("effect"))
 
-/** Counted from the first fiber on: the load hook hands the class of the fibers over. */
+/** Counted from the first fiber on: the load hook passes the class of the fibers. */
 const find = (lines?: ForkLines): void => {
   const census = get()
   findEffect(
@@ -25,7 +25,7 @@ const find = (lines?: ForkLines): void => {
         census.adopt(prototype, where)
         census.flow()
       },
-      met: () => {},
+      foundRunning: () => {},
       unsupported: (what) => {
         throw new Error(what)
       }
@@ -40,7 +40,7 @@ const agent = (work: Work): Prepare => async () => {
   return proven(work(await import("effect")))
 }
 
-/** As `fiberscope run` does it: with a wrapper around each `fork*` and `run*` as well, which looks at no line until it is asked to. */
+/** Counted as by `fiberscope run`: each `fork*` and `run*` has a wrapper too, which takes no line without a request. */
 const command = (work: Work): Prepare => async () => {
   const lines = makeForkLines(() => performance.now(), strictGuard())
   get().forkLines(lines.frameOf)
@@ -50,7 +50,7 @@ const command = (work: Work): Prepare => async () => {
   return repetition
 }
 
-/** Counted as `LiveFibers.layer` does it: a fiber that runs already gives its class. */
+/** Counted as by `LiveFibers.layer`, which takes the class from a running fiber. */
 const layer = (work: Work): Prepare => async () => {
   const effect = await import("effect")
   adopt(effect)
@@ -61,14 +61,14 @@ const adopt = ({ Effect }: EffectModule): void => {
   get().adopt(Object.getPrototypeOf(Effect.runFork(Effect.void)), "the benchmark")
 }
 
-/** A comparison with a census that sees nothing would be a fine result. */
+/** Fails if the census saw no fiber, because the comparison would then look too good. */
 const proven = async (repetition: Repetition): Promise<Repetition> => {
   await repetition()
   if (get().counts().started === 0) throw new Error("the census saw no fiber")
   return repetition
 }
 
-/** Nanoseconds of processor time for each of the `count` things that one run does. */
+/** Nanoseconds of processor time for each of the `count` operations of one run. */
 const timed = (count: number, run: () => Promise<unknown>): Repetition => async () => {
   const start = cpuTime()
   await run()
@@ -111,7 +111,7 @@ const suspendOnce: Work = ({ Effect, Fiber }) => {
   return timed(count, () => Effect.runPromise(program))
 }
 
-/** All of them are suspended before the first one ends; more than 4096 are more than the nursery holds. */
+/** All fibers are suspended before the first one ends. More than 4096 do not fit into the nursery. */
 const suspendTogether = (count: number): Work => ({ Deferred, Effect, Fiber }) => {
   const program = Effect.gen(function*() {
     const gate = yield* Deferred.make<void>()
@@ -132,7 +132,7 @@ const yieldLoop: Work = ({ Effect }) => {
   return timed(count, () => Effect.runPromise(program))
 }
 
-/** How the cases go that have no goal: they tell where the costs are. */
+/** A case without a goal, which shows where the costs are. */
 const informative = (name: string, work: Work, unit = "ns/fiber"): Comparison => ({
   name,
   unit,
@@ -145,12 +145,12 @@ const informative = (name: string, work: Work, unit = "ns/fiber"): Comparison =>
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** Until `count` fibers have started; they would all be counted, or the benchmark would not end. */
+/** Waits until `count` fibers have been counted. If one is missed, the benchmark does not end. */
 const started = async (count: number): Promise<void> => {
   while (get().counts().live < count) await pause(10)
 }
 
-/** Until the census has tenured `count` fibers. */
+/** Waits until the census has tenured `count` fibers. */
 const tenured = async (count: number): Promise<void> => {
   while (get().counts().tenured < count) {
     await pause(500)
@@ -158,7 +158,7 @@ const tenured = async (count: number): Promise<void> => {
   }
 }
 
-/** Milliseconds of processor time of the first call, which is not compiled, and of each of a hundred later ones. */
+/** The processor time in milliseconds of the first call, which is not compiled, and the mean of a hundred later calls. */
 const time = (read: () => unknown): { readonly first: number; readonly later: number } => {
   const start = cpuTime()
   read()
@@ -225,7 +225,7 @@ const memory: Measurement = {
       return heapUsed + external
     }
     const fork = () => Array.from({ length: count }, () => Effect.runFork(Effect.never))
-    // Once to load and compile everything that forking needs.
+    // One fork first, to load and compile everything that forking needs.
     fork()
     const empty = await used()
     let fibers: ReadonlyArray<unknown> = fork()

@@ -1,6 +1,6 @@
 /**
- * The tutorial that Fiberscope grew from, as asyncio beside Effect: what tracking, a snapshot, a comparison, a task's memory and
- * cancelling everything cost.
+ * The programs of the tutorial that Fiberscope is based on, in asyncio and in Effect: the cost of tracking, a snapshot, a comparison, a
+ * task's memory, and cancelling everything.
  *
  *     npm run bench:asyncio [-- <part of a case's name> …]
  */
@@ -21,12 +21,12 @@ const tracking = (name: string, variants: Comparison["variants"]): Comparison =>
   turns: 12
 })
 
-/** What both sides tell, in the order of the table. */
+/** The numbers of both sides, in the order of the table. */
 const questions = [
   { what: "list what is alive", unit: "CPU ms", program: "tracked", number: "list" },
   { what: "snapshot", unit: "CPU ms", program: "tracked", number: "take" },
   { what: "comparison", unit: "CPU ms", program: "tracked", number: "compare" },
-  // Ours sums up by site when it takes a snapshot, tracemalloc when it compares: together they say more.
+  // Fiberscope sums up by site in the snapshot, tracemalloc in the comparison, so only the sum of both is comparable.
   { what: "snapshot and comparison", unit: "CPU ms", program: "tracked", number: "both" },
   { what: "cancel all", unit: "CPU ms", program: "plain", number: "cancel" },
   { what: "cancel all, TaskManager", unit: "CPU ms", program: "managed", number: "stop" },
@@ -34,9 +34,9 @@ const questions = [
   { what: "resident, tracked", unit: "bytes/task", program: "tracked", number: "resident" }
 ] as const
 
-/** Each process of the harness runs all programs once, those of both sides in turns, each in a process of its own. */
+/** Each process of the harness runs all programs once, alternating between both sides, each in its own process. */
 const living = (tasks: number, processes: number): Measurement => {
-  // The size of a process says nothing about a few tasks.
+  // The size of a process is meaningless for a few tasks.
   const asked = questions.filter(({ unit }) => unit !== "bytes/task" || tasks >= 100_000)
   return {
     name: `${tasks} tasks`,
@@ -61,7 +61,7 @@ const living = (tasks: number, processes: number): Measurement => {
           numbers[`${what}, ours`] = effect[number]!
           numbers[`${what}, asyncio / ours`] = asyncio[number]! / effect[number]!
         }
-        // asyncio's heap is known to tracemalloc only, so the entries of the WeakSet are in it.
+        // Only tracemalloc knows asyncio's heap, so the value includes the entries of the WeakSet.
         if (program === "tracked") numbers["heap of a task, asyncio"] = asyncio["heap"]!
         if (program === "plain") numbers["heap of a task, ours"] = effect["heap"]!
         for (const { seen = tasks } of [asyncio, effect]) {

@@ -1,4 +1,4 @@
-/** The same programs with Effect, `LiveFibers`, `Snapshots` and `TaskManager`; each runs in a process of its own. */
+/** The same programs with Effect, `LiveFibers`, `Snapshots` and `TaskManager`. Each runs in its own process. */
 import { Deferred, Effect, Fiber, Layer, ManagedRuntime } from "effect"
 import { execFile } from "node:child_process"
 import process from "node:process"
@@ -11,7 +11,7 @@ import { render, Snapshots } from "../../packages/detector/src/Snapshots.ts"
 import type { Prepare } from "../harness.ts"
 import { collectGarbage, cpuTime } from "../harness.ts"
 
-/** Milliseconds of processor time and bytes for each task, by what they are of. */
+/** Milliseconds of processor time, and bytes per task, by the name of the number. */
 export type Numbers = Readonly<Record<string, number>>
 
 const layers = {
@@ -20,7 +20,7 @@ const layers = {
   Snapshots: Snapshots.layer()
 }
 
-/** Spawns tasks that are suspended once, and waits for them: nanoseconds of processor time for each. */
+/** Spawns tasks that are suspended once, and waits for them. Answers nanoseconds of processor time per task. */
 export const spawning = (count: number, way: keyof typeof layers): Prepare => async () => {
   const runtime = ManagedRuntime.make<never, never>(layers[way] as Layer.Layer<never>)
   const program = Effect.gen(function*() {
@@ -29,9 +29,9 @@ export const spawning = (count: number, way: keyof typeof layers): Prepare => as
     yield* Fiber.awaitAll(fibers)
   })
   await runtime.runPromise(program)
-  // A comparison with a census that sees nothing would be a fine result.
+  // If the census saw no fiber, the comparison would look too good.
   if (way !== "untracked" && Census.get().counts().started < count) throw new Error("the census saw no fiber")
-  // Once alone is over too soon for a turn.
+  // A single repetition is too short for a turn.
   const times = 4
   return async () => {
     const start = cpuTime()
@@ -48,7 +48,7 @@ const forkTasks = (count: number) =>
   Effect.gen(function*() {
     const fibers: Array<Fiber.Fiber<void>> = []
     for (let i = 0; i < count; i++) fibers.push(yield* Effect.forkChild(task()))
-    // All have begun to sleep.
+    // All tasks have begun to sleep.
     yield* Effect.yieldNow
     return fibers
   })
@@ -116,7 +116,7 @@ export type Program = keyof typeof programs
 
 const self = fileURLToPath(import.meta.url)
 
-/** Runs one program in a process of its own. */
+/** Runs one program in its own process. */
 export const run = async (program: Program, count: number): Promise<Numbers> => {
   const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", self, program, String(count)])
   return JSON.parse(stdout) as Numbers

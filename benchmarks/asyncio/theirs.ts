@@ -1,4 +1,4 @@
-/** The tutorial's programs: processes of Python that run `programs.py`. */
+/** The tutorial's programs, as Python processes that run `programs.py`. */
 import { execFile, spawn } from "node:child_process"
 import { once } from "node:events"
 import { existsSync } from "node:fs"
@@ -11,11 +11,11 @@ import type { Numbers, Program } from "./ours.ts"
 
 const programs = fileURLToPath(new URL("programs.py", import.meta.url))
 
-/** Why there is nothing to stand beside. */
+/** The reason why there is no comparison, if there is one. */
 export const whyNot = (): string | undefined =>
   whyNoPython() ?? (existsSync("/proc/self/statm") ? undefined : "there is no /proc to read the size of a process from")
 
-/** Spawns tasks that are suspended once, and waits for them: nanoseconds of processor time for each. */
+/** Spawns tasks that are suspended once, and waits for them. Answers nanoseconds of processor time per task. */
 export const spawning = (count: number, way: string): Prepare => () => {
   const child = spawn("python3", [programs, "spawn", way], { stdio: ["pipe", "pipe", "inherit"] })
   const lines = createInterface(child.stdout)
@@ -27,7 +27,7 @@ export const spawning = (count: number, way: string): Prepare => () => {
   }
 }
 
-/** Runs one program in a process of its own. */
+/** Runs one program in its own process. */
 export const run = async (program: Program, count: number): Promise<Numbers> => {
   const { stdout } = await promisify(execFile)("python3", [programs, program, String(count)])
   return JSON.parse(stdout) as Numbers

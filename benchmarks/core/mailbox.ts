@@ -1,4 +1,4 @@
-/** A message from one fiber to another: what it costs that somebody owns it until it is dealt with. */
+/** The cost of a message from one fiber to another that has an owner until it has been handled. */
 import { Effect, Queue } from "effect"
 import * as Mailbox from "../../packages/core/src/Mailbox.ts"
 import type { Comparison, Prepare } from "../harness.ts"
@@ -12,12 +12,12 @@ const timed = (program: Effect.Effect<void>): Prepare => () => async () => {
   return (cpuTime() - start) * 1e6 / count
 }
 
-/** What a handler does at least: one operation. */
+/** The smallest handler: one operation. */
 const handle = () => Effect.void
 
 const capacity = 100
 
-/** A producer and a consumer in fibers of their own; the buffer fills up and empties again. */
+/** A producer and a consumer in two fibers. The buffer fills up and empties again. */
 const queue = Effect.gen(function*() {
   const messages = yield* Queue.bounded<number>(capacity)
   const consumer = Effect.gen(function*() {

@@ -1,5 +1,5 @@
 /**
- * TaskManager, Mailbox, ConnectionPool and ManagedStream beside what Effect has, what others have, and asyncio.
+ * TaskManager, Mailbox, ConnectionPool and ManagedStream compared with Effect's own modules, other libraries, and asyncio.
  *
  *     npm run bench:core [-- <part of a case's name> …]
  */

@@ -1,4 +1,4 @@
-/** A lease and its return: what it costs that it has a name, a limit and an age. */
+/** The cost of a lease and its return, with a name, a limit and an age. */
 import { Effect, Pool } from "effect"
 import type { Scope } from "effect"
 import * as ConnectionPool from "../../packages/core/src/ConnectionPool.ts"
@@ -24,7 +24,7 @@ const connect = Effect.acquireRelease(Effect.sync((): Connection => ({ id: ++ope
 const size = 10
 type Lease = Effect.Effect<void>
 
-/** What one borrower does, with a pool of each kind, whose connections are all open. */
+/** The work of one borrower with each kind of pool. All connections are open. */
 const leases = (body: Effect.Effect<void>): Readonly<Record<string, Effect.Effect<Lease, never, Scope.Scope>>> => {
   const hold = () => body
   const plain = Pool.make({ acquire: connect, size })
@@ -37,7 +37,7 @@ const leases = (body: Effect.Effect<void>): Readonly<Record<string, Effect.Effec
   }
 }
 
-/** So many borrowers, one lease after the other each. */
+/** A number of concurrent borrowers, each of which takes one lease after the other. */
 const borrowing = (borrowers: number, make: Effect.Effect<Lease, never, Scope.Scope>): Prepare => {
   const program = Effect.scoped(Effect.gen(function*() {
     const lease = yield* make
@@ -70,7 +70,7 @@ const against = (
 const crowd = 100
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
-/** The same with promises: borrowers of a pool that has `acquire` and `release`. */
+/** The same with promises, for pools that have `acquire` and `release`. */
 const promised = (acquire: () => Promise<Connection>, release: (connection: Connection) => unknown): Prepare => {
   const borrower = async () => {
     for (let i = 0; i < count / crowd; i++) {
@@ -82,7 +82,7 @@ const promised = (acquire: () => Promise<Connection>, release: (connection: Conn
   return timed(() => Promise.all(Array.from({ length: crowd }, borrower)))
 }
 
-/** The pools of others, if they are installed. */
+/** The pools of other libraries, if they are installed. */
 const others = async (): Promise<Readonly<Record<string, Prepare>>> => {
   const found: Record<string, Prepare> = {}
   const skipped = (name: string) => (error: unknown) => {

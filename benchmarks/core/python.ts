@@ -1,4 +1,4 @@
-/** asyncio, the original: a process of Python that is asked for one repetition after the other. */
+/** asyncio in a Python process, which runs one repetition for each request. */
 import { execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
 import { createInterface } from "node:readline"
@@ -48,7 +48,7 @@ async def main(count, traced):
 asyncio.run(main(int(sys.argv[1]), sys.argv[2] == "traced"))
 `
 
-/** Why there is no asyncio to compare with; TaskGroup came with Python 3.11. */
+/** The reason why asyncio cannot be compared, if there is one. TaskGroup needs Python 3.11. */
 export const whyNoPython = (): string | undefined => {
   try {
     execFileSync("python3", ["-c", "import asyncio; asyncio.TaskGroup"], { stdio: "ignore" })
@@ -69,6 +69,6 @@ export const asyncioTasks: Prepare = () => {
   }
 }
 
-/** Bytes of resident memory for each of so many tasks that wait. */
+/** Bytes of resident memory per waiting task, with `count` tasks. */
 export const asyncioMemory = (count: number, traced: boolean): number =>
   Number(execFileSync("python3", ["-c", memory, String(count), traced ? "traced" : "plain"], { encoding: "utf8" }))

@@ -1,4 +1,4 @@
-/** A stream from a generator: what it costs that it is listed, and sure to end. */
+/** The cost of a stream from a generator that is listed and always ends. */
 import { Effect, Stream } from "effect"
 import * as ManagedStream from "../../packages/core/src/ManagedStream.ts"
 import type { Comparison, Prepare } from "../harness.ts"
@@ -19,7 +19,7 @@ const managed = Effect.map(
   (streams): Open => (count) => streams.fromGenerator("numbers", () => numbers(count))
 )
 
-/** Nanoseconds of processor time for each of `count` parts of what is done. */
+/** Nanoseconds of processor time for each of the `count` parts of the work. */
 const timed = (
   count: number,
   make: Effect.Effect<Open, never, import("effect").Scope.Scope>,

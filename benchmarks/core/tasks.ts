@@ -1,4 +1,4 @@
-/** Background tasks: to start them, to see them end, and what one costs while it waits. */
+/** The cost of background tasks: starting them, observing their end, and their memory while they wait. */
 import { Deferred, Effect, FiberSet } from "effect"
 import { run as runEffection, scoped as effectionScoped, sleep, spawn } from "effection"
 import PQueue from "p-queue"
@@ -14,7 +14,7 @@ const timed = (count: number, run: () => Promise<unknown>): Repetition => async 
   return (cpuTime() - start) * 1e6 / count
 }
 
-/** That it may be refused is dealt with once, around all: where it is dealt with is the caller's choice, and no cost of the start. */
+/** The rejection is handled once, around all tasks: its place is the caller's choice and not a cost of the start. */
 type Spawn = (
   task: Effect.Effect<void>
 ) => Effect.Effect<unknown, TaskManager.TaskManagerClosed | TaskManager.TaskRejected>
@@ -88,7 +88,7 @@ const effection: Prepare = () =>
 const noPython = whyNoPython()
 
 export const tasks: ReadonlyArray<Comparison> = [
-  // 0.85 of the rate is 1 / 0.85 of the time.
+  // The goal of 0.85 times the rate is 1 / 0.85 times the time.
   ...against("Effect.forkIn", forkIn, 1 / 0.85),
   ...against("Effect.forkIn at once", forkInAtOnce, undefined),
   ...against("FiberSet.run", fiberSet, 1),
@@ -108,7 +108,7 @@ export const tasks: ReadonlyArray<Comparison> = [
 
 const waiting = 100_000
 
-/** Heap bytes for each task that waits. */
+/** Heap bytes per waiting task. */
 const heapOf = async (make: Effect.Effect<Spawn, never, import("effect").Scope.Scope>): Promise<number> => {
   const used = async () => {
     await collectGarbage()

@@ -1,4 +1,4 @@
-/** Heap floors, reading by reading, in units of their own noise. */
+/** Simulated heap floors, one per reading, in units of their noise. */
 import type { Random } from "../../packages/detector/test/support/random.ts"
 
 export interface Floors {
@@ -7,7 +7,7 @@ export interface Floors {
   readonly make: (random: Random, readings: number) => ReadonlyArray<number>
 }
 
-/** Noise that remembers its last value by `memory`. */
+/** Autocorrelated noise. `memory` is the correlation with the previous value. */
 const noise = (random: Random, readings: number, memory: number): ReadonlyArray<number> => {
   let x = random.normal()
   return Array.from(
@@ -41,7 +41,7 @@ export const floors: ReadonlyArray<Floors> = [
     }
   },
   {
-    name: "LEAK, half a deviation a step",
+    name: "LEAK, 0.5 deviations per reading",
     leaks: true,
     make: (random, readings) => noise(random, readings, 0.3).map((value, i) => value + 0.5 * i)
   }

@@ -1,4 +1,4 @@
-/** Numbers of which only the sum is known, once a second: open sockets, bytes of buffers, series of a metric. */
+/** Simulated gauges, one value per second: open sockets, bytes of buffers, series of a metric. Only the sum of their parts is known. */
 import { run } from "../../packages/detector/test/support/populations.ts"
 import type { Behaviour } from "../../packages/detector/test/support/populations.ts"
 import type { Random } from "../../packages/detector/test/support/random.ts"
@@ -6,11 +6,11 @@ import type { Random } from "../../packages/detector/test/support/random.ts"
 export interface Gauge {
   readonly name: string
   readonly leaks: boolean
-  /** Its value at the end of each second. */
+  /** The value at the end of each second. */
   readonly make: (random: Random, seconds: number) => ReadonlyArray<number>
 }
 
-/** How many of a population are there at the end of each second. */
+/** The number of living members of a population at the end of each second. */
 const alive = (random: Random, seconds: number, behaviour: Behaviour): ReadonlyArray<number> => {
   const counts = new Array<number>(seconds).fill(0)
   for (const { born, died } of run({ name: "", leaks: false, make: () => behaviour }, random, seconds).members) {
@@ -26,7 +26,7 @@ const connections = (random: Random, seconds: number, perSecond: (second: number
 
 export const gauges: ReadonlyArray<Gauge> = [
   {
-    name: "steady, comes and goes",
+    name: "steady arrivals and departures",
     leaks: false,
     make: (random, seconds) => {
       const rate = random.between(1, 20)
@@ -48,7 +48,7 @@ export const gauges: ReadonlyArray<Gauge> = [
     make: (random, seconds) => connections(random, seconds, () => random.between(0, 60))
   },
   {
-    name: "a pool that is full by the middle",
+    name: "a pool that is full after half of the run",
     leaks: false,
     make: (random, seconds) => {
       const until = random.between(0.1, 0.5) * seconds
@@ -57,7 +57,7 @@ export const gauges: ReadonlyArray<Gauge> = [
     }
   },
   {
-    name: "all come back after an outage",
+    name: "all clients reconnect after an outage",
     leaks: false,
     make: (random, seconds) => {
       const at = random.between(0.2, 0.7) * seconds
@@ -87,7 +87,7 @@ export const gauges: ReadonlyArray<Gauge> = [
     }
   },
   {
-    name: "names that are met for the first time",
+    name: "names that appear for the first time",
     leaks: false,
     make: (random, seconds) => {
       const tau = random.between(0.05, 0.2) * seconds
@@ -101,7 +101,7 @@ export const gauges: ReadonlyArray<Gauge> = [
     make: (random, seconds) => alive(random, seconds, { births: () => 1, life: () => Infinity })
   },
   {
-    name: "LEAK, 3 a second, amid steady work",
+    name: "LEAK, 3 a second, during steady work",
     leaks: true,
     make: (random, seconds) => {
       const work = connections(random, seconds, () => 5)
@@ -110,7 +110,7 @@ export const gauges: ReadonlyArray<Gauge> = [
     }
   },
   {
-    name: "LEAK, 3 a second, amid bursts of work",
+    name: "LEAK, 3 a second, during bursts of work",
     leaks: true,
     make: (random, seconds) => {
       const work = connections(random, seconds, () => random.between(0, 60))

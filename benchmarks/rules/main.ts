@@ -1,13 +1,13 @@
 /**
- * `pnpm run bench:rules`: how often each rule speaks up about programs that do not leak, by simulation, and how often about some that do.
+ * `pnpm run bench:rules`: simulates how often each rule reports a leak in programs without one, and in programs with one.
  *
- * Every scenario is a population of things with births and deaths, or a number, drawn anew for each run from a seed. The thresholds of
- * `limits` and of the rules come from here. First the statistic behind most rules, alone and many times; then each rule as
- * a whole, with all its objections, fed with what an agent would have said. Prints percentages with 95 % Wilson intervals: of runs in
- * which there was a finding (`growing`), and of runs in which the answer was to look longer (`unclear`).
+ * Every scenario is a population with births and deaths, or a gauge, generated from a seed for each run. The thresholds of `limits` and
+ * of the rules come from here. First the statistic behind most rules runs alone and many times; then each complete rule runs on the
+ * messages that an agent would send. The output has percentages with 95 % Wilson intervals: the runs with a finding (`growing`), and
+ * the undecided runs that need a longer observation (`unclear`).
  *
  * Options: `--runs 2000` (of the statistic), `--rule-runs 300` (of each rule), `--seed 1`, `--seconds 30,120`, `--scale 1,20` (how finely
- * the statistic is sampled: so many times the things), `--only` a part of a rule's name.
+ * the statistic is sampled: a factor for the number of objects), `--only` a part of a rule's name.
  */
 import { parseArgs } from "node:util"
 import type { LeakRule } from "../../packages/detector/src/LeakRule.ts"
@@ -63,7 +63,7 @@ const wilson = (hits: number, n: number): string => {
 
 type Answer = "growing" | "unclear" | "steady"
 
-/** A line for each scenario; all begin with the same seed, so that one that is added changes no other. */
+/** Prints a line for each scenario. All begin with the same seed, so that an added scenario does not change the others. */
 const table = (
   title: string,
   runs: number,
@@ -105,7 +105,7 @@ const answerOf = (rule: LeakRule, observation: Observation): Answer => {
   return _tag === "Warn" ? "growing" : _tag === "Recheck" ? "unclear" : "steady"
 }
 
-/** A rule as a whole, of one kind of scenario. */
+/** Runs a complete rule on one kind of scenario. */
 const whole = <A extends { readonly name: string }>(
   rule: LeakRule,
   of: string,
@@ -150,7 +150,7 @@ for (const seconds of numbers(values.seconds)) {
   whole(ResourceGrowth, `open sockets, ${seconds} s`, gauges, ({ make }, chance) => asSockets(make(chance, seconds)))
 }
 
-// Whoever is collected without having ended is lost, so what is no leak is that it happened a few times, or once to many.
+// A fiber that is collected without having ended is lost. It is not a leak if that happens a few times, or to many fibers once.
 whole(
   AbandonedFibers,
   "fibers collected without an end, 30 s",

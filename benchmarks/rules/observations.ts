@@ -1,4 +1,4 @@
-/** What an agent would have said of these populations and numbers, so that whole rules can be asked, and not their arithmetic only. */
+/** Observations of the simulated populations and gauges, as an agent would report them, so that complete rules can be tested. */
 import type { Floor, Message } from "../../packages/detector/src/agent/Protocol.ts"
 import * as Observation from "../../packages/detector/src/observation/Observation.ts"
 import type { Member, Run } from "../../packages/detector/test/support/populations.ts"
@@ -6,8 +6,9 @@ import type { Random } from "../../packages/detector/test/support/random.ts"
 import { observe, opening, place, readings, tick } from "../../packages/detector/test/support/simulate.ts"
 import type { Life } from "../../packages/detector/test/support/simulate.ts"
 
-/** Seconds between two readings, and bytes that a sampled object stands for: a late half of 30 s with 5 a second is above 128 KB. */
+/** Seconds between two readings. */
 const readingEvery = 2
+/** Bytes that a sampled object stands for: with 5 objects per second, the late half of 30 s has more than 128 KB. */
 const bytesEach = 8192
 const bufferBytes = 65_536
 const largeBytes = 131_072
@@ -15,7 +16,7 @@ const largeBytes = 131_072
 const livesOf = (members: ReadonlyArray<Member>): ReadonlyArray<Life> =>
   members.map(({ born, died }) => [born * 1000, died * 1000])
 
-/** How many were born by the end of each second, and how many of them live then. */
+/** The number of members born by the end of each second, and the number alive then. */
 const countsOf = (members: ReadonlyArray<Member>, seconds: number) => {
   const born = new Array<number>(seconds + 1).fill(0)
   const dead = new Array<number>(seconds + 1).fill(0)
@@ -30,13 +31,13 @@ const countsOf = (members: ReadonlyArray<Member>, seconds: number) => {
   return { started: born, alive: born.map((count, second) => count - dead[second]!) }
 }
 
-/** Each request is a fiber that ends. */
+/** The counts of fibers for the requests, each of which is a fiber that ends. */
 const fibersOf = ({ done }: Run, t: number) => {
   const ended = done[t / 1000]!
   return { fibers: { started: ended, ended, abandoned: 0, live: 0, tenured: 0 } }
 }
 
-/** They are fibers of one site. */
+/** The members as fibers of one site. */
 export const asFibers = (run: Run): Observation.Observation => {
   const { members, seconds } = run
   const { alive, started } = countsOf(members, seconds)
@@ -52,7 +53,7 @@ export const asFibers = (run: Run): Observation.Observation => {
   })
 }
 
-/** They are objects of one function, sampled, and the heap floor is as high as they make it. */
+/** The members as sampled objects of one function. The heap floor follows their size. */
 export const asMemory = (run: Run, random: Random): Observation.Observation => {
   const { members, seconds } = run
   const { alive } = countsOf(members, seconds)
@@ -69,11 +70,11 @@ export const asMemory = (run: Run, random: Random): Observation.Observation => {
 const floorOf = (second: number, bytes: number, external?: number): ReadonlyArray<Floor> =>
   second % readingEvery === 0 ? [{ t: second * 1000, bytes, forced: true, external }] : []
 
-/** Each is a fiber that is collected without an end when it should have died; those that live on are not. */
+/** The members as fibers that are collected without having ended, at the time of their death. Survivors are not collected. */
 export const asAbandoned = (members: ReadonlyArray<Member>, seconds: number): Observation.Observation =>
   observe(seconds, { handle: livesOf(members) }, { end: "abandoned" })
 
-/** They are buffers, which V8 lets go at the first reading after they died. */
+/** The members as buffers, which V8 releases at the first reading after their death. */
 export const asBuffers = (run: Run, random: Random): Observation.Observation => {
   const { members, seconds } = run
   const kept = countsOf(
@@ -90,7 +91,7 @@ export const asBuffers = (run: Run, random: Random): Observation.Observation => 
   })
 }
 
-/** They are large objects of one function, all of which are sampled. */
+/** The members as large objects of one function, all of which are sampled. */
 export const asLargeObjects = (run: Run, random: Random): Observation.Observation => {
   const { members, seconds } = run
   const { alive } = countsOf(members, seconds)
@@ -107,11 +108,11 @@ export const asLargeObjects = (run: Run, random: Random): Observation.Observatio
   })
 }
 
-/** It is the number of open sockets. */
+/** The gauge as the number of open sockets. */
 export const asSockets = (values: ReadonlyArray<number>): Observation.Observation =>
   observe(values.length, {}, { tick: (t) => ({ resources: { TCPSocketWrap: values[t / 1000 - 1]! } }) })
 
-/** It is a metric of a service that watches itself: a gauge, and how many series there are, read every ten seconds. */
+/** The gauge as a metric of a service that watches itself: as a value and as a number of series, read every 10 s. */
 export const asMetric = (values: ReadonlyArray<number>): Observation.Observation => {
   const observation = Observation.make()
   opening().forEach(observation.take)
@@ -129,7 +130,7 @@ export const asMetric = (values: ReadonlyArray<number>): Observation.Observation
   return observation
 }
 
-/** It is the heap floor, in megabytes. */
+/** The values as the heap floor in megabytes. */
 export const asFloor = (values: ReadonlyArray<number>): Observation.Observation =>
   observe(values.length * readingEvery, {}, {
     tick: (t) => ({ floors: floorOf(t / 1000, 1e6 * (values[t / 1000 / readingEvery - 1] ?? 0)) })

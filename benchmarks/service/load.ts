@@ -1,6 +1,6 @@
 /**
- * Keeps the service busy: a bounded number of connections, each of which sends the next request when it has the answer to the last. The
- * requests are written as bytes, and of an answer only its length is read, so that the service is what is busy, and not this process.
+ * Keeps the service busy with a bounded number of connections, each of which sends the next request after the answer to the last. The
+ * requests are prepared bytes, and only the length of an answer is read, so that the service is the bottleneck and not this process.
  *
  *     node benchmarks/service/load.ts <port> <seconds of warm-up> <seconds>
  */
@@ -11,13 +11,13 @@ import type { Socket } from "node:net"
 import process from "node:process"
 import { text } from "node:stream/consumers"
 
-/** What the process of the service has taken since its start. */
+/** The resources that the service has used since its start. */
 export interface Usage {
   readonly cpuMs: number
   readonly rss: number
 }
 
-/** What was measured, of all requests that were answered between two readings of the usage. */
+/** The measurement of all requests that were answered between two readings of the usage. */
 export interface Measured {
   readonly requests: number
   readonly seconds: number
@@ -26,14 +26,14 @@ export interface Measured {
   /** Milliseconds. */
   readonly p50: number
   readonly p99: number
-  /** The share of a core that this process took; near 1 it was the one that was busy. */
+  /** The share of a core that this process used. Near 1, this process was the bottleneck. */
   readonly clientShare: number
 }
 
-/** Connections: enough to keep one core busy, while a quarter of the requests wait for a timer. */
+/** The number of connections: enough to keep one core busy while a quarter of the requests wait for a timer. */
 const connections = 32
 
-/** Requests after which the load ends, however little time has passed. */
+/** The number of requests after which the load ends at the latest. */
 const mostRequests = 5_000_000
 
 const body = JSON.stringify({
@@ -50,7 +50,7 @@ const requestTo = (path: string): Buffer =>
 /** One request in four is an order. */
 const requests = ["/quotes", "/quotes", "/quotes", "/orders"].map(requestTo)
 
-/** Sends one request after another, and calls `answered` with the milliseconds that each took. */
+/** Sends one request after the other, and calls `answered` with the duration of each in milliseconds. */
 const converse = (socket: Socket, first: number, answered: (ms: number) => boolean): void => {
   let next = first
   let sent = 0

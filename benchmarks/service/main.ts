@@ -1,12 +1,12 @@
 /**
- * What a service costs that is watched: processor time for a request, requests a second, latencies and memory of an HTTP server under
- * more requests than it can answer, alone, under `fiberscope run` and with `LeakDetector.layer`.
+ * The cost of observing a service: processor time per request, requests per second, latencies and memory of a saturated HTTP server,
+ * alone, under `fiberscope run`, and with `LeakDetector.layer`.
  *
  *     npm run bench:service [-- --rounds 2 --seconds 30 --arms plain,run,sampling-0,layer]
  *
- * Each round starts each arm once, in a fresh process, and the plain one twice: the A/A control. Rounds go forth and back, so that a
- * machine that gets slower meets all arms alike. `--record file` appends what each process measured, as lines of JSON, and begins with
- * those that the file has: rounds of several calls become one result.
+ * Each round starts each arm once, in a fresh process, and the plain one twice, as the A/A control. Rounds go forth and back, so that a
+ * machine that gets slower affects all arms equally. `--record file` appends the measurements as lines of JSON and also reads the
+ * earlier lines of the file, so that the rounds of several calls give one result.
  */
 import { execFileSync, spawn } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
@@ -30,10 +30,10 @@ const { values } = parseArgs({
   }
 })
 
-/** Seconds before the measurement: V8 compiles for about as long. */
+/** Warm-up before the measurement in seconds: V8 compiles for about this long. */
 const warmUp = 5
 
-/** Seconds after which `fiberscope run` ends the service by itself, should nobody else. */
+/** Seconds after which `fiberscope run` ends the service, if it has not been ended before. */
 const longest = 600
 
 const rounds = bounded("rounds", values.rounds, 1, 50)
@@ -54,10 +54,10 @@ const fiberscope = (...flags: ReadonlyArray<string>) => [
 
 interface Arm {
   readonly label: string
-  /** What starts the command of the service. */
+  /** The command before the command of the service. */
   readonly before: ReadonlyArray<string>
   readonly flags: ReadonlyArray<string>
-  /** The most that its processor time for a request may be, beside that of the plain service. */
+  /** The largest accepted ratio of its processor time per request to that of the plain service. */
   readonly goal: number | undefined
 }
 
@@ -72,7 +72,7 @@ const arms: Readonly<Record<string, Arm>> = {
 
 const control = "A/A control"
 
-/** By label, the plain service first and last. */
+/** The arms by label. The plain service is first and last. */
 const chosen: ReadonlyMap<string, Arm> = new Map([
   [plain.label, plain],
   ...values.arms.split(",").filter((name) => name !== "plain").map((name): [string, Arm] => {
@@ -89,9 +89,9 @@ function bounded(name: string, value: string, least: number, most: number): numb
   return number
 }
 
-// Where processes run
+// The cores of the processes
 
-/** The cores that this process may use, where the machine has the means to give a process one of its own. */
+/** The cores that this process may use, if the machine can assign a process to a core. */
 const cores = ((): ReadonlyArray<string> => {
   try {
     const list = execFileSync("taskset", ["-cp", String(process.pid)], { encoding: "utf8" }).split(":")[1]!.trim()
@@ -116,7 +116,7 @@ const onOtherCores = (command: ReadonlyArray<string>): ReadonlyArray<string> =>
 
 interface Taken extends Measured {
   readonly label: string
-  /** Milliseconds of processor time that `fiberscope run` itself took meanwhile; `undefined` where the machine does not tell. */
+  /** Processor time of `fiberscope run` itself in the same time, in milliseconds; `undefined` if the machine does not show it. */
   readonly toolMs: number | undefined
 }
 
@@ -160,7 +160,7 @@ const failed = async (label: string, ended: Promise<ReadonlyArray<unknown>>): Pr
   throw new Error(`${label}: the service ended with ${String(signal ?? code)} before it said its port`)
 }
 
-/** Milliseconds of processor time of another process, where the machine tells: Linux does, in hundredths of a second. */
+/** Processor time of another process in milliseconds, if the machine shows it. Linux does, in hundredths of a second. */
 const cpuOf = (pid: number): number | undefined => {
   const file = `/proc/${pid}/stat`
   if (!existsSync(file)) return undefined
@@ -168,7 +168,7 @@ const cpuOf = (pid: number): number | undefined => {
   return 10 * (Number(fields[11]) + Number(fields[12]))
 }
 
-// All of them
+// All processes
 
 const all: Array<Taken> = values.record !== undefined && existsSync(values.record)
   ? readFileSync(values.record, "utf8").split("\n").filter((line) => line !== "").map((line) =>
@@ -190,9 +190,9 @@ for (let round = 0; round < rounds; round++) {
   }
 }
 
-// What is printed
+// Output
 
-/** Where more rounds of one were recorded than of another, those that all have. */
+/** The rounds that all arms have, if more were recorded of some. */
 const complete = Math.min(...[...chosen.keys()].map((label) => all.filter((one) => one.label === label).length))
 
 const numbersOf = (number: (taken: Taken) => number): Readonly<Record<string, ReadonlyArray<number>>> =>
@@ -237,8 +237,8 @@ const share = (number: (taken: Taken) => number): string =>
 console.log(machine())
 console.log(
   pinned
-    ? `the service had core ${cores[0]} to itself, the load and the tool the others`
-    : "taskset or a second core is missing: the service, the load and the tool shared what there is, and times say little"
+    ? `the service had core ${cores[0]} to itself; the load and the tool had the others`
+    : "taskset or a second core is missing: the service, the load and the tool shared the cores, so times are unreliable"
 )
 console.log(
   `of a core, the service took ${share((one) => one.cpuMs / one.seconds / 1000)} and the load ${

@@ -1,11 +1,11 @@
 /**
- * What a watched service costs beside a plain one, both at the same time, on a machine that is not quiet.
+ * The cost of an observed service compared with a plain one that runs at the same time, on a machine that runs other work too.
  *
  *     pnpm run bench:service:pairs [-- --arm run --rounds 5 --seconds 25]
  *
  * Each round starts the plain service and the arm, each with its load on one of two cores, and swaps the cores every 2.5 s, so that
- * whatever else the machine does meets both alike. A round gives one ratio of processor time a request; the result is the geometric mean
- * of the rounds with a 95 % interval from their scatter. `--arm plain` is the A/A control. Linux only: cores are chosen with taskset.
+ * other work on the machine affects both equally. A round gives one ratio of processor time per request. The result is the geometric
+ * mean of the rounds with a 95 % interval from their variance. `--arm plain` is the A/A control. Linux only: taskset chooses the cores.
  */
 import type { ChildProcess } from "node:child_process"
 import { spawn, spawnSync } from "node:child_process"
@@ -29,7 +29,7 @@ const path = (name: string): string => fileURLToPath(new URL(name, import.meta.u
 const warmUp = "5"
 const swapMs = 2500
 
-/** The longest that `fiberscope run` lets the service live, should nobody else end it. */
+/** The longest time that `fiberscope run` lets the service run, if it has not been ended before. */
 const cli = [process.execPath, path("../../packages/detector/src/cli/main.ts"), "run", "--quiet", "--for", "600s"]
 const service = [process.execPath, path("server.ts")]
 
@@ -73,7 +73,7 @@ const move = ({ load, service }: Side, core: number): void => {
       spawnSync("taskset", ["-apc", String(core), String(pid)], { stdio: "ignore" })
     }
   } catch {
-    // One of them has just ended.
+    // A process has just ended.
   }
 }
 

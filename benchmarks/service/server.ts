@@ -1,6 +1,6 @@
 /**
- * The service that is measured: two routes that take JSON and answer JSON, both by a schema. `layer` as its argument makes it watch
- * itself with `LeakDetector.layer`. It prints its port, and answers at `/usage` what the process has taken so far.
+ * The measured service: two routes that read and write JSON with schemas. With the argument `layer` it watches itself with
+ * `LeakDetector.layer`. It prints its port, and `/usage` answers the resources that the process has used so far.
  */
 import { layer as serverLayer } from "@effect/platform-node/NodeHttpServer"
 import { Effect, Fiber, Layer, Schema } from "effect"
@@ -30,12 +30,12 @@ const price = Effect.fn("price")(function*({ customer, items }: typeof Order.Typ
   })
 })
 
-/** Nothing but the work of a request. */
+/** A request that only computes. */
 const quote = Effect.gen(function*() {
   return yield* receipt(yield* price(yield* HttpServerRequest.schemaBodyJson(Order)))
 })
 
-/** The same beside a fiber that waits a moment, as for a database. */
+/** The same with a fiber that waits for a moment, as for a database. */
 const order = Effect.gen(function*() {
   const ordered = yield* HttpServerRequest.schemaBodyJson(Order)
   const stored = yield* Effect.forkChild(Effect.sleep("1 millis"))

@@ -1,20 +1,20 @@
 /**
- * The detector inside a program that wants it: one scoped fiber that samples, judges, and tells.
+ * The leak detector as a layer of a program: scoped fibers sample the process, judge it, and report leaks.
  *
  * **When to use**
  *
- * Use it in a service that shall watch itself, in production too. To look at a program without changing it, use `fiberscope run`.
+ * Use it in a service that watches itself, also in production. To observe a program without changing it, use `fiberscope run`.
  *
  * **Details**
  *
- * The same agent and the same rules as in `fiberscope run`, in the same process. What is remembered is a sliding window, so memory
- * and cost stay the same for as long as the service lives. The defaults are those for production: an allocation sample every 512 KiB,
- * and a reading, which is a major garbage collection, at most every 30 seconds and for 0.5 % of the time.
+ * It uses the same agent and the same rules as `fiberscope run`, inside the process. It remembers a sliding window, so memory and cost
+ * do not grow while the service runs. The defaults are meant for production: an allocation sample every 512 KiB, and a reading, which is
+ * a major garbage collection, at most every 30 seconds and for at most 0.5 % of the time.
  *
  * **Gotchas**
  *
- * Only one detector in a process samples allocations well: a second one collects garbage twice as often. Fibers that were started
- * before the layer was built are not seen.
+ * Use one detector per process: a second one collects garbage twice as often. Fibers that started before the layer was built are not
+ * seen.
  */
 import * as Census from "@fiberscope/core/FiberCensus"
 import * as Cause from "effect/Cause"
@@ -48,20 +48,20 @@ import { oneSentence } from "./text/Untrusted.ts"
 export type { FindingEvent } from "./diagnosis/FindingLog.ts"
 
 /**
- * Watches its own process, and tells of leaks.
+ * Watches its own process and reports leaks.
  *
  * @category services
  */
 export class LeakDetector extends Context.Service<LeakDetector, {
-  /** Asks all rules now. */
+  /** Checks all rules now. */
   readonly diagnosis: Effect.Effect<Diagnosis>
-  /** Findings that were confirmed and have not ended. */
+  /** Confirmed findings that have not ended. */
   readonly findings: Effect.Effect<ReadonlyArray<Finding>>
-  /** Findings as they begin, grow tenfold, and end. A slow reader loses the oldest. */
+  /** Events when a finding begins, has grown tenfold, and ends. A slow reader loses the oldest events. */
   readonly events: Stream.Stream<FindingEvent>
 }>()("@fiberscope/detector/LeakDetector") {
   /**
-   * Watches this process for as long as the layer lives.
+   * Watches this process until the layer is released.
    *
    * **Example**
    *
@@ -93,26 +93,26 @@ export class LeakDetector extends Context.Service<LeakDetector, {
  * @category models
  */
 export interface LeakDetectorOptions {
-  /** Between two samples of the signals. Default 1 second. */
+  /** The time between two samples of the signals. Default 1 second. */
   readonly interval?: Duration.Input | undefined
-  /** Between two judgements. A finding is confirmed when two in a row agree. Default 10 seconds. */
+  /** The time between two judgements. A finding is confirmed when two in a row agree. Default 10 seconds. */
   readonly judgeEvery?: Duration.Input | undefined
-  /** What is remembered. Default 30 minutes. */
+  /** The time that is remembered. Default 30 minutes. */
   readonly window?: Duration.Input | undefined
   /**
-   * Bytes between two allocation samples; 0 switches them, and the readings, off; `adaptive`, as in `fiberscope run`, takes about 2 000
-   * samples a second, which sees much smaller leaks for about one percent of a core. Default 512 KiB, and up to 2 MiB
-   * while the process uses more than half of a core.
+   * Bytes between two allocation samples. 0 switches samples and readings off. `adaptive`, as in `fiberscope run`, takes about 2 000
+   * samples per second, which finds much smaller leaks for about one percent of a core. Default 512 KiB, and up to 2 MiB while the
+   * process uses more than half of a core.
    */
   readonly samplingBytes?: number | "adaptive" | undefined
   /** The least time between two readings. Default 30 seconds. */
   readonly readingEvery?: Duration.Input | undefined
   readonly rules?: ReadonlyArray<LeakRule> | undefined
-  /** Findings that are known and accepted until a day. */
+  /** Known findings that are accepted until a given day. */
   readonly accepted?: Accepted | undefined
-  /** Called when a finding begins, grows tenfold and ends. It has ten seconds; when it fails, it is logged once and not called again. */
+  /** Called when a finding begins, has grown tenfold, and ends. Its timeout is 10 seconds. A failure is logged, and it is not called again. */
   readonly onFinding?: ((event: FindingEvent) => Effect.Effect<void, unknown>) | undefined
-  /** Where the messages come from. Default: an agent in this process. For tests and for recordings. */
+  /** The source of the messages, for tests and recordings. Default: an agent in this process. */
   readonly source?: ((send: (message: Message) => void) => Pick<Agent, "tick" | "answer" | "stop">) | undefined
 }
 
@@ -130,7 +130,7 @@ export const make = (options?: LeakDetectorOptions): Effect.Effect<LeakDetector[
     })
     const source = options?.source ?? (yield* ownAgent({
       intervalMs: Duration.toMillis(interval),
-      // Where the process is saturated a sample costs several times as much, and one in 2 MiB says enough.
+      // In a saturated process a sample costs several times as much, and one in 2 MiB is enough.
       ...options?.samplingBytes === undefined
         ? { sampling: "adaptive", leastSampling: 512 * 1024 }
         : { sampling: options.samplingBytes },
@@ -142,7 +142,7 @@ export const make = (options?: LeakDetectorOptions): Effect.Effect<LeakDetector[
       Effect.sync(() => source(observation.take)),
       (running) => Effect.sync(running.stop)
     )
-    // Times of what is added to the messages of a source are its own: those of its last message.
+    // Messages that are added here use the clock of the source: the time of its last message.
     const now = () => observation.window.end
     const log = new FindingLog()
     const events = yield* PubSub.sliding<FindingEvent>(64)
@@ -180,7 +180,7 @@ export const make = (options?: LeakDetectorOptions): Effect.Effect<LeakDetector[
     }
   })
 
-/** The registry of this program's metrics, as far as it is bounded: 9 ms at 20 000 series, so no more often than judgements. */
+/** Reads the registry of this program's metrics. It takes 9 ms at 20 000 series, so it runs only as often as judgements. */
 const readMetrics = (send: (message: Message) => void, now: () => number): Effect.Effect<void> =>
   Effect.context<never>().pipe(Effect.map((context) => {
     const gauges: Array<readonly [string, number]> = []
@@ -222,9 +222,9 @@ const ownAgent = (
         samplingBytes: firstInterval(agentOptions)
       })
       if (release === undefined) {
-        send({ type: "unsupported", t: census.now(), what: "the fibers of this version of effect cannot be seen" })
+        send({ type: "unsupported", t: census.now(), what: "the fibers of this version of effect cannot be observed" })
       } else send({ type: "copy", t: census.now(), where: "LeakDetector.layer" })
-      census.flow() // from here on
+      census.flow() // begins the record of tenured fibers
       const guard = Census.makeGuard((probe, message) => send({ type: "problem", t: census.now(), probe, message }))
       return startAgent(census, agentOptions, outletTo(send), guard)
     }
@@ -242,7 +242,7 @@ const onceSwitchedOff = (
         if (Cause.hasInterruptsOnly(cause)) return Effect.void
         const first = !off
         off = true
-        // As text in one line: the message of an error may be that of a request.
+        // The text becomes one printable line, because the message of an error may come from a request.
         return first
           ? Effect.logWarning(oneSentence(`LeakDetector switched off: ${name} failed: ${Cause.pretty(cause)}`))
           : Effect.void

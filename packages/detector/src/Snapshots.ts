@@ -1,19 +1,19 @@
 /**
- * Labelled pictures of a running program, and what changed between two of them.
+ * Labelled snapshots of a running program, and the changes between two of them.
  *
  * **When to use**
  *
- * Use it to ask "what did this step leave behind?": take a snapshot before, one after, and compare. For "does it leak?", which is a
- * matter of time, use `LeakDetector` or `fiberscope run`.
+ * Use it to see what remains after a step: take a snapshot before, one after, and compare. To find leaks, which takes time, use
+ * `LeakDetector` or `fiberscope run`.
  *
  * **Details**
  *
- * A snapshot holds the readings of the process, the live fibers by fork site, and the sampled objects by the function that allocated
- * them. It is a few kilobytes, whatever the size of the heap. Taking one collects all garbage first, and says how long that took.
+ * A snapshot has the readings of the process, the live fibers by fork site, and the sampled objects by the function that allocated them.
+ * It takes a few kilobytes, whatever the size of the heap. Taking one collects all garbage first; `pauseMs` is the time that it took.
  *
  * **Gotchas**
  *
- * Only what is allocated after the layer was built is sampled.
+ * Only objects that are allocated after the layer was built are sampled.
  */
 import * as Census from "@fiberscope/core/FiberCensus"
 import { renderSite } from "@fiberscope/core/FiberSite"
@@ -27,15 +27,15 @@ import process from "node:process"
 import v8 from "node:v8"
 import { sampleAllocations } from "./agent/AllocationSamples.ts"
 import { heapUsed } from "./agent/GarbageCollections.ts"
-import { isOwn } from "./agent/Own.ts"
 import type { Place } from "./agent/Protocol.ts"
+import { isToolFile } from "./agent/toolFrames.ts"
 import { isProgramFrame } from "./places/frames.ts"
 import { describeSite, libraryName, siteOf } from "./places/Site.ts"
 import { number, size } from "./text/Units.ts"
 import { oneLine } from "./text/Untrusted.ts"
 
 /**
- * The readings of a moment, in bytes; `vms`, the size of the address space, is known on Linux only.
+ * The readings at one moment, in bytes. `vms`, the size of the address space, is known on Linux only.
  *
  * @category models
  */
@@ -49,7 +49,7 @@ export interface Readings {
 }
 
 /**
- * How much there is of one site: `count` fibers, or `bytes` of `count` sampled objects.
+ * The amount at one site: `count` fibers, or `bytes` of `count` sampled objects.
  *
  * @category models
  */
@@ -59,7 +59,7 @@ export interface Amount {
 }
 
 /**
- * The fibers, allocations and classes that lived at one moment.
+ * The living fibers, objects and instances at one moment.
  *
  * @category models
  */
@@ -70,9 +70,9 @@ export interface Snapshot {
   readonly fibers: ReadonlyMap<string, Amount>
   /** Sampled living objects by the innermost function of the program that allocated them. */
   readonly allocations: ReadonlyMap<string, Amount>
-  /** Living instances of the classes that were asked for, by name. */
+  /** Living instances of the classes in the option `constructors`, by name. */
   readonly constructors: ReadonlyMap<string, Amount>
-  /** Milliseconds that collecting the garbage stopped the program. */
+  /** Milliseconds for which the garbage collection paused the program. */
   readonly pauseMs: number
 }
 
@@ -89,7 +89,7 @@ export interface Growth {
 }
 
 /**
- * What changed from one snapshot to another: the sites that grew or shrank most, first.
+ * The changes from one snapshot to another. The sites that grew most are first.
  *
  * @category models
  */
@@ -102,7 +102,7 @@ export interface Comparison {
 }
 
 /**
- * There is no snapshot with this label; `known` are the labels there are.
+ * There is no snapshot with this label. `known` has the existing labels.
  *
  * @category errors
  */
@@ -111,7 +111,7 @@ export class SnapshotNotFound extends Data.TaggedError("SnapshotNotFound")<{
   readonly known: ReadonlyArray<string>
 }> {
   override get message(): string {
-    return `no snapshot "${this.label}" was taken; there are: ${this.known.join(", ") || "none"}`
+    return `there is no snapshot "${this.label}"; the existing ones are: ${this.known.join(", ") || "none"}`
   }
 }
 
@@ -121,13 +121,13 @@ export class SnapshotNotFound extends Data.TaggedError("SnapshotNotFound")<{
  * @category services
  */
 export class Snapshots extends Context.Service<Snapshots, {
-  /** Collects all garbage and keeps a picture under a label; a label that is used again replaces the old one. */
+  /** Collects all garbage, and keeps a snapshot under a label. A snapshot with the same label is replaced. */
   readonly take: (label: string) => Effect.Effect<Snapshot>
-  /** Compares two that were taken. */
+  /** Compares two snapshots by their labels. */
   readonly compare: (from: string, to: string) => Effect.Effect<Comparison, SnapshotNotFound>
 }>()("@fiberscope/detector/Snapshots") {
   /**
-   * Samples allocations for as long as the layer lives.
+   * Samples allocations until the layer is released.
    *
    * **Example**
    *
@@ -159,11 +159,11 @@ export class Snapshots extends Context.Service<Snapshots, {
 export interface SnapshotsOptions {
   /** Bytes between two allocation samples. Default 32 KiB. */
   readonly samplingBytes?: number | undefined
-  /** Snapshots that are kept; the oldest goes. Default 16. */
+  /** The number of snapshots to keep; the oldest is dropped. Default 16. */
   readonly keep?: number | undefined
   /**
-   * Classes whose living instances are counted. V8 walks the whole heap for each (seconds on a heap of hundreds of megabytes), so none
-   * is unless asked for.
+   * Classes whose living instances are counted. Default: none, because V8 walks the whole heap for each class, which takes seconds on a
+   * heap of hundreds of megabytes.
    */
   readonly constructors?: ReadonlyArray<new(...args: Array<never>) => object> | undefined
 }
@@ -181,7 +181,7 @@ export const make = (options?: SnapshotsOptions): Effect.Effect<Snapshots["Servi
       (release) => Effect.sync(() => release?.())
     )
     const profile = yield* Effect.acquireRelease(
-      Effect.sync(() => sampleAllocations(options?.samplingBytes ?? 32 * 1024, isOwn)),
+      Effect.sync(() => sampleAllocations(options?.samplingBytes ?? 32 * 1024, isToolFile)),
       (sampler) => Effect.sync(sampler.stop)
     )
     const keep = options?.keep ?? 16
@@ -221,7 +221,7 @@ export const make = (options?: SnapshotsOptions): Effect.Effect<Snapshots["Servi
   })
 
 /**
- * Compares two snapshots: every site whose number of fibers or bytes changed, most growth first.
+ * Compares two snapshots. It lists every site whose number of fibers or bytes changed, the most growth first.
  *
  * @category combinators
  */
@@ -234,7 +234,7 @@ export const compare = (from: Snapshot, to: Snapshot): Comparison => ({
 })
 
 /**
- * Renders a comparison as a table: the readings, and the `top` sites (10 unless told) of each kind.
+ * Renders a comparison as a table: the readings, and the `top` sites of each kind (default 10).
  *
  * @category rendering
  */
@@ -324,7 +324,7 @@ const read = (census: Census.FiberCensus): Readings => {
   return { heapUsed: heapUsed(), rss, vms: readVms(), external, arrayBuffers, liveFibers: census.counts().live }
 }
 
-/** The first number of `/proc/self/statm` is the size of the address space, in pages of 4 KiB. */
+/** The size of the address space in bytes: the first number of `/proc/self/statm`, which counts pages of 4 KiB. */
 const readVms = (): number | undefined => {
   try {
     return Number(readFileSync("/proc/self/statm", "utf8").split(" ")[0]) * 4096

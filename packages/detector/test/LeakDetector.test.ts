@@ -22,7 +22,7 @@ const tick = (t: number, live: number, flow: Tick["flow"]): Tick => ({
   own: { ms: 0, bytes: 0 }
 })
 
-/** A process in which `perSecond` fibers of one site are started each second; those of a second end `livesFor` seconds later. */
+/** A process that starts `perSecond` fibers of one site each second. The fibers of each second end `livesFor` seconds later. */
 const source = (perSecond: number, livesFor: (second: number) => number) => (send: (message: Message) => void) => {
   let second = 0
   send({ type: "copy", t: 0, where: "test" })
@@ -44,30 +44,30 @@ const source = (perSecond: number, livesFor: (second: number) => number) => (sen
 const quietly = { rules: undefined, samplingBytes: 0 } as const
 
 describe("LeakDetector", () => {
-  it.effect("tells when a leak begins, when it has grown tenfold, and when it has ended", () =>
+  it.effect("reports when a leak begins, when it has grown tenfold, and when it has ended", () =>
     Effect.gen(function*() {
-      const told: Array<string> = []
+      const reported: Array<string> = []
       const detector = LeakDetector.layer({
         ...quietly,
         source: source(5, (born) => (born < 1500 ? 1600 - born : 1)),
-        onFinding: ({ _tag, finding }) => Effect.sync(() => void told.push(`${_tag} ${finding.site.name}`))
+        onFinding: ({ _tag, finding }) => Effect.sync(() => void reported.push(`${_tag} ${finding.site.name}`))
       })
       yield* Effect.gen(function*() {
         yield* TestClock.adjust("15 seconds")
-        assert.deepStrictEqual(told, [])
+        assert.deepStrictEqual(reported, [])
         yield* TestClock.adjust("30 seconds")
-        assert.deepStrictEqual(told, ["Began handler"])
+        assert.deepStrictEqual(reported, ["Began handler"])
         const [finding] = yield* (yield* LeakDetector).findings
         assert.strictEqual(finding?.kind, "fiber-growth")
         yield* TestClock.adjust("1400 seconds")
-        assert.deepStrictEqual(told, ["Began handler", "Grew handler"])
+        assert.deepStrictEqual(reported, ["Began handler", "Grew handler"])
         yield* TestClock.adjust("4000 seconds")
-        assert.deepStrictEqual(told, ["Began handler", "Grew handler", "Ended handler"])
+        assert.deepStrictEqual(reported, ["Began handler", "Grew handler", "Ended handler"])
         assert.deepStrictEqual(yield* (yield* LeakDetector).findings, [])
       }).pipe(Effect.provide(detector))
     }))
 
-  it.effect("says nothing of fibers that come and go", () =>
+  it.effect("reports nothing about fibers that end after a while", () =>
     Effect.gen(function*() {
       const events: Array<FindingEvent> = []
       yield* Effect.gen(function*() {
@@ -83,7 +83,7 @@ describe("LeakDetector", () => {
       }).pipe(Effect.provide(LeakDetector.layer({ ...quietly, source: source(20, () => 8) })))
     }))
 
-  it.effect("switches off a rule that throws and a callback that fails or hangs, and goes on", () =>
+  it.effect("switches off a rule that throws and a callback that fails or hangs, and continues", () =>
     Effect.gen(function*() {
       let checks = 0
       let calls = 0
@@ -112,7 +112,7 @@ describe("LeakDetector", () => {
       })))
     }))
 
-  it.effect("writes lines to the log and hands out findings in which nothing of the program controls anything", () =>
+  it.effect("writes log lines and findings without control characters of the program", () =>
     Effect.gen(function*() {
       const hostileName = "evil\u001b[2J\n::error::x\u202e"
       const lines: Array<string> = []
@@ -153,7 +153,7 @@ describe("LeakDetector", () => {
     }))
 
   // it.live: the agent in this process reads real fibers and real memory.
-  it.live("sees the fibers of its own program, and lets go of everything when its scope ends", () =>
+  it.live("sees the fibers of its own program, and releases everything when its scope ends", () =>
     Effect.gen(function*() {
       const evaluate = Object.getPrototypeOf(Effect.runFork(Effect.void)).evaluate
       const gate = yield* Deferred.make<void>()

@@ -13,9 +13,9 @@ function keepRows(): void {
   for (let i = 0; i < 20_000; i++) kept.push({ i, text: `row ${i}`, tags: [i, i + 1, i + 2] })
 }
 
-// it.live: fibers, memory and collections are those of this process.
+// it.live: the tests use real fibers, memory and collections of this process.
 describe("Snapshots", () => {
-  it.live("tells the tour of the document: +50 tasks, then -25", () =>
+  it.live("shows the tour of the documentation: +50 tasks, then -25", () =>
     Effect.gen(function*() {
       const snapshots = yield* Snapshots
       yield* snapshots.take("start")
@@ -33,7 +33,7 @@ describe("Snapshots", () => {
       yield* Fiber.interruptAll(tasks)
     }).pipe(Effect.provide(Snapshots.layer())))
 
-  it.live("names the function whose objects stayed, and reads the process", () =>
+  it.live("names the function whose objects remain, and reads the process", () =>
     Effect.gen(function*() {
       const snapshots = yield* Snapshots
       const before = yield* snapshots.take("before")
@@ -46,7 +46,7 @@ describe("Snapshots", () => {
       if (process.platform === "linux") assert.isAbove(before.readings.vms!, before.readings.rss)
     }).pipe(Effect.provide(Snapshots.layer())))
 
-  it.live("counts the instances of classes that were asked for", () =>
+  it.live("counts the instances of the chosen classes", () =>
     Effect.gen(function*() {
       class Session {
         readonly opened = performance.now()
@@ -62,12 +62,12 @@ describe("Snapshots", () => {
       yield* Effect.provide(program, Snapshots.layer({ constructors: [Session] }))
     }))
 
-  it.live("keeps the newest labels, and says which there are", () =>
+  it.live("keeps the newest labels, and lists them in the error for an unknown one", () =>
     Effect.gen(function*() {
       const snapshots = yield* Snapshots
       for (const label of ["a", "b", "c"]) yield* snapshots.take(label)
       const error = yield* Effect.flip(snapshots.compare("a", "c"))
-      assert.strictEqual(error.message, "no snapshot \"a\" was taken; there are: b, c")
+      assert.strictEqual(error.message, "there is no snapshot \"a\"; the existing ones are: b, c")
     }).pipe(Effect.provide(Snapshots.layer({ keep: 2 }))))
 
   it("renders the readings and the top sites", () => {

@@ -1,6 +1,5 @@
 /**
- * `npm start`: runs each leaking program of the first examples, and its fixed version, under `fiberscope run`, and shows in one
- * table what it saw.
+ * `npm start`: runs the leaking and the fixed version of the first examples under `fiberscope run`, and shows the results in one table.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { styleFor } from "@fiberscope/detector/Style"
@@ -13,7 +12,7 @@ import type { Run } from "./observe.ts"
 const patterns = ["background-tasks", "uncancelled-workers", "rescheduling-connection", "unfinished-generator"] as const
 const variants = ["leaky", "fixed"] as const
 const seconds = 28
-const atOnce = 4 // programs: a batch of four keeps two cores awake and the whole tour below 90 seconds
+const atOnce = 4 // programs: a batch of four keeps two cores busy and the whole tour below 90 seconds
 
 const style = styleFor(process.stdout.isTTY, process.env)
 
@@ -30,9 +29,9 @@ const next = (): string => {
   const leaky = relative(process.cwd(), programOf("background-tasks/leaky"))
   return [
     "Where to go next",
-    "  every example          npm run example",
-    `  one of them in full    npm run -s fiberscope -- run --for 30s -- node ${leaky}`,
-    "  a program of yours     npm run -s fiberscope -- run --for 30s -- node path/to/app.ts",
+    "  list all examples      npm run example",
+    `  the full report of one npm run -s fiberscope -- run --for 30s -- node ${leaky}`,
+    "  observe your program   npm run -s fiberscope -- run --for 30s -- node path/to/app.ts",
     "  what a verdict means   docs/rules.md",
     "  use it in a program    README.md, \"In a program\""
   ].join("\n")
@@ -60,7 +59,7 @@ const demo = Effect.gen(function*() {
   const programs = patterns.flatMap((pattern) => variants.map((variant) => `${pattern}/${variant}`))
   const done = yield* Ref.make(0)
   yield* Console.log(
-    `Four programs that leak, each beside its fixed version. None of them knows that it is observed,\nfor ${seconds} seconds each.\n`
+    `Four programs that leak, each beside its fixed version. Each is observed for ${seconds} seconds,\nwithout any change in the program.\n`
   )
   yield* Effect.forkScoped(progress(done, programs.length))
   const runs = yield* Effect.forEach(
@@ -72,6 +71,6 @@ const demo = Effect.gen(function*() {
   yield* Console.log(`\n${next()}`)
 })
 
-// Whoever read this has gone, as `head` does: end as at Ctrl-C, so that the programs end too.
+// The reader has closed the pipe, as `head` does. End as after Ctrl-C, so that the programs end too.
 process.stdout.once("error", () => process.kill(process.pid, "SIGINT"))
 Effect.scoped(demo).pipe(Effect.provide(NodeServices.layer), NodeRuntime.runMain)

@@ -1,5 +1,5 @@
 /**
- * `npm run example`: lists the examples; with the name of one, runs its leaky and its fixed version side by side under the detector.
+ * `npm run example`: lists the examples. With a name, it runs the leaky and the fixed version side by side under the detector.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { styleFor } from "@fiberscope/detector/Style"
@@ -18,7 +18,7 @@ const style = styleFor(process.stdout.isTTY, process.env)
 const live = process.stdout.isTTY && process.env["TERM"] !== "dumb"
 const variants = ["leaky", "fixed"] as const
 
-/** What is asked for. The detector calls nothing ok before 25 seconds, and a leak sooner than 14. */
+/** The parsed arguments. The detector needs at least 14 seconds for a leak and 25 seconds for an ok. */
 interface Request {
   readonly entry: Entry | undefined
   readonly seconds: number | undefined
@@ -41,15 +41,17 @@ const requestOf = (args: ReadonlyArray<string>): Request | string => {
   const { positionals: [name, ...more], values: { fast = false, for: time, help } } = parsed
   const limit = time === undefined ? Option.none() : durationOf(time)
   if (time !== undefined && Option.isNone(limit)) {
-    return `--for ${time}: a time is a number with a unit, such as 30s, 2m or 500ms\n${usage}`
+    return `--for ${time}: expected a number with a unit, such as 30s, 2m or 500ms\n${usage}`
   }
   const seconds = Option.getOrUndefined(Option.map(limit, Duration.toSeconds))
   if (name === undefined || help === true) return { entry: undefined, seconds, fast }
-  if (more.length > 0) return `one example at a time: ${[name, ...more].join(", ")}\n${usage}`
+  if (more.length > 0) return `expected one example, not ${[name, ...more].join(", ")}\n${usage}`
   const found = find(name)
   if ("name" in found) return { entry: found, seconds, fast }
   const meant = found.map((entry) => entry.name).join(" or ")
-  return `no example is called ${name}${meant === "" ? "" : `; did you mean ${meant}?`}\nnpm run example lists them`
+  return `unknown example ${name}${
+    meant === "" ? "" : `; did you mean ${meant}?`
+  }\nTo list all examples: npm run example`
 }
 
 const list = (): string => {
@@ -59,7 +61,9 @@ const list = (): string => {
     "",
     ...catalog.map(({ name, title }) => `  ${name.padEnd(width)}${title}`),
     "",
-    style.faint("A pair runs side by side under the detector; each program also runs alone, with node.")
+    style.faint(
+      "The leaky and the fixed version run side by side under the detector. Each program also runs alone, with node."
+    )
   ].join("\n")
 }
 
@@ -68,7 +72,7 @@ const show = (runs: ReadonlyArray<Run>): ReadonlyArray<string> => [
   ...runs.map((run, i) => tableRow(`${variants[i]}  `, run, runs, style))
 ]
 
-/** Paints the same lines again and again, each cut to the width of the terminal. */
+/** Makes a function that repaints the same lines, each cut to the width of the terminal. */
 const makePainter = () => {
   let painted = 0
   return (lines: ReadonlyArray<string>): void => {
@@ -112,10 +116,10 @@ const pair = Effect.fn("pair")(function*({ look, name, title }: Entry, { fast, s
     if (report?.verdict === "undecided") yield* Console.log(`  ${name} is undecided: ${report.because}.`)
   }
   const fix = runs[0]!.report?.findings.find(({ severity }) => severity !== "info")?.fix
-  if (fix !== undefined) yield* Console.log(`  The report says: ${fix}`)
+  if (fix !== undefined) yield* Console.log(`  The fix in the report: ${fix}`)
   const [leaky, fixed] = variants.map((variant) => relative(process.cwd(), programOf(`${name}/${variant}`)))
-  yield* Console.log(`  The difference:  git diff --no-index ${leaky} ${fixed}`)
-  yield* Console.log(`  All of it:       npm run -s fiberscope -- run --for 30s -- node ${leaky} --for 1m`)
+  yield* Console.log(`  The difference:   git diff --no-index ${leaky} ${fixed}`)
+  yield* Console.log(`  The full report:  npm run -s fiberscope -- run --for 30s -- node ${leaky} --for 1m`)
 })
 
 const alone = Effect.fn("alone")(function*({ look, name, title }: Entry, program: string, { fast, seconds }: Request) {
@@ -129,7 +133,7 @@ const alone = Effect.fn("alone")(function*({ look, name, title }: Entry, program
     stdout: "inherit",
     stderr: "inherit"
   }))
-  yield* Console.log(`\n${relative(process.cwd(), programOf(program))} ended with ${code}`)
+  yield* Console.log(`\n${relative(process.cwd(), programOf(program))} ended with exit code ${code}`)
 })
 
 const request = requestOf(process.argv.slice(2))
@@ -143,7 +147,7 @@ if (typeof request === "string") {
     : entry.program === undefined
     ? pair(entry, request)
     : alone(entry, entry.program, request)
-  // Whoever read this has gone, as `head` does: end as at Ctrl-C, so that the programs end too.
+  // The reader has closed the pipe, as `head` does. End as after Ctrl-C, so that the programs end too.
   process.stdout.once("error", () => process.kill(process.pid, "SIGINT"))
   program.pipe(Effect.provide(NodeServices.layer), NodeRuntime.runMain)
 }

@@ -1,5 +1,5 @@
 /**
- * Programs under `fiberscope run`, looked at while they run.
+ * Runs programs under `fiberscope run`, and follows their curves while they run.
  */
 import type { Message } from "@fiberscope/detector/agent/Protocol"
 import * as Observation from "@fiberscope/detector/Observation"
@@ -20,7 +20,7 @@ const decodeReport = Schema.decodeUnknownEffect(Schema.fromJsonString(Report))
 /** The path of a program of this package. */
 export const programOf = (name: string): string => fileURLToPath(new URL(`./${name}.ts`, import.meta.url))
 
-/** What is known of a program: more while it runs, and everything with its report. */
+/** The state of a run: curves while the program runs, and the report after its end. */
 export interface Run {
   readonly name: string
   readonly values: (signal: SignalName) => ReadonlyArray<number>
@@ -28,7 +28,7 @@ export interface Run {
   readonly stdout: ReadonlyArray<string>
 }
 
-/** Observes a program for so many seconds. `see` is told whenever there is more to see. */
+/** Observes a program for some seconds. `see` is called whenever there is new data. */
 export const observe = Effect.fn("observe")(
   function*(name: string, options: {
     readonly seconds: number
@@ -51,7 +51,7 @@ export const observe = Effect.fn("observe")(
         }))
       yield* Effect.forkScoped(Effect.repeat(look, Schedule.spaced("1 second")))
     }
-    // Longer than it is observed: a program that ends by itself lets go of what it kept.
+    // The program runs longer than it is observed, because a program that ends by itself releases its memory.
     const program = [process.execPath, programOf(name), ...options.args ?? [], "--for", `${options.seconds + 60}s`]
     const outputs = ["--json", json, ...options.see === undefined ? [] : ["--record", record]]
     const stdout = yield* spawner.string(ChildProcess.make(
@@ -74,9 +74,9 @@ const decodeLine = Schema.decodeUnknownOption(
   Schema.fromJsonString(Schema.Struct({ says: Schema.Record(Schema.String, Schema.Unknown) }))
 )
 
-const mostAtOnce = 4 * 1024 * 1024 // bytes; a second of a recording is a hundredth of that
+const mostAtOnce = 4 * 1024 * 1024 // bytes; one second of a recording has about a hundredth of that
 
-/** Reads what was added to a recording since the last time, as far as its lines are complete. */
+/** Reads the complete lines that were added to a recording since the last call. */
 const follow = (file: string) => {
   let read = 0n
   let rest = ""
@@ -91,7 +91,7 @@ const follow = (file: string) => {
     read += BigInt(bytes.value.length)
     const lines = (rest + decoder.decode(bytes.value, { stream: true })).split("\n")
     rest = lines.pop()!
-    // Agents of one version speak one protocol, as in `Recording.replay`.
+    // The agent has the same version as this code, so its messages are not validated.
     return lines.flatMap((line) => Option.toArray(decodeLine(line))).map(({ says }) => says as unknown as Message)
   }).pipe(Effect.scoped)
 }
@@ -100,13 +100,13 @@ const verdictStyle: Readonly<Record<Report["verdict"], keyof Style>> = { leak: "
 
 /** The header of a table of runs; the first column is as wide as `first`. */
 export const tableHead = (first: string): string =>
-  `${first}live fibers                       heap floor                        verdict   guilty site`
+  `${first}live fibers                       heap floor                        verdict   leaking site`
 
-/** A line of a table: curves that share a scale with those of `beside`, verdict and guilty site. */
+/** A line of a table: curves on the same scale as those of `beside`, the verdict and the leaking site. */
 export const tableRow = (first: string, run: Run, beside: ReadonlyArray<Run>, style: Style): string => {
   const curve = (signal: SignalName, render: (value: number) => string) => {
     const values = run.values(signal)
-    // The leaky program and its fixed version share a scale, on which three fibers, or a tenth of the heap, are little.
+    // The leaky and the fixed version share a scale. Its least range keeps three fibers, or a tenth of the heap, small.
     const all = beside.flatMap((other) => other.values(signal))
     const highest = Math.max(signal === "fibers.live" ? 20 : 0, ...all)
     const lowest = signal === "fibers.live" ? 0 : Math.min(highest * 0.8, ...all)

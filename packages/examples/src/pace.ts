@@ -1,20 +1,20 @@
 /**
- * The arguments that every example takes.
+ * The arguments of every example.
  */
 import { Duration, Option } from "effect"
 import process from "node:process"
 import { parseArgs } from "node:util"
 
-/** How fast, and for how long. */
+/** The load and the duration of a run. */
 export interface Pace {
   readonly seconds: number
   readonly fast: boolean
 }
 
-/** How many times the load `--fast` is. */
+/** The factor by which `--fast` increases the load. */
 export const hurry = 5
 
-/** What a program takes when it is not told: seconds, and seconds with `--fast`. */
+/** The default duration in seconds, without and with `--fast`. */
 export interface Defaults {
   readonly seconds: number
   readonly fastSeconds: number
@@ -24,11 +24,11 @@ const usual: Defaults = { seconds: 12, fastSeconds: 2 }
 
 const usage = ({ fastSeconds, seconds }: Defaults) =>
   [
-    `--for <time>  how long to run: 30s, 2m, 500ms, or seconds (${seconds}s, and ${fastSeconds}s with --fast)`,
-    `--fast        in a hurry: services get ${hurry} times the load`
+    `--for <time>  run this long: 30s, 2m, 500ms, or a number of seconds (default: ${seconds}s, with --fast ${fastSeconds}s)`,
+    `--fast        a shorter run with ${hurry} times the load`
   ].join("\n")
 
-/** Reads the arguments of an example; a text is what is wrong with them, or the help that was asked for. */
+/** Parses the arguments of an example. `help` is an error message, if `wrong`, or the requested help. */
 export const paceOf = (
   args: ReadonlyArray<string>,
   defaults: Defaults = usual
@@ -40,7 +40,7 @@ export const paceOf = (
   const limit = durationOf(time)
   return Option.isNone(limit)
     ? {
-      help: `--for ${time}: a time is a number with a unit, such as 30s, 2m or 500ms\n\n${usage(defaults)}`,
+      help: `--for ${time}: expected a number with a unit, such as 30s, 2m or 500ms\n\n${usage(defaults)}`,
       wrong: true
     }
     : { seconds: Duration.toSeconds(limit.value), fast }
@@ -53,19 +53,19 @@ const readArgs = (args: ReadonlyArray<string>) => {
       options: { for: { type: "string" }, fast: { type: "boolean" }, help: { type: "boolean", short: "h" } }
     }).values
   } catch (error) {
-    // Node's first sentence says what is wrong; those after it are about quoting.
+    // The first sentence of Node's message has the reason. The others are about quoting.
     return String((error as Error).message).split(". ")[0]!
   }
 }
 
-/** A time as `fiberscope run --for` takes it. */
+/** Parses a duration in the format of `fiberscope run --for`. */
 export const durationOf = (text: string): Option.Option<Duration.Duration> => {
   const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m)?$/.exec(text.trim())
   const millis = match === null ? 0 : Number(match[1]) * { ms: 1, s: 1000, m: 60_000 }[match[2] ?? "s"]!
   return millis > 0 ? Option.some(Duration.millis(millis)) : Option.none()
 }
 
-/** The pace that this process was asked for; when it was asked for something else, it has said so and will end. */
+/** The pace from the arguments of this process. For help or wrong arguments, it prints a text, sets the exit code, and is `undefined`. */
 export const paceOfProcess = (defaults?: Defaults): Pace | undefined => {
   const pace = paceOf(process.argv.slice(2), defaults)
   if (!("help" in pace)) return pace

@@ -1,6 +1,6 @@
 /**
- * What every example is besides its pattern: a service under load that takes its time from the command line, ends when it is over or
- * when it is told, and says at its start and at its end what it keeps.
+ * The common part of every example: a service under load. It reads its duration from the command line, ends after it or at a signal,
+ * and prints what it keeps at its start and its end.
  */
 import { Cause, Console, Effect, Exit, FiberSet, Schedule } from "effect"
 import type { Layer } from "effect"
@@ -11,14 +11,15 @@ import type { Pace } from "./pace.ts"
 export interface Example<E, R> {
   readonly pattern: string
   readonly variant: "leaky" | "fixed"
-  /** What is done again and again, and what it is called: "request". */
+  /** The repeated unit of work. */
   readonly work: Effect.Effect<unknown, E, R>
+  /** The name of a unit of work, such as "request". */
   readonly called: string
   readonly perSecond: number
-  /** How many are begun at once before the load begins. */
+  /** The number of units that start at once before the load begins. */
   readonly first: number
   readonly services: Layer.Layer<R>
-  /** What the service keeps, in a few words: asked after the first round, and when the load is over. */
+  /** A short text about what the service keeps. It is printed after the first round and at the end. */
   readonly state: Effect.Effect<string, never, R>
 }
 
@@ -26,17 +27,17 @@ export interface Example<E, R> {
 export const run = <E, R>(example: Example<E, R>): void => {
   const pace = paceOfProcess()
   if (pace === undefined) return
-  // Before the load: its first round may take a while, and runs at once.
-  const told = new AbortController()
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => told.abort())
-  // Whoever read this has gone, as `head` does.
-  process.stdout.on("error", () => told.abort())
-  const main = Effect.runFork(underLoad(example, pace), { signal: told.signal })
+  // The listeners are added before the load, because its first round may take a while.
+  const ending = new AbortController()
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => ending.abort())
+  // The reader has closed the pipe, as `head` does.
+  process.stdout.on("error", () => ending.abort())
+  const main = Effect.runFork(underLoad(example, pace), { signal: ending.signal })
   main.addObserver((exit) => {
     const failed = Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)
     if (failed) process.stderr.write(`${Cause.pretty(exit.cause)}\n`)
     process.exitCode = failed ? 1 : 0
-    // What a leaky program left behind may keep its process alive for ever; that a fixed one ends by itself is the proof of it.
+    // A leaky program may keep its process alive forever, so it exits. A fixed program must end by itself.
     if (example.variant === "leaky") process.exit()
   })
 }

@@ -1,5 +1,5 @@
 /**
- * The whole service: it comes to rest after each of its lives, and ends as it was told to.
+ * The whole service: it releases everything after each run, and ends in order.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Application from "@fiberscope/core/Application"
@@ -11,7 +11,7 @@ import { run } from "./support.ts"
 const program = "leak-free-application/application"
 
 describe("leak-free-application", () => {
-  it.live("is at rest after each of five lives", () =>
+  it.live("releases everything after each of five runs", () =>
     Effect.gen(function*() {
       const { cycles } = yield* Application.run(application("30 seconds"), {
         cycles: 5,
@@ -20,34 +20,34 @@ describe("leak-free-application", () => {
       assert.strictEqual(cycles, 5)
     }).pipe(Effect.provideService(Console.Console, { ...console, log: () => {} })))
 
-  it.effect("leaves nothing behind wherever it is interrupted", () =>
+  it.effect("releases everything wherever it is interrupted", () =>
     InterruptLab.verify(
       () => Effect.scoped(Effect.andThen(Layer.build(application("2 seconds")), Effect.sleep("3 seconds"))),
       { budget: { runs: 500 }, grace: 0 }
     ))
 
-  it("is told to stop by a signal: tasks finish, then resources are released", async () => {
+  it("stops at a signal: tasks finish, then resources are released", async () => {
     const { code, stderr, stdout } = await run(program, ["--for", "1m"], { signal: "SIGTERM", afterLines: 1 })
     assert.strictEqual(code, 143)
     assert.match(stderr, /^SIGTERM: stopping, in 25 s at most\nstopped after \d+ ms, exit code 143$/m)
     const [first, ...lines] = stdout.trimEnd().split("\n")
-    assert.strictEqual(first, "8 tasks run, and 3 resources are open")
+    assert.strictEqual(first, "8 tasks are running, and 3 resources are open")
     assert.deepStrictEqual(
       lines.slice(0, 5),
-      [1, 2, 3, 4, 5].map((id) => `task ${id} has heard that the service stops`)
+      [1, 2, 3, 4, 5].map((id) => `task ${id} was notified that the service stops`)
     )
     assert.deepStrictEqual(
       lines.slice(5, 8).map((line) => line.replace(/ after.*/, "")),
-      [1, 2, 3].map((id) => `resource ${id} is released`)
+      [1, 2, 3].map((id) => `resource ${id} was released`)
     )
-    assert.match(lines[8]!, /^at the end: .*; 0 fibers left$/)
+    assert.match(lines[8]!, /^at the end: .*; 0 fibers are still running$/)
   })
 
-  it("ends by itself, and its tasks when their time is over", async () => {
+  it("ends by itself, and ends its tasks at their deadline", async () => {
     const { code, stdout } = await run(program, ["--fast"])
     assert.strictEqual(code, 0)
     for (const id of [1, 2, 3, 4, 5]) assert.include(stdout, `task ${id} has used up its 1s\n`)
-    assert.match(stdout, /; 0 fibers left\n$/)
+    assert.match(stdout, /; 0 fibers are still running\n$/)
   })
 
   it("refuses arguments that it does not know", async () => {

@@ -1,5 +1,5 @@
 /**
- * The detector finds every leaky example, names the guilty function, and accuses no fixed one. All it knows is the process.
+ * The detector finds every leaky example and names the leaking function, and it reports no leak in a fixed one.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { isLeak } from "@fiberscope/detector/Finding"
@@ -9,12 +9,12 @@ import { observe } from "./support.ts"
 
 const seconds = 30
 
-/** The least after which the detector says that all is well. */
+/** The shortest run for which the detector gives an ok. */
 const enough = 25_000 // milliseconds
 
 interface Leak {
   readonly pattern: string
-  /** Any of these: which one comes first depends on how much was seen. */
+  /** The accepted kinds. The first finding depends on how much was observed. */
   readonly kinds: ReadonlyArray<Kind>
   readonly site: string
 }
@@ -22,7 +22,7 @@ interface Leak {
 const leaks: ReadonlyArray<Leak> = [
   { pattern: "background-tasks", kinds: ["fiber-growth"], site: "handleRequest" },
   { pattern: "uncancelled-workers", kinds: ["fiber-growth"], site: "session" },
-  // The timers of the connections, or their buffers.
+  // It is found by the timers of the connections or by their buffers.
   { pattern: "rescheduling-connection", kinds: ["memory-growth", "resource-growth"], site: "poll" },
   { pattern: "unfinished-generator", kinds: ["memory-growth"], site: "readRows" },
   { pattern: "global-task-list", kinds: ["memory-growth"], site: "renderInvoice" },
@@ -36,9 +36,9 @@ const isFound = ({ kinds, site }: Leak, report: Report): boolean =>
 const said = ({ because, findings }: Report): string =>
   [because, ...findings.map(({ kind, site, summary }) => `${kind} at ${site.name}: ${summary}`)].join("\n")
 
-const accusesNothing = async (name: string): Promise<void> => {
+const reportsNoLeak = async (name: string): Promise<void> => {
   const first = await observe(name, seconds)
-  // Where a busy machine took its time to start the program, too little was seen to tell a buffer that fills from one without a limit.
+  // If a busy machine started the program slowly, the run was too short to distinguish a filling buffer from an unbounded one.
   const report = first.processes.every(({ durationMs }) => durationMs >= enough)
     ? first
     : await observe(name, 2 * seconds)
@@ -46,10 +46,10 @@ const accusesNothing = async (name: string): Promise<void> => {
   assert.include(["ok", "undecided"], report.verdict, report.because)
 }
 
-const accuses = async (leak: Leak): Promise<void> => {
+const reportsLeak = async (leak: Leak): Promise<void> => {
   const name = `${leak.pattern}/leaky`
   const first = await observe(name, seconds)
-  // What the report advises when it cannot tell, as on a machine that is busy: twice the time.
+  // An undecided report, as on a busy machine, advises a longer run: twice the time.
   const report = first.verdict === "undecided" ? await observe(name, 2 * seconds) : first
   assert.strictEqual(report.verdict, "leak", said(report))
   assert.isTrue(isFound(leak, report), said(report))
@@ -59,9 +59,9 @@ const accuses = async (leak: Leak): Promise<void> => {
 }
 
 describe.concurrent("fiberscope run", { timeout: 180_000 }, () => {
-  it.each(leaks)("finds $pattern/leaky and accuses nothing in $pattern/fixed", async (leak) => {
-    await Promise.all([accuses(leak), accusesNothing(`${leak.pattern}/fixed`)])
+  it.each(leaks)("finds the leak in $pattern/leaky and none in $pattern/fixed", async (leak) => {
+    await Promise.all([reportsLeak(leak), reportsNoLeak(`${leak.pattern}/fixed`)])
   })
 
-  it("accuses nothing in leak-free-application", () => accusesNothing("leak-free-application/application"))
+  it("finds no leak in leak-free-application", () => reportsNoLeak("leak-free-application/application"))
 })

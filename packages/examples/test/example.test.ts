@@ -1,5 +1,5 @@
 /**
- * `npm run example`: what it lists, what it makes of a typo, and what it shows of a pair.
+ * `npm run example`: the list, the suggestions for a typo, and the output for a pair.
  */
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
@@ -14,7 +14,7 @@ const names = catalog.map(({ name }) => name)
 const escape = "\u001b"
 
 describe("npm run example", () => {
-  it("lists every example that there is, with a line for each", async () => {
+  it("lists every example in one line", async () => {
     const folders = readdirSync(fileURLToPath(new URL("../src", import.meta.url)), { withFileTypes: true })
       .filter((entry) => entry.isDirectory()).map(({ name }) => name)
     assert.sameMembers([...names], folders)
@@ -33,25 +33,25 @@ describe("npm run example", () => {
       ["TOUR", ["detector-tour"]],
       ["xyzzyx", []]
     ] as const
-  )("guesses what %s was meant to be", (typo, meant) => {
+  )("suggests examples for %s", (typo, meant) => {
     const found = find(typo)
     assert.deepStrictEqual("name" in found ? found : found.map(({ name }) => name), [...meant])
   })
 
   it.concurrent.each(
     [
-      [["lisners"], "no example is called lisners; did you mean listeners?"],
-      [["listeners", "--for", "ever"], "--for ever: a time is a number with a unit"],
-      [["listeners", "queue"], "one example at a time: listeners, queue"],
+      [["lisners"], "unknown example lisners; did you mean listeners?"],
+      [["listeners", "--for", "ever"], "--for ever: expected a number with a unit"],
+      [["listeners", "queue"], "expected one example, not listeners, queue"],
       [["listeners", "--slow"], "Unknown option '--slow'"]
     ] as const
-  )("says what is wrong with %j", async (args, message) => {
+  )("reports the wrong argument of %j", async (args, message) => {
     const { code, stderr, stdout } = await run("example", args)
     assert.deepStrictEqual({ code, stdout }, { code: 64, stdout: "" })
     assert.include(stderr, message)
   })
 
-  it.concurrent("runs a pair side by side, and says what to look at", async () => {
+  it.concurrent("runs a pair side by side, and prints what to look at", async () => {
     const { code, stderr, stdout } = await run("example", ["listeners", "--fast", "--for", "4s"])
     assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
     assert.notInclude(stdout, escape)
@@ -59,23 +59,23 @@ describe("npm run example", () => {
     assert.match(stdout, /^fixed {2}[▁-█]+ .*undecided$/m)
     assert.match(stdout, /^listeners, leaky: 500 requests a second$/m)
     assert.match(stdout, /^at the end, after \d+ requests: 0 listeners are registered$/m)
-    assert.include(stdout, "What to look at\n  heap floor: 1 KB for every request")
+    assert.include(stdout, "What to look at\n  heap floor: 1 KB more after each request")
     assert.match(stdout, /listeners\/leaky is undecided: .* too short/)
     assert.match(stdout, /git diff --no-index .*listeners\/leaky\.ts .*listeners\/fixed\.ts$/m)
   })
 
-  it.concurrent("uses colours where they are asked for, and not where they are refused", async () => {
+  it.concurrent("uses colours with FORCE_COLOR, and not with NO_COLOR", async () => {
     const coloured = await run("example", [], { env: { FORCE_COLOR: "1" } })
     assert.include(coloured.stdout, escape)
     const plain = await run("example", [], { env: { FORCE_COLOR: "1", NO_COLOR: "1" } })
     assert.notInclude(plain.stdout, escape)
   })
 
-  it.concurrent("runs a program that stands for itself", async () => {
+  it.concurrent("runs an example that is a single program", async () => {
     const { code, stdout } = await run("example", ["leak-free-application", "--fast", "--for", "500ms"])
     assert.strictEqual(code, 0)
-    assert.include(stdout, "8 tasks run, and 3 resources are open")
-    assert.match(stdout, /application\.ts ended with 0$/m)
+    assert.include(stdout, "8 tasks are running, and 3 resources are open")
+    assert.match(stdout, /application\.ts ended with exit code 0$/m)
   })
 })
 

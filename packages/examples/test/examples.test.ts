@@ -1,11 +1,11 @@
 /**
- * Runs every pair as its reader would: in a process of its own, and believes only what it prints and how it ends.
+ * Runs every pair as a reader would, in its own process, and checks only its output and its end.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { paceOf } from "../src/pace.ts"
 import { run } from "./support.ts"
 
-/** What a pair prints: the state after the first round, and how much of it grows with everything that is begun. */
+/** The expected output of a pair: the state after the first round, and its growth with each unit of work. */
 const pairs = [
   {
     pattern: "background-tasks",
@@ -67,9 +67,9 @@ interface Pair {
   readonly first: string
   readonly state: (n: number) => string
   readonly leaks: number
-  /** What a fixed version keeps on purpose. */
+  /** The amount that a fixed version keeps on purpose. */
   readonly keeps?: number
-  /** What everything that is begun leaves behind in the leaky version. */
+  /** The amount that remains after each unit of work in the leaky version. */
   readonly perWork: number
   readonly counted?: RegExp
 }
@@ -82,7 +82,7 @@ describe.each<Pair>(pairs)("$pattern", ({ counted = /: (\d+)/, first, keeps = 0,
     left: Number(counted.exec(line ?? "")?.[1])
   })
 
-  it.concurrent.each(variants)("%s says what it keeps and ends by itself", async (variant) => {
+  it.concurrent.each(variants)("%s prints what it keeps and ends by itself", async (variant) => {
     const { stdout, ...ended } = await run(`${pattern}/${variant}`, ["--fast", "--for", "1s"])
     assert.deepStrictEqual(ended, { code: 0, signal: null, stderr: "" })
     const lines = stdout.trimEnd().split("\n")
@@ -91,7 +91,7 @@ describe.each<Pair>(pairs)("$pattern", ({ counted = /: (\d+)/, first, keeps = 0,
     assert.include(lines[1], `after the first ${first}: ${state(variant === "leaky" ? leaks : keeps)}`)
     const { begun, left } = last(lines[2])
     assert.isAbove(begun, parseInt(first))
-    // What was interrupted on its way may have left nothing behind, and what just runs is no leak: there is room for a hundred.
+    // Interrupted work may leave nothing, and running work is not a leak, so a difference of up to a hundred is accepted.
     const [least, most] = variant === "leaky"
       ? [Math.max(leaks, (begun - 100) * perWork), begun * Math.max(1, perWork)]
       : [0, Math.max(keeps, 100)]
@@ -99,7 +99,7 @@ describe.each<Pair>(pairs)("$pattern", ({ counted = /: (\d+)/, first, keeps = 0,
     assert.isAtMost(left, most)
   })
 
-  it.concurrent.each(variants)("%s ends on SIGTERM and says where it stood", async (variant) => {
+  it.concurrent.each(variants)("%s ends on SIGTERM and prints its state", async (variant) => {
     const { stdout, ...ended } = await run(`${pattern}/${variant}`, ["--for", "1m"], {
       signal: "SIGTERM",
       afterLines: 2
@@ -110,7 +110,7 @@ describe.each<Pair>(pairs)("$pattern", ({ counted = /: (\d+)/, first, keeps = 0,
 })
 
 describe("the output of an example", () => {
-  it.concurrent.each(["listeners/fixed", "example"])("of %s may be read in part", async (name) => {
+  it.concurrent.each(["listeners/fixed", "example"])("may be closed early: %s ends without an error", async (name) => {
     const args = name === "example" ? ["listeners", "--for", "1m"] : ["--for", "3s"]
     const { signal, stderr, stdout } = await run(name, args, { closeAfterLines: 1 })
     assert.deepStrictEqual({ signal, stderr }, { signal: null, stderr: "" })
@@ -121,14 +121,14 @@ describe("the output of an example", () => {
 describe("the arguments of an example", () => {
   it.each(
     [
-      [["--for", "soon"], "--for soon: a time is a number with a unit, such as 30s, 2m or 500ms"],
-      [["--for", "0"], "--for 0: a time is"],
-      [["--for", "1h30"], "--for 1h30: a time is"],
+      [["--for", "soon"], "--for soon: expected a number with a unit, such as 30s, 2m or 500ms"],
+      [["--for", "0"], "--for 0: expected a number"],
+      [["--for", "1h30"], "--for 1h30: expected a number"],
       [["--fro", "3s"], "Unknown option '--fro'"],
       [["fast"], "Unexpected argument 'fast'"],
       [["--for"], "Option '--for <value>' argument missing"]
     ] as const
-  )("%j are refused with what is right", (args, message) => {
+  )("%j are refused with the correct format", (args, message) => {
     const pace = paceOf(args)
     assert("help" in pace && pace.wrong)
     assert.include(pace.help, message)
@@ -150,10 +150,10 @@ describe("the arguments of an example", () => {
   it.concurrent("end the program with 64 when they are wrong", async () => {
     const { code, stderr, stdout } = await run("listeners/fixed", ["--for", "soon"])
     assert.deepStrictEqual({ code, stdout }, { code: 64, stdout: "" })
-    assert.include(stderr, "--for soon: a time is")
+    assert.include(stderr, "--for soon: expected a number")
   })
 
-  it.concurrent("are explained", async () => {
+  it.concurrent("are explained by --help", async () => {
     const { code, stderr, stdout } = await run("listeners/leaky", ["--help"])
     assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
     assert.include(stdout, "--fast")

@@ -1,5 +1,5 @@
 /**
- * Interrupts what every fixed example does at every point where the runtime could: whatever happens to a request, nothing is left.
+ * Interrupts the work of every fixed example at every possible point: nothing must remain.
  */
 import { describe, it } from "@effect/vitest"
 import { InterruptLab } from "@fiberscope/core/testing"
@@ -47,6 +47,6 @@ describe("InterruptLab", () => {
     InterruptLab.verify(() => work, {
       budget: { runs: 2500 },
       grace: 0,
-      invariant: () => left() === 0 ? undefined : `${left()} left behind`
+      invariant: () => left() === 0 ? undefined : `${left()} remain`
     }), 120_000)
 })

@@ -1,4 +1,4 @@
-/** Examples as processes, run as their readers run them. */
+/** Runs examples as processes, as their readers run them. */
 import { Report } from "@fiberscope/detector/Report"
 import { Schema } from "effect"
 import { spawn } from "node:child_process"
@@ -19,7 +19,7 @@ export interface Run {
 /** The path of a program of this package. */
 const programOf = (name: string): string => fileURLToPath(new URL(`../src/${name}.ts`, import.meta.url))
 
-/** Runs a program of this package to its end; sends it a signal, or stops reading, when it has printed so many lines. */
+/** Runs a program of this package to its end. It can send a signal, or close the output, after a number of printed lines. */
 export const run = async (
   name: string,
   args: ReadonlyArray<string>,
@@ -34,7 +34,7 @@ export const run = async (
   const child = spawn(process.execPath, [programOf(name), ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...env, ...options.env },
-    // A fixed example that leaks after all would never end, and would outlive this test.
+    // A fixed example that leaks would never end and would outlive this test.
     timeout: 120_000,
     killSignal: "SIGKILL"
   })
@@ -54,7 +54,7 @@ export const run = async (
 const main = fileURLToPath(import.meta.resolve("@fiberscope/detector/cli"))
 const decode = Schema.decodeUnknownSync(Schema.fromJsonString(Report))
 
-/** Runs a program of this package under `fiberscope run`, for so many seconds. */
+/** Runs a program of this package under `fiberscope run` for some seconds. */
 export const observe = async (name: string, seconds: number): Promise<Report> => {
   const folder = mkdtempSync(join(tmpdir(), "fiberscope-examples-"))
   try {

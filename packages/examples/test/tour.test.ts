@@ -16,7 +16,7 @@ describe("detector-tour", () => {
   it("refuses arguments that it does not know", async () => {
     const { code, stderr } = await run("detector-tour/tour", ["--for", "long"])
     assert.strictEqual(code, 64)
-    assert.include(stderr, "--for long: a time is a number with a unit")
-    assert.include(stderr, "3s, and 1s with --fast")
+    assert.include(stderr, "--for long: expected a number with a unit")
+    assert.include(stderr, "(default: 3s, with --fast 1s)")
   })
 })

@@ -1,8 +1,8 @@
 /**
- * The agent: reads the process it lives in and says what it saw, and nothing else.
+ * The agent: reads the process it is loaded into and sends what it saw. It does nothing else.
  *
- * It is the only part of the detector that is loaded into programs that nobody prepared. So it depends on nothing but node and
- * core's census, keeps the process alive in no way, throws nothing, prints nothing, and falls silent when nobody listens.
+ * It is the only part of the detector that is loaded into programs that were not prepared for it. So it depends only on node and
+ * core's census, does not keep the process alive, throws nothing, prints nothing, and stops when there is no listener.
  */
 import type { FiberCensus, Guard } from "@fiberscope/core/FiberCensus"
 import type { FiberSite, Frame } from "@fiberscope/core/FiberSite"
@@ -19,20 +19,20 @@ import { watchLoop } from "./LoopDelay.ts"
 import type { LoopDelay } from "./LoopDelay.ts"
 import { makeMarking } from "./Marking.ts"
 import type { Outlet } from "./Outlet.ts"
-import { isOwn } from "./Own.ts"
 import { descriptorType } from "./Protocol.ts"
 import type { AgentOptions, Floor, Message, Place, Request, Tick } from "./Protocol.ts"
 import { limits as budgetLimits, makeReadingBudget } from "./ReadingBudget.ts"
 import { limits, makeSamplingInterval } from "./SamplingInterval.ts"
 import { testFile } from "./TestFile.ts"
+import { isToolFile } from "./toolFrames.ts"
 import { waitingPlaces } from "./WaitingPlaces.ts"
 
 export interface Agent {
   /** Takes the readings of an interval. */
   readonly tick: () => void
-  /** Says what happened so far, without a reading, before the first interval is over. */
+  /** Sends what happened so far, without a reading, before the first interval is over. */
   readonly early: () => void
-  /** Says what happened since the last interval, without a reading that would make the program wait. */
+  /** Sends what happened since the last interval, without a reading, which would make the program wait. */
   readonly flush: () => void
   readonly answer: (request: Request) => void
   readonly stop: () => void
@@ -41,32 +41,32 @@ export interface Agent {
 const topSites = 20
 const inspectionsPerSecond = 20
 
-/** Milliseconds that a busy program may stand still so that V8 marks; it takes 10 to 40 for a heap of 50 MB. */
+/** The longest pause of a busy program for V8's marking, in milliseconds. A heap of 50 MB takes 10 to 40 ms. */
 const mostMarkingMs = 50
 
-/** A stack takes some ten microseconds. */
+/** Stacks taken per second to find fork lines. Each takes about 10 microseconds. */
 const forkLinesPerSecond = 50
 
-/** Milliseconds for which lines of forks are looked for after each request. */
+/** How long fork lines are looked for after a request, in milliseconds. */
 const forkLinesFor = 10_000
 
 // Taken at load: the program may replace it.
 const clock = performance.now.bind(performance)
 
-/** Starts the agent. It takes readings when it is told to; whoever starts it has the clock. */
+/** Starts the agent. It has no timer of its own: the caller decides when `tick` runs. */
 export const startAgent = (
   census: FiberCensus,
   options: AgentOptions,
   { isBusy, send, sendAll }: Outlet,
   guard: Guard,
-  lines?: Pick<ForkLines, "calls" | "cost" | "sample">
+  lines?: Pick<ForkLines, "calls" | "cost" | "sampleEvery">
 ): Agent => {
   const collections = guard.run<GarbageCollections | undefined>("gc", watchCollections, undefined)
   const loop = guard.run<LoopDelay | undefined>("eventloop", watchLoop, undefined)
   const samples = options.sampling !== 0 && options.readingMs > 0
     ? guard.run<AllocationSamples | undefined>(
       "samples",
-      () => sampleAllocations(firstInterval(options), isOwn),
+      () => sampleAllocations(firstInterval(options), isToolFile),
       undefined
     )
     : undefined
@@ -83,37 +83,37 @@ export const startAgent = (
   let stopped = false
   let resting = false
 
-  /** A site is told when it is first mentioned: a program may have thousands that never leave anything behind. */
+  /** Sends a site before its first mention only: a program may have thousands of sites at which nothing ever remains. */
   const mention = function*(id: number): Generator<Message> {
     if (mentioned.has(id)) return
     mentioned.add(id)
     const site = census.sites.get(id)
-    // With the line of every fork, each line is a site of its own.
+    // With `--sites all` each fork line is a site of its own.
     const of = options.sites === "all" ? undefined : site.of
     if (of !== undefined) yield* mention(of)
     yield siteMessage(site, of)
   }
 
-  /** A tick, after the sites that it names. */
+  /** A tick, preceded by the sites that it mentions. */
   const withSites = function*(tick: Tick): Iterator<Message> {
     for (const [site] of tick.flow) yield* mention(site)
     for (const [site] of tick.live) yield* mention(site)
     yield tick
   }
 
-  /** Looks at some of the forks of the next second, while somebody wants to know. */
+  /** Samples some of the forks of the next second, while a request for fork lines is open. */
   const lookForLines = (now: number): void => {
     if (lines === undefined || options.sites === "all") return
     const calls = lines.calls()
-    lines.sample(now < linesUntil ? Math.max(1, Math.ceil(calls / forkLinesPerSecond)) : 0)
+    lines.sampleEvery(now < linesUntil ? Math.max(1, Math.ceil(calls / forkLinesPerSecond)) : 0)
   }
 
-  /** A reading is a major collection. It is paid for by waiting longer before the next; before the end, nothing is. */
+  /** Takes a reading, which is a major collection. A long reading delays the next one, except before the end. */
   const read = (now: number, isLast: boolean): ReadonlyArray<Floor> => {
     const start = clock()
     const worked = cpuMs()
-    if (samples !== undefined && heapUsed() > mostTold * samplingBytes) {
-      // To ask V8 for so many samples would take as much memory again.
+    if (samples !== undefined && heapUsed() > mostReadable * samplingBytes) {
+      // V8's answer with all these samples would take as much memory as the samples themselves.
       thin(now, Math.ceil(heapUsed() / samplingBytes))
       return []
     }
@@ -128,13 +128,13 @@ export const startAgent = (
     } else if (collect !== undefined) collect()
     else return []
     const bytes = heapUsed()
-    // Time for which somebody else had the processor is not the reading's; V8 collects with threads of its own as well.
+    // The smaller of the two: wall time includes time of other processes, processor time includes V8's own threads.
     const took = Math.min(clock() - start, cpuMs() - worked)
     budget.taken(now, took)
     return [{ t: now, bytes, forced: true, external: finite(process.memoryUsage().external) }]
   }
 
-  /** More objects are alive than can be told: so many less are sampled from here on that they can. */
+  /** Lengthens the sampling interval when more sampled objects are alive than a reading can send. */
   const thin = (now: number, living: number): void => {
     const bytes = samplingBytes * 2 ** Math.ceil(Math.log2(2 * living / limits.living))
     if (samples?.restart(bytes) !== true) return
@@ -143,7 +143,7 @@ export const startAgent = (
     send({ type: "sampling", t: now, bytes, living })
   }
 
-  /** Samples finer or coarser where the program allocates less or more than before. */
+  /** Shortens or lengthens the sampling interval when the program allocates less or more than before. */
   const adapt = (now: number, allocated: number | undefined): void => {
     if (samples === undefined || interval === undefined || allocated === undefined) return
     const bytes = interval.next({ t: now, allocated, busy: budget.busy() })
@@ -152,17 +152,17 @@ export const startAgent = (
     send({ type: "sampling", t: now, bytes })
   }
 
-  /** The collections since it was asked last. */
+  /** The garbage collections since the last call. */
   const drain = (now: number) => guard.run("gc", () => collections?.drain(now), undefined) ?? noCollections
 
   const tick = (reading: "due" | "now" | "early" | "never"): void => {
     const final = reading === "never"
     if (reading === "due") budget.observe({ t: census.now(), cpuMs: cpuMs(), started: census.counts().started })
-    // What happens meanwhile is told by the next tick: the other side has not read the last one yet.
+    // The reader has not read the last tick yet: the next tick reports what happens until then.
     if (stopped || (isBusy() && !final)) return
     const now = census.now()
     const due = options.readingMs > 0 && (reading === "now" || (reading === "due" && !resting && budget.isDue(now)))
-    // A reading tells all that lives, and allocates by as much: that is not the program's.
+    // A reading itself allocates, in proportion to the living objects. That is not counted as the program's allocation.
     const until = due ? drain(now) : noCollections
     const forced = due ? guard.run("reading", () => read(now, reading === "now"), []) : []
     const start = clock()
@@ -171,7 +171,7 @@ export const startAgent = (
     const live = guard.run("live", () => mostLive(census, options.sites), [])
     const since = drain(now)
     lookForLines(now)
-    // Before the program is stopped there is no time for samples to begin anew.
+    // The last reading before the program is stopped does not restart the sampling.
     if (reading !== "now") guard.run("sampling interval", () => adapt(now, (due ? until : since).allocated), undefined)
     sendAll(withSites({
       type: "tick",
@@ -211,7 +211,7 @@ export const startAgent = (
     const most = Math.min(request.most, inspectionsPerSecond - inspected)
     if (most <= 0) return
     inspected += most
-    const found = guard.run("inspect", () => waitingPlaces(census, request.site, most, isOwn, guard), undefined)
+    const found = guard.run("inspect", () => waitingPlaces(census, request.site, most, isToolFile, guard), undefined)
     if (found !== undefined) send({ type: "waiting", t: now, site: request.site, ...found })
   }
 
@@ -230,13 +230,13 @@ export const startAgent = (
   }
 }
 
-/** Objects that a heap may hold at most, by its size, before V8 is asked for them: some 100 MB of answer. */
-const mostTold = 4 * limits.living
+/** The most sampled objects, estimated from the heap size, that V8 is asked for. The answer takes about 100 MB. */
+const mostReadable = 4 * limits.living
 
-/** Objects in one message: some 50 KB. */
+/** Objects in one message, which is about 50 KB. */
 const piece = 2000
 
-/** A reading as messages: first its stacks, then its objects, in pieces. */
+/** A reading as messages: its stacks first, then its objects in pieces. */
 const messagesOf = function*({ born, died, stacks }: Reading, t: number, pauseMs: number): Iterator<Message> {
   for (const { frames, id } of stacks()) yield { type: "stack", id, frames }
   const last = Math.ceil(Math.max(1, born.length, died.length) / piece) - 1
@@ -252,7 +252,7 @@ export const firstInterval = (
   { leastSampling, sampling }: Pick<AgentOptions, "sampling" | "leastSampling">
 ): number => sampling === "adaptive" ? leastSampling ?? limits.smallest : sampling
 
-/** Processor time of the process. */
+/** Processor time of the process, in milliseconds. */
 const cpuMs = (): number => {
   const { system, user } = process.cpuUsage()
   return (user + system) / 1000
@@ -270,7 +270,7 @@ const siteMessage = (site: FiberSite, of: number | undefined): Message => ({
   chain: site.chain.map((frame) => place(frame)!)
 })
 
-/** By site, whatever the lines of their forks: those are known of some only. */
+/** The sites with the most live fibers. Fork lines are ignored, because they are known for some fibers only. */
 const mostLive = (
   census: FiberCensus,
   sites: AgentOptions["sites"]
@@ -283,7 +283,7 @@ const mostLive = (
   return [...counts].sort((a, b) => b[1] - a[1]).slice(0, topSites)
 }
 
-/** The program may have functions of its own in place of node's, which answer anything. */
+/** A number, or 0: the program may have replaced node's functions with ones that answer anything. */
 const finite = (value: unknown): number => typeof value === "number" && Number.isFinite(value) ? value : 0
 
 const readMemory = () => {

@@ -1,12 +1,12 @@
 /**
- * Objects that are still alive, sampled by V8 as they were allocated, each with its stack and an ordinal for life.
+ * Objects that are still alive, sampled by V8 as they were allocated, each with its stack and a permanent ordinal.
  *
- * A reading asks V8 for the profile, which makes it collect all garbage first; so a reading is a heap floor too, and it is paid for
- * with a pause. The difference to the last reading is what was born and what died. The list of living ordinals lies off-heap, so
- * that it does not look like growth of the program.
+ * A reading asks V8 for the profile, and V8 collects all garbage first. So a reading also gives a heap floor, and it pauses the
+ * program. The difference between two readings shows which objects were born and which died. The list of living ordinals is off-heap,
+ * so that it does not look like growth of the program.
  */
 import { openSession } from "./InspectorSession.ts"
-import { originalOf } from "./Originals.ts"
+import { originalOf } from "./loaderSourceMaps.ts"
 import type { Place, Samples, Stack } from "./Protocol.ts"
 import { hashOf, makeStackIds, mix } from "./StackIds.ts"
 
@@ -26,7 +26,7 @@ interface Profile {
   readonly samples: ReadonlyArray<{ readonly size: number; readonly nodeId: number; readonly ordinal: number }>
 }
 
-/** What a reading has found. It holds its stacks in V8's own form, which is small, until they are told. */
+/** The result of a reading. It keeps its stacks in V8's own compact form until they are sent. */
 export interface Reading {
   /** Stacks that were not mentioned before. */
   readonly stacks: () => Iterable<Pick<Stack, "id" | "frames">>
@@ -42,11 +42,11 @@ interface LivingStack {
 }
 
 export interface AllocationSamples {
-  /** The difference to the last reading; or how many objects there are, where they are more than `most` and `restart` can help. */
+  /** The difference from the last reading; or the number of objects, when it is above `most` and `restart` can lower it. */
   readonly read: (most: number) => Reading | number
-  /** All sampled objects that are alive, by stack; independent of {@link read}. */
+  /** All living sampled objects by stack; independent of {@link read}. */
   readonly living: () => ReadonlyArray<LivingStack>
-  /** Forgets all samples and goes on at another interval; not when somebody else reads them too. */
+  /** Forgets all samples and continues at another interval. Answers `false` and does nothing while another reader shares the sampler. */
   readonly restart: (bytes: number) => boolean
   readonly stop: () => void
 }
@@ -61,7 +61,7 @@ interface Sampler {
   users: number
 }
 
-// V8 has one sampler for each isolate: whoever comes second shares it, at the interval of the first.
+// V8 has one sampler in each isolate. A second user shares it, at the first user's interval.
 let sampler: Sampler | undefined
 
 const startSampler = (bytes: number): Sampler => {
@@ -74,7 +74,7 @@ const startSampler = (bytes: number): Sampler => {
   return {
     users: 0,
     restart: (interval) => {
-      // `stopSampling` answers with a profile, for which V8 would collect all garbage.
+      // `stopSampling` would answer with a profile, and V8 would collect all garbage for it.
       post("HeapProfiler.disable")
       start(interval)
     },
@@ -89,8 +89,8 @@ const startSampler = (bytes: number): Sampler => {
   }
 }
 
-/** Samples one allocation in about `bytes`; what files whose URL `isOwn` allocate themselves is left out. */
-export const sampleAllocations = (bytes: number, isOwn: (url: string) => boolean): AllocationSamples => {
+/** Samples one allocation in about `bytes`. Allocations by files whose URL satisfies `isToolFile` are left out. */
+export const sampleAllocations = (bytes: number, isToolFile: (url: string) => boolean): AllocationSamples => {
   const shared = sampler ??= startSampler(bytes)
   shared.users++
   const stackIds = makeStackIds(maxStacks)
@@ -100,7 +100,7 @@ export const sampleAllocations = (bytes: number, isOwn: (url: string) => boolean
       const profile = shared.profile()
       if (profile.samples.length > most && shared.users === 1) return profile.samples.length
       const stacks: Array<{ readonly id: number; readonly links: ReadonlyArray<Link> }> = []
-      const stackOf = stacksByNode(profile, isOwn, (innermost) => {
+      const stackOf = stacksByNode(profile, isToolFile, (innermost) => {
         const links = linksOf(innermost)
         const { id, isNew } = stackIds.of(links.map(({ hash }) => hash))
         if (isNew) stacks.push({ id, links })
@@ -124,7 +124,7 @@ export const sampleAllocations = (bytes: number, isOwn: (url: string) => boolean
       const stacks: Array<{ frames: ReadonlyArray<Place>; count: number; bytes: number }> = []
       const stackOf = stacksByNode(
         profile,
-        isOwn,
+        isToolFile,
         (innermost) => stacks.push({ frames: placesOf(linksOf(innermost)), count: 0, bytes: 0 }) - 1
       )
       for (const { nodeId, size } of profile.samples) {
@@ -149,14 +149,14 @@ export const sampleAllocations = (bytes: number, isOwn: (url: string) => boolean
   }
 }
 
-/** A frame on a stack, and those above it. */
+/** A frame on a stack, linked to the frame that called it. */
 interface Link {
   readonly frame: ProfileNode["callFrame"]
   readonly hash: number
   readonly above: Link | undefined
 }
 
-/** The innermost links of a stack, as many as are kept. */
+/** The innermost links of a stack, at most `maxFrames`. */
 const linksOf = (innermost: Link | undefined): ReadonlyArray<Link> => {
   const out: Array<Link> = []
   for (let link = innermost; link !== undefined && out.length < maxFrames; link = link.above) out.push(link)
@@ -169,12 +169,12 @@ const placesOf = (links: ReadonlyArray<Link>): ReadonlyArray<Place> =>
   )
 
 /**
- * The stack id of each node of the profile's tree; what the tool itself allocates has none. The tool's wrapper around the run loop
- * stands on the stack of everything that a fiber does, and is left out.
+ * The stack id of each node of the profile's tree. Allocations by the tool itself have none. Frames of the tool are left out, because
+ * its wrapper around the run loop is on the stack of everything that a fiber does.
  */
 const stacksByNode = (
   profile: Profile,
-  isOwn: (url: string) => boolean,
+  isToolFile: (url: string) => boolean,
   intern: (innermost: Link | undefined) => number
 ): ReadonlyMap<number, number> => {
   const urls = new Map<string, number>()
@@ -188,8 +188,8 @@ const stacksByNode = (
   const out = new Map<number, number>()
   const walk = (node: ProfileNode, above: Link | undefined, aboveIsOwn: boolean): void => {
     const { functionName, url } = node.callFrame
-    const own = isOwn(url)
-    // What node's own functions do, they do for whoever called them.
+    const own = isToolFile(url)
+    // Node's own functions act for their caller, so below the tool they belong to the tool.
     const ours = own || (aboveIsOwn && (url === "" || url.startsWith("node:")))
     const root = functionName === "(root)" && url === ""
     const here = root || own ? above : { frame: node.callFrame, hash: hashOfFrame(node.callFrame), above }
@@ -200,7 +200,7 @@ const stacksByNode = (
   return out
 }
 
-/** Binary search. */
+/** Whether a sorted array has a value, by binary search. */
 const has = (sorted: Float64Array, value: number): boolean => {
   let low = 0
   let high = sorted.length - 1

@@ -1,7 +1,7 @@
-/** Which file called: read from V8's call sites, so that no stack has to be kept and the program's own `prepareStackTrace` is not run. */
-import { isOwn } from "./Own.ts"
+/** The file that called, read from V8's call sites: no stack is kept, and the program's own `prepareStackTrace` does not run. */
+import { isToolFile } from "./toolFrames.ts"
 
-/** A call, by where it stands in what V8 runs. */
+/** The position of a call in the file that V8 runs. */
 export interface CallSite {
   readonly file: string
   readonly line: number
@@ -10,18 +10,18 @@ export interface CallSite {
 
 const maxStack = 16
 
-/** The innermost call in a file that is neither node's nor the tool's, and that `skip` does not pass over. */
+/** The innermost call in a file that is not node's, not the tool's, and not skipped by `skip`. */
 export const callSite = (skip: (file: string) => boolean = () => false): CallSite | undefined => {
   const limit = Object.getOwnPropertyDescriptor(Error, "stackTraceLimit")
   const prepare = Object.getOwnPropertyDescriptor(Error, "prepareStackTrace")
   let call: CallSite | undefined
   try {
     Error.stackTraceLimit = maxStack
-    // guarded: V8 calls it below, inside of the caller's guard
+    // guarded: V8 calls it below, inside the caller's guard
     Error.prepareStackTrace = (_, sites) => {
       for (const site of sites) {
         const file = site.getFileName()
-        if (file === null || file === undefined || file.startsWith("node:") || isOwn(file) || skip(file)) continue
+        if (file === null || file === undefined || file.startsWith("node:") || isToolFile(file) || skip(file)) continue
         call = { file, line: site.getLineNumber() ?? 1, column: site.getColumnNumber() ?? 1 }
         break
       }

@@ -1,10 +1,10 @@
 /**
- * The way from an agent to the side that analyses: one connection for each process, opened when there is something to say.
+ * The connection from an agent to the process that analyses: one for each observed process, opened for the first message.
  *
- * Nothing here keeps the program alive or makes it wait. What the other side has not read yet waits in the program's memory, so that
- * is bounded: at most {@link room} bytes are written ahead, and the rest waits as messages that are made when there is room for them.
- * The agent takes no reading while messages wait, so a slow reader slows the telling and loses nothing. The channel closes when the
- * other side is gone, or has read nothing for {@link patienceMs}.
+ * It never keeps the program alive and never makes it wait. Unread messages are in the program's memory, so they are bounded: at
+ * most {@link room} bytes are written ahead, and further messages are only made when there is room for them. The agent takes no
+ * reading while messages wait, so a slow reader delays messages and loses none. The channel closes when the reader disconnects, or
+ * has read nothing for {@link patienceMs}.
  */
 import type { Guard, GuardedTimer } from "@fiberscope/core/FiberCensus"
 import { Buffer } from "node:buffer"
@@ -14,9 +14,9 @@ import { performance } from "node:perf_hooks"
 import type { Outlet } from "./Outlet.ts"
 import type { Message, Request } from "./Protocol.ts"
 
-/** Where an agent's messages go. */
+/** The connection of an agent to the reader of its messages. */
 export interface Channel extends Outlet {
-  /** Sends what still waits, because the event loop does not turn again. It takes at most {@link lastWordsMs}. */
+  /** Sends the waiting messages synchronously, because the event loop will not run again. It takes at most {@link lastWordsMs}. */
   readonly flush: () => void
   readonly close: () => void
 }
@@ -27,22 +27,22 @@ const parse = JSON.parse
 const now = performance.now.bind(performance)
 const bytesOf = Buffer.from
 
-/** Bytes that may be written ahead of the reader: some ticks, and little beside the heap of any program. */
+/** Bytes that may be written ahead of the reader: a few ticks, and little compared with the heap of any program. */
 export const room = 256 * 1024
 
-/** A reader that was stopped for so long does not come back soon. */
+/** How long a reader may read nothing before the channel closes, in milliseconds. */
 const patienceMs = 120_000
 
-/** The end of the program may be later by so much where the reader is slow. */
+/** The longest delay of the program's end for a slow reader, in milliseconds. */
 const lastWordsMs = 250
 
-/** A line that was given to the socket, and the position of its end in all that was given. */
+/** A line that was given to the socket, and the position of its end among all bytes given so far. */
 interface Given {
   readonly bytes: Uint8Array
   readonly end: number
 }
 
-/** Opens a channel to a socket. `closed` is called once, when nobody listens any more. */
+/** Opens a channel to a socket. `closed` is called once, when the channel has closed. */
 export const connect = (
   path: string,
   onRequest: (request: Request) => void,
@@ -53,7 +53,7 @@ export const connect = (
   let open = true
   let input = ""
   let given = 0
-  /** What the kernel may not have taken yet. */
+  /** Lines that the kernel may not have taken yet. */
   let unsent: Array<Given> = []
   const waiting: Array<Iterator<Message>> = []
   let stalled: GuardedTimer | undefined
@@ -71,7 +71,7 @@ export const connect = (
     closed()
   }
 
-  /** How many bytes the kernel has taken. */
+  /** The number of bytes that the kernel has taken. */
   const sent = (): number => {
     const { _handle: handle } = socket as { readonly _handle?: Handle | null }
     return (handle?.bytesWritten ?? 0) - (handle?.writeQueueSize ?? 0)
@@ -83,11 +83,11 @@ export const connect = (
     const taken = sent()
     if (unsent.length > 0 && unsent[0]!.end <= taken) unsent = unsent.filter(({ end }) => end > taken)
     unsent.push({ bytes, end: given })
-    // Written to the kernel at once when there is room, also while the process exits.
+    // The socket passes bytes to the kernel at once when there is room, even while the process exits.
     socket.write(bytes)
   }
 
-  /** The next message that waits. An iterator that fails has told what it could. */
+  /** The next waiting message. An iterator that fails is dropped; its earlier messages have been sent. */
   const next = (): Message | undefined => {
     while (waiting.length > 0) {
       const result = guard.run("message", () => waiting[0]!.next(), done)
@@ -148,7 +148,7 @@ export const connect = (
       const { _handle: handle } = socket as { readonly _handle?: Handle | null }
       if (!open || handle?.fd === undefined || handle.fd < 0) return
       const until = now() + lastWordsMs
-      // The socket cannot write any more. Exactly what the kernel has not taken follows, so that no line is cut or comes twice.
+      // The socket can no longer write. Only the bytes that the kernel has not taken are written, so no line is cut or repeated.
       const taken = sent()
       for (const { bytes, end } of unsent) {
         const left = Math.min(bytes.length, end - taken)
@@ -162,7 +162,7 @@ export const connect = (
   }
 }
 
-/** What node knows of a socket that is not connected yet, or no longer writes. */
+/** The parts of node's socket handle that are read here. They are absent before the socket connects and after it stops writing. */
 interface Handle {
   readonly fd?: number
   readonly bytesWritten?: number
@@ -175,13 +175,13 @@ const requestOf = (line: string): Request | undefined => {
   try {
     return parse(line) as Request
   } catch {
-    return undefined // An agent answers what it understands, and nothing else.
+    return undefined // An agent ignores requests that it does not understand.
   }
 }
 
 const pause = new Int32Array(new SharedArrayBuffer(4))
 
-/** Writes all of `bytes`, and waits for the reader until a time; `false` when it is over or nobody listens. */
+/** Writes all of `bytes`, waiting for the reader until a deadline. Answers `false` after the deadline or without a reader. */
 const writeNow = (fd: number, bytes: Uint8Array, until: number): boolean => {
   let from = 0
   while (from < bytes.length) {

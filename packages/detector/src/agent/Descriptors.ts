@@ -1,6 +1,6 @@
 /**
- * File descriptors that are in use, as far as a program can tell everywhere at the same small price: the system gives out the lowest
- * number that is free, so this number rises when descriptors are not given back, and falls below it when they are.
+ * An estimate of the open file descriptors that is cheap on every system. The system hands out the lowest free number, so this number
+ * rises while descriptors are not closed, and falls again when they are.
  */
 import { closeSync, openSync } from "node:fs"
 import { devNull } from "node:os"
@@ -10,7 +10,7 @@ import { isMainThread } from "node:worker_threads"
 const open = openSync
 const close = closeSync
 
-/** The lowest number of a descriptor that is free; `undefined` in threads, which share those of the process, and where none may be opened. */
+/** The lowest free descriptor; `undefined` in threads, which share those of the process, and where no file may be opened. */
 export const lowestFreeDescriptor = (): number | undefined => {
   if (!isMainThread) return undefined
   try {

@@ -1,10 +1,10 @@
 /**
  * Finds every copy of Effect that a program loads, without a change in the program.
  *
- * Two ways, both needed. A **load hook** appends one line to Effect's own file, which hands over the class of its fibers: it works
- * for ESM, `require`, TypeScript, workers, and for each of several copies, and it is bypassed by bundles and by loaders that read
- * files themselves. A **trap** on the global slot in which the run loop keeps the running fiber meets the first fiber of any copy,
- * minified or not; left in place it would cost every fiber switch, so it is taken away as soon as anything was found.
+ * It needs two ways. A **load hook** appends one line to Effect's own file, which passes on the class of its fibers. The hook works
+ * for ESM, `require`, TypeScript, workers and several copies; bundles and loaders that read files themselves bypass it. A **trap** on
+ * the global slot in which the run loop keeps the running fiber catches the first fiber of any copy, minified or not. The trap would
+ * slow down every fiber switch, so it is removed as soon as a copy is found.
  */
 import { currentFiberSlot, isFiberPrototype, observable, prototypeOf } from "@fiberscope/core/FiberCensus"
 import type { Guard } from "@fiberscope/core/FiberCensus"
@@ -12,12 +12,12 @@ import { Buffer } from "node:buffer"
 import nodeModule from "node:module"
 import { callSite } from "./CallSite.ts"
 
-/** Hears of copies of Effect. */
+/** The callbacks for copies of Effect that are found. */
 export interface Finder {
   /** A copy was loaded; its fibers have not run yet. */
   readonly found: (prototype: object, where: string) => void
-  /** A fiber of a copy that no load hook saw is running, in a bundle at `where`; only some versions tell which they are. */
-  readonly met: (prototype: object, fiber: object, where: string, version: string | undefined) => void
+  /** A fiber of a copy that the load hook did not see is running, in a bundle at `where`. Only some versions carry their `version`. */
+  readonly foundRunning: (prototype: object, fiber: object, where: string, version: string | undefined) => void
   readonly unsupported: (what: string) => void
 }
 
@@ -39,7 +39,7 @@ export const findEffect = (
   const disarm = armTrap((fiber) => {
     const where = callSite()?.file ?? "a script without a name"
     const prototype = prototypeOf(fiber)
-    if (prototype !== undefined) finder.met(prototype, fiber, where, versionIn(fiber))
+    if (prototype !== undefined) finder.foundRunning(prototype, fiber, where, versionIn(fiber))
     else {
       const name = `effect ${versionIn(fiber) ?? "of an unknown version"}`
       finder.unsupported(
@@ -67,7 +67,7 @@ export const findEffect = (
   }
 }
 
-/** Until 4.0.0-beta.97 a fiber carries the version of its copy in the name of a field. */
+/** The version of a fiber's copy. Versions up to 4.0.0-beta.97 have it in the name of a field. */
 const versionIn = (fiber: object): string | undefined => {
   const prefix = "~effect/Fiber/"
   for (const key of Object.getOwnPropertyNames(fiber)) {
@@ -89,7 +89,7 @@ const installHook = (
   rewrite: (url: string, source: string) => string | undefined,
   guard: Guard
 ): () => void => {
-  // Node 22.15 has it; before that the trap alone must do.
+  // Node has `registerHooks` since 22.15. Without it, only the trap finds copies.
   const registerHooks =
     (nodeModule as { registerHooks?: (hooks: { load: Load }) => { deregister: () => void } }).registerHooks
   if (registerHooks === undefined) return () => {}
@@ -111,7 +111,7 @@ const installHook = (
     return source === undefined ? loaded : { ...loaded, source }
   }
   const hooks = registerHooks({
-    // guarded: an untouched module is always right
+    // guarded: after a failure the module is loaded unchanged, which is always correct
     load: (url, context, next) => {
       const loaded = next(url, context)
       if (loaded.source === undefined || loaded.source === null) return loaded
@@ -137,7 +137,7 @@ const handOver = (url: string, loaded: LoadResult): LoadResult => {
   return { ...loaded, source: source + line }
 }
 
-/** Calls `meet` with the first fiber that runs, and is gone after that. */
+/** Sets a trap that calls `meet` with the first fiber that runs and removes itself. */
 const armTrap = (meet: (fiber: object) => void, guard: Guard): () => void => {
   const scope = globalThis as Record<string, unknown>
   if (Object.hasOwn(scope, currentFiberSlot)) return () => {}
@@ -149,7 +149,7 @@ const armTrap = (meet: (fiber: object) => void, guard: Guard): () => void => {
   const restore = (value: unknown): void => {
     Object.defineProperty(scope, currentFiberSlot, { configurable: true, enumerable: true, writable: true, value })
   }
-  // guarded: the slot gets its value back before anything of ours runs
+  // guarded: the slot gets its value back before any code of the agent runs
   Object.defineProperty(scope, currentFiberSlot, { configurable: true, enumerable: false, get: () => undefined, set })
   return () => {
     if (Object.getOwnPropertyDescriptor(scope, currentFiberSlot)?.set === set) {

@@ -1,16 +1,16 @@
 /**
- * The exact line of `fork*` and `run*` calls: of every one, for those who ask for it, at the cost of a stack for each, which is about
- * that of the fork itself; else of a few, while fibers without any name are under suspicion.
+ * The exact line of `fork*` and `run*` calls. With `--sites all` it is found for every call, at the cost of a stack for each, which
+ * is about the cost of the fork itself. Otherwise it is found for a few calls, while fibers without a name are suspected.
  *
- * Effect's modules export those functions as constants, so they are wrapped in the source, as it is loaded. A wrapper remembers the
- * effect it was given together with the line; when a fiber starts with that effect, the line is the fiber's fork site. The same
- * effect forked in two places has the line of the later call.
+ * Effect's modules export those functions as constants, so they are wrapped in the source as it is loaded. A wrapper remembers the
+ * line for the effect that it was given. When a fiber starts with that effect, the line becomes the fiber's fork site. An effect that
+ * is forked in two places has the line of the later call.
  */
 import type { AnyFunction, Guard, StackFrame } from "@fiberscope/core/FiberCensus"
 import { callSite } from "./CallSite.ts"
-import { originalOf } from "./Originals.ts"
+import { originalOf } from "./loaderSourceMaps.ts"
 
-/** What the lines have cost so far. */
+/** The cost of the fork lines so far. */
 interface ForkLinesCost {
   readonly stacks: number
   readonly ms: number
@@ -22,9 +22,9 @@ export interface ForkLines {
   /** The frame of the call that forked an effect. */
   readonly frameOf: (effect: unknown) => StackFrame | undefined
   readonly cost: () => ForkLinesCost
-  /** Looks at one in `every` calls until it is told otherwise; 0: at none. */
-  readonly sample: (every: number) => void
-  /** Calls since this was asked last. */
+  /** Takes the line of one in `every` calls from now on; 0 takes none. */
+  readonly sampleEvery: (every: number) => void
+  /** The number of calls since the last time this was read. */
   readonly calls: () => number
   readonly stop: () => void
 }
@@ -64,21 +64,21 @@ export const makeForkLines = (now: () => number, guard: Guard): ForkLines => {
     ms += now() - start
   }
 
-  /** `fork`, which remembers the line of its call for the effect among its arguments. */
+  /** Wraps `fork` so that it remembers the line of its call for the effect among its arguments. */
   const wrap = (fork: AnyFunction): AnyFunction =>
-    alike(
+    likeOriginal(
       fork,
       guard.around("fork lines", fork, (args) => {
         if (!open || ++calls % every !== 0) return undefined
         const effect = args.find(isEffect)
         if (effect !== undefined) return void remember(effect)
-        // `effect.pipe(Effect.forkIn(scope))`, `runForkWith(context)`: the effect comes with the next call.
+        // `effect.pipe(Effect.forkIn(scope))` and `runForkWith(context)` get the effect in the next call.
         return (result) => typeof result === "function" ? withNext(result as AnyFunction) : result
       })
     )
 
   const withNext = (fork: AnyFunction): AnyFunction =>
-    alike(
+    likeOriginal(
       fork,
       guard.around("fork lines", fork, (args) => {
         const effect = open ? args.find(isEffect) : undefined
@@ -90,7 +90,7 @@ export const makeForkLines = (now: () => number, guard: Guard): ForkLines => {
   Object.defineProperty(globalThis, wrapKey, {
     configurable: true,
     enumerable: false,
-    // guarded: where the wrapper cannot be made, Effect has its own function
+    // guarded: when the wrapper cannot be made, Effect keeps its own function
     value: (fork: AnyFunction) => guard.run("fork lines", () => wrap(fork), fork)
   })
   return {
@@ -108,8 +108,8 @@ export const makeForkLines = (now: () => number, guard: Guard): ForkLines => {
     frameOf: (effect) =>
       stacks > 0 && typeof effect === "object" && effect !== null ? frameByEffect.get(effect) : undefined,
     cost: () => ({ stacks, ms }),
-    sample: (one) => {
-      every = one
+    sampleEvery: (calls) => {
+      every = calls
     },
     calls: () => {
       const since = calls
@@ -125,14 +125,14 @@ export const makeForkLines = (now: () => number, guard: Guard): ForkLines => {
 
 const maxLines = 4096
 
-/** A frame in the form that an `Effect.fn` leaves: the closure of its definition is its identity. The name is read from the source. */
+/** A frame in the form of `Effect.fn`, whose identity is the closure of its definition. The name is read from the source later. */
 const frameAt = (line: string): StackFrame => {
   const stack = () => line
   return { name: "", stack, parent: { name: " (definition)", stack, parent: undefined } }
 }
 
-/** Gives a wrapper the name and the number of arguments of what it wraps: Effect's `dual` looks at the latter. */
-const alike = (original: AnyFunction, wrapper: AnyFunction): AnyFunction =>
+/** Gives a wrapper the name and the arity of the original function: Effect's `dual` looks at the arity. */
+const likeOriginal = (original: AnyFunction, wrapper: AnyFunction): AnyFunction =>
   Object.defineProperties(wrapper, {
     length: { value: original.length, configurable: true },
     name: { value: original.name, configurable: true }

@@ -1,8 +1,8 @@
 /**
- * Heap floors: the heap in use right after a major collection, the only heap number that means retention.
+ * Heap floors: the heap in use right after a major collection, which is the only heap number that shows retained memory.
  *
- * `v8.GCProfiler` gives the heap before and after each collection that happens anyway. Natural major collections are rare (one in
- * 20 s at 100 requests/s that retain 1 KB each), so a floor may also be forced; a forced one says so.
+ * `v8.GCProfiler` gives the heap before and after each collection. V8's own major collections are rare (one in 20 s at 100 requests/s
+ * that retain 1 KB each), so the agent may also force one. A forced floor is marked as such.
  */
 import v8 from "node:v8"
 import vm from "node:vm"
@@ -12,7 +12,7 @@ interface Collections {
   readonly floors: ReadonlyArray<Floor>
   readonly pauseMs: number
   readonly count: number
-  /** Bytes that were allocated on the heap meanwhile. */
+  /** Bytes that were allocated on the heap in the same time. */
   readonly allocated: number
 }
 
@@ -24,7 +24,7 @@ interface Statistic {
 }
 
 export interface GarbageCollections {
-  /** What happened since the last call. */
+  /** The collections since the last call. */
   readonly drain: (now: number) => Collections
   readonly stop: () => void
 }
@@ -46,7 +46,7 @@ export const watchCollections = (): GarbageCollections => {
         allocated += Math.max(0, beforeGC.heapStatistics.usedHeapSize - used)
         used = afterGC.heapStatistics.usedHeapSize
         pauseMs += cost / 1000 // microseconds
-        // Their exact times are not told; the interval is.
+        // V8 does not give the exact time of a collection, so the time of this call stands for it.
         if (gcType.includes("MarkSweep") && !gcType.includes("Minor")) {
           floors.push({ t, bytes: afterGC.heapStatistics.usedHeapSize, forced: false })
         }
@@ -60,7 +60,7 @@ export const watchCollections = (): GarbageCollections => {
   }
 }
 
-/** Makes the function that collects all garbage now; without it a heap floor would have to wait for V8's own. */
+/** Makes the function that collects all garbage now. Without it a heap floor would have to wait for V8's own collection. */
 export const makeCollect = (): () => void => {
   v8.setFlagsFromString("--expose-gc")
   const gc = vm.runInNewContext("gc") as () => void
@@ -68,5 +68,5 @@ export const makeCollect = (): () => void => {
   return gc
 }
 
-/** Heap in use now; right after a major collection that is a floor. */
+/** Heap in use now. Right after a major collection it is a heap floor. */
 export const heapUsed = (): number => v8.getHeapStatistics().used_heap_size

@@ -1,10 +1,10 @@
-/** V8's inspector on the own thread, which answers before the call returns. */
+/** V8's inspector for this thread, which answers before the call returns. */
 import inspector from "node:inspector"
 
 export interface InspectorSession {
-  /** The answer to a method of the inspector's protocol. Throws what the inspector answers instead. */
+  /** Calls a method of the inspector's protocol and returns its answer. Throws the inspector's error. */
   readonly post: (method: string, params?: object) => unknown
-  /** Calls a function for each notification of a kind; it must not throw. */
+  /** Calls `listener` for each notification of a kind. The listener must not throw. */
   readonly on: (notification: string, listener: (message: { readonly params: unknown }) => void) => void
   readonly close: () => void
 }
@@ -16,7 +16,7 @@ export const openSession = (): InspectorSession => {
     post: (method, params) => {
       let failure: Error | null = null
       let result: unknown
-      // guarded: it does nothing but keep what it gets
+      // guarded: it only stores its arguments
       session.post(method, params, (error: Error | null, answer?: unknown) => {
         failure = error
         result = answer

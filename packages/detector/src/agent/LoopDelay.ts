@@ -1,8 +1,8 @@
-/** How long the event loop keeps callbacks waiting, and how busy it is. A starved loop explains many a "leak". */
+/** The delay and the utilization of the event loop. A starved loop explains some apparent leaks. */
 import { monitorEventLoopDelay, performance } from "node:perf_hooks"
 
 export interface LoopDelay {
-  /** Milliseconds, and the busy share of the time, since the last call. */
+  /** Delays in milliseconds, and the busy share of the time, since the last call. */
   readonly drain: () => {
     readonly p50: number
     readonly p99: number
@@ -12,14 +12,14 @@ export interface LoopDelay {
   readonly stop: () => void
 }
 
-// At 20 ms its own timer took 0.3 % of a core, at 100 ms a fifth of that. A delay that matters is longer than the time between two.
+// At 20 ms the histogram's own timer took 0.3 % of a core, at 100 ms a fifth of that. Delays that matter are longer than 100 ms.
 const resolutionMs = 100
 
 export const watchLoop = (): LoopDelay => {
   const histogram = monitorEventLoopDelay({ resolution: resolutionMs })
   histogram.enable()
   let last = performance.eventLoopUtilization()
-  // The histogram records the time between two of its own timers, of which the resolution is no delay.
+  // The histogram records the time between two runs of its own timer. The resolution is part of that time and not a delay.
   const ms = (ns: number): number => Math.max(0, Number.isFinite(ns) ? ns / 1e6 - resolutionMs : 0)
   return {
     drain: () => {

@@ -1,8 +1,8 @@
 /**
- * The mark of a process: one line in a file of the run, which says that the agent was loaded there.
+ * The mark of a process: one line in a file of the run, which shows that the agent was loaded into that process.
  *
- * A connection would say more, but a process that never loads Effect should not open one. Where no fiber is seen, the marks tell a
- * program without Effect from one into which the agent was never loaded.
+ * A process that never loads Effect should not open a connection, so it leaves a mark instead. When no fiber is seen, the marks
+ * distinguish a program without Effect from one into which the agent was never loaded.
  */
 import { appendFileSync } from "node:fs"
 import process from "node:process"
@@ -15,13 +15,13 @@ export interface Mark {
   readonly argv: ReadonlyArray<string>
 }
 
-/** Leaves the mark of this process, if it may write there. */
+/** Writes the mark of this process, if the file can be written. */
 export const leaveMark = (file: string | undefined): void => {
   if (file === undefined) return
   try {
     const mark: Mark = { pid: process.pid, thread: threadId, argv: process.argv.slice(0, 4) }
     appendFileSync(file, JSON.stringify(mark) + "\n")
   } catch {
-    // The permission model, a full disk, or a run that is over: one mark less.
+    // The permission model, a full disk, or a run that is over: the mark is missing, and nothing else fails.
   }
 }

@@ -1,14 +1,14 @@
 /**
- * Lets V8 mark what is alive before a collection is forced.
+ * Starts V8's concurrent marking before a collection is forced.
  *
- * A forced collection decides at its very beginning, before anything is marked, which hidden classes (V8 calls them maps) to keep that
- * have no object at the moment, and keeps none. The optimized code that knows such a map is thrown away with it. To compile it again
- * costs a busy service ten times as much as the collection itself. A collection that V8 began before, in steps and on other threads,
- * knows by then which constructors are alive, keeps their maps, and throws away hardly any code.
+ * A forced collection drops all hidden classes (V8 calls them maps) that have no object at its start, and with them the optimized code
+ * that depends on such a map. Compiling this code again costs a busy service ten times as much as the collection itself. When V8 has
+ * already begun a collection, in steps and on other threads, it knows which constructors are alive, keeps their maps, and drops hardly
+ * any code.
  *
- * V8 begins one when memory outside of its heap grows suddenly. So this allocates address space, which is never touched, and gives it
- * back at once. Then it waits for as long as V8's threads work, with the program standing still, because V8 would finish the collection
- * as soon as the program goes on.
+ * V8 begins a collection when memory outside its heap grows suddenly. So this allocates address space, which is never touched, and
+ * releases it at once. Then it waits while V8's threads work. The program is paused meanwhile, because V8 would finish the collection
+ * as soon as the program continues.
  */
 import { Buffer } from "node:buffer"
 import { performance } from "node:perf_hooks"
@@ -16,7 +16,7 @@ import process from "node:process"
 import v8 from "node:v8"
 
 export interface Marking {
-  /** Begins to mark, and waits for `mostMs` at the most. The collection is to be forced right after it. */
+  /** Begins to mark, and waits at most `mostMs`. The caller forces the collection right after it. */
   readonly begin: (mostMs: number) => void
 }
 
@@ -28,22 +28,23 @@ const clock = performance.now.bind(performance)
 const { cpuUsage, memoryUsage } = process
 const { getHeapStatistics } = v8
 
-/** V8 begins when there are 64 MB more outside of the heap than after the last collection. */
+/** Bytes to allocate. V8 begins when 64 MB more are outside the heap than after the last collection. */
 const suddenBytes = 80 * 1024 * 1024
 
-/** The share of the heap limit from which on V8 would collect at once, and everything: half, of which some is left alone. */
+/** The largest usable share of the heap limit. From one half on, V8 would run a full collection at once; one third keeps a margin. */
 const mostOfLimit = 1 / 3
 
 const sliceMs = 2
 
-/** The share of a slice in which other threads work, at the least, while they mark. */
+/** The least share of a slice in which other threads work while they mark. */
 const busyShare = 0.1
 
-/** Slices without work after which the threads are done, and after which they will not begin. */
+/** Idle slices after which working threads are considered done. */
 const idleAfterWork = 3
+/** Idle slices after which threads that have not worked are not expected to begin. */
 const idleBeforeWork = 5
 
-/** Times without any work after which it is not tried any more: V8 has no other threads, or begins at something else. */
+/** Attempts without any work after which no more are made: V8 has no other threads, or starts marking for other reasons. */
 const mostInVain = 3
 
 export const makeMarking = (): Marking => {
@@ -72,8 +73,8 @@ export const makeMarking = (): Marking => {
 }
 
 /**
- * Waits, slice by slice, for as long as other threads work, and answers whether they ever did. `slice` answers the milliseconds of
- * processor time that they took in it.
+ * Waits, slice by slice, while other threads work, and answers whether they did any work. `slice` answers the milliseconds of
+ * processor time that they took in one slice.
  */
 export const waitForWork = (slice: () => number, now: () => number, mostMs: number): boolean => {
   const end = now() + mostMs

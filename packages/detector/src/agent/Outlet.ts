@@ -1,16 +1,16 @@
-/** Where an agent's messages go: over a channel to another process, or to a function in this one. */
+/** The destination of an agent's messages: a channel to another process, or a function in this one. */
 import type { Message } from "./Protocol.ts"
 
-/** Takes messages to the other side, in order. */
+/** Delivers messages to the reader, in order. */
 export interface Outlet {
   readonly send: (message: Message) => void
-  /** Sends messages that are made one by one, as there is room for them. */
+  /** Sends messages that are made one by one when there is room for them. */
   readonly sendAll: (messages: Iterator<Message>) => void
-  /** Whether messages wait for the other side to read. */
+  /** Whether messages wait for the reader. */
   readonly isBusy: () => boolean
 }
 
-/** An outlet to a function, which takes each message as it is sent. */
+/** An outlet to a function, which receives each message as it is sent. */
 export const outletTo = (send: (message: Message) => void): Outlet => ({
   send,
   sendAll: (messages) => {

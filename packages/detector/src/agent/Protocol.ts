@@ -1,19 +1,19 @@
 /**
- * What an agent says and what it may be asked: the lines of a recording.
+ * The messages of an agent, which are the lines of a recording, and the requests that it answers.
  *
- * Each message is one JSON object on one line. The first is `hello`, the last `bye`, unless the process was killed. Times are
+ * Each message is one JSON object on one line. The first is `hello`, the last is `bye`, unless the process was killed. Times are
  * milliseconds on the monotonic clock of the process, counted from the moment the agent was loaded; sizes are bytes. Every report
- * can be made again from a recording, and a test can replay one. Types only: the schema that reads a recording back stands in
- * `Recording.ts`.
+ * can be made again from a recording, and a test can replay one. This file has types only: the schema that reads a recording is in
+ * `observation/RecordedMessage.ts`.
  */
 
-/** The type of resource under which descriptors of files are counted that node knows no handle of. */
+/** The resource type under which file descriptors without a handle in node are counted. */
 export const descriptorType = "FileDescriptor"
 
-/** The version of the recording format; a reader refuses what it does not know. */
+/** The version of the recording format. A reader refuses a version that it does not know. */
 export const protocolVersion = 1
 
-/** A place in a source file; `line` and `column` are 1-based. */
+/** A place in a source file. `line` and `column` are 1-based. */
 export interface Place {
   readonly name: string
   readonly file?: string | undefined
@@ -21,7 +21,7 @@ export interface Place {
   readonly column?: number | undefined
 }
 
-/** The agent is up: it found a copy of Effect (or one it cannot read) in this process. */
+/** The agent has started: it found a copy of Effect in this process, which it may or may not be able to read. */
 export interface Hello {
   readonly type: "hello"
   readonly version: number
@@ -32,7 +32,7 @@ export interface Hello {
   readonly argv: ReadonlyArray<string>
   readonly cwd: string
   readonly node: string
-  /** Milliseconds since the epoch at time 0 of this recording. */
+  /** The Unix time of time 0 of this recording, in milliseconds. */
   readonly epoch: number
   readonly intervalMs: number
   /** Bytes between two allocation samples at the beginning, 0 when they are off. */
@@ -47,7 +47,7 @@ export interface Copy {
   readonly effect?: string | undefined
 }
 
-/** A runtime that this version cannot observe; `where` when it was told as a copy before its first fiber ran. */
+/** A copy of Effect that this version cannot observe. `where` is present when a `copy` message was sent before its first fiber ran. */
 export interface Unsupported {
   readonly type: "unsupported"
   readonly t: number
@@ -55,7 +55,7 @@ export interface Unsupported {
   readonly where?: string | undefined
 }
 
-/** A copy whose fibers lack fields that other versions have: dumps of it have empty columns. */
+/** A copy whose fibers lack fields that other versions have. Columns of its dumps are empty. */
 export interface Lacking {
   readonly type: "lacking"
   readonly t: number
@@ -63,26 +63,26 @@ export interface Lacking {
   readonly missing: ReadonlyArray<string>
 }
 
-/** A fork site, before it is first mentioned. */
+/** A fork site, sent before its first mention. */
 export interface Site {
   readonly type: "site"
   readonly id: number
   readonly fork?: Place | undefined
   readonly runs?: Place | undefined
   readonly chain: ReadonlyArray<Place>
-  /** It is a part of this site: those of its fibers of which the line of the fork was looked for. */
+  /** The id of the site that this one is a part of. The part has the fibers whose fork line is known. */
   readonly of?: number | undefined
 }
 
-/** What the tenured fibers of a site did: `[site, second of birth, tenured, ended, abandoned]`. */
+/** Counts of the tenured fibers of a site since the last tick: `[site, second of birth, tenured, ended, abandoned]`. */
 export type Flow = readonly [site: number, born: number, tenured: number, ended: number, abandoned: number]
 
-/** Heap in use right after a major collection; forced ones were asked for by the agent. */
+/** Heap in use right after a major collection. The agent asked for the forced ones. */
 export interface Floor {
   readonly t: number
   readonly bytes: number
   readonly forced: boolean
-  /** Memory outside of the heap at that moment; known for forced ones. */
+  /** Memory outside the heap at that moment; known for forced collections only. */
   readonly external?: number | undefined
 }
 
@@ -92,7 +92,7 @@ export interface Tick {
   readonly t: number
   /** The process is exiting. */
   readonly final?: true | undefined
-  /** The test file that runs. */
+  /** The test file that runs at the moment. */
   readonly test?: string | undefined
   readonly fibers: {
     readonly started: number
@@ -102,7 +102,7 @@ export interface Tick {
     readonly tenured: number
   }
   readonly flow: ReadonlyArray<Flow>
-  /** Live fibers of the sites that have most of them: `[site, live]`. */
+  /** The sites with the most live fibers: `[site, live]`. */
   readonly live: ReadonlyArray<readonly [site: number, live: number]>
   readonly memory: {
     readonly heapUsed: number
@@ -114,18 +114,18 @@ export interface Tick {
   readonly floors: ReadonlyArray<Floor>
   readonly loop: { readonly p50: number; readonly p99: number; readonly max: number; readonly utilization: number }
   readonly gc: { readonly pauseMs: number; readonly count: number }
-  /** Handles by their type in node, and under {@link descriptorType} the lowest number of a file descriptor that is free. */
+  /** Handles by their type in node; and under {@link descriptorType} the lowest free file descriptor. */
   readonly resources: Readonly<Record<string, number>>
-  /** What the agent itself took: its processor time since the last tick, and its records. */
+  /** The agent's own cost: the time that the last tick took, and the memory of its records. */
   readonly own: {
     readonly ms: number
     readonly bytes: number
-    /** With the lines of forks: how many stacks were taken since the start, and how long that took. */
+    /** With `--sites all`: the number of stacks taken since the start, and the time that it took. */
     readonly forkLines?: { readonly stacks: number; readonly ms: number } | undefined
   }
 }
 
-/** A call stack under which objects are allocated, before it is first mentioned; the allocating function first. */
+/** A call stack under which objects are allocated, sent before its first mention. The allocating function is the first frame. */
 export interface Stack {
   readonly type: "stack"
   readonly id: number
@@ -133,8 +133,8 @@ export interface Stack {
 }
 
 /**
- * The sampled objects that were born and that died since the last reading. An ordinal names one object for life. A large reading
- * comes in several messages, all but the last with `more`.
+ * The sampled objects that were born and that died since the last reading. An ordinal identifies one object permanently. A large
+ * reading is split into several messages, all but the last with `more`.
  */
 export interface Samples {
   readonly type: "samples"
@@ -142,13 +142,13 @@ export interface Samples {
   readonly born: ReadonlyArray<readonly [ordinal: number, stack: number, bytes: number]>
   readonly died: ReadonlyArray<number>
   readonly more?: true | undefined
-  /** How long the program stood still for this reading. */
+  /** How long this reading paused the program, in milliseconds. */
   readonly pauseMs: number
 }
 
 /**
- * From here on there is a sample in about `bytes`. All samples so far are forgotten, and ordinals begin again. `living` is how many
- * sampled objects there were, where they were too many to be told.
+ * The sampling interval changed to about `bytes`. All earlier samples are forgotten, and ordinals start again. `living` is the number
+ * of living sampled objects, when the change was made because there were too many to send.
  */
 export interface Sampling {
   readonly type: "sampling"
@@ -157,7 +157,7 @@ export interface Sampling {
   readonly living?: number | undefined
 }
 
-/** Something in the agent failed and has been switched off. */
+/** A part of the agent failed and was switched off. */
 export interface Problem {
   readonly type: "problem"
   readonly t: number
@@ -165,15 +165,15 @@ export interface Problem {
   readonly message: string
 }
 
-/** Where a fiber of a site waits, as an answer to {@link Inspect}. */
+/** The places at which fibers of a site wait: the answer to {@link Inspect}. */
 export interface Waiting {
   readonly type: "waiting"
   readonly t: number
   readonly site: number
   readonly places: ReadonlyArray<{ readonly place: Place; readonly count: number }>
-  /** Fibers that were looked at. */
+  /** The number of fibers that were inspected. */
   readonly looked: number
-  /** Milliseconds of the timers that will wake those that wait for one; absent in older recordings. */
+  /** The length of each timer that an inspected fiber waits for, in milliseconds; absent in older recordings. */
   readonly timers?: ReadonlyArray<number>
 }
 
@@ -184,7 +184,7 @@ export interface Bye {
   readonly code: number | undefined
 }
 
-/** Gauges of the program, and how many series (sets of attributes) its metrics have; read in process only. */
+/** The gauges of the program, and the number of series (sets of attributes) of each metric. Only `LeakDetector` sends them. */
 export interface Metrics {
   readonly type: "metrics"
   readonly t: number
@@ -208,51 +208,51 @@ export type Message =
   | Metrics
   | Bye
 
-/** Look where fibers of a site wait. */
+/** A request to find where fibers of a site wait. */
 export interface Inspect {
   readonly type: "inspect"
   readonly site: number
   readonly most: number
 }
 
-/** Take a reading now, whatever the budget: the program is about to be stopped. */
+/** A request for a reading now, whatever the budget: the program is about to be stopped. */
 export interface Read {
   readonly type: "read"
 }
 
-/** Look for the lines at which fibers are forked, for some seconds: there are suspects without a name. */
+/** A request to look for fork lines for some seconds: there are suspected fibers without a name. */
 export interface Lines {
   readonly type: "lines"
 }
 
-/** Take no more readings: somebody has asked the program to end, and its end takes the time that it takes alone. */
+/** A request to take no more readings: the program was asked to end, and the agent must not delay its end. */
 export interface Rest {
   readonly type: "rest"
 }
 
-/** What an agent may be asked. */
+/** A request to an agent. */
 export type Request = Inspect | Lines | Read | Rest
 
-/** How an agent is told what to do, as JSON in the environment. */
+/** The options of an agent, which are JSON in an environment variable. */
 export interface AgentOptions {
   readonly intervalMs: number
-  /** Bytes between two allocation samples; `adaptive` to what the program allocates; 0 switches them off. */
+  /** Bytes between two allocation samples. `adaptive` follows the allocation rate of the program; 0 switches sampling off. */
   readonly sampling: number | "adaptive"
-  /** The least that `adaptive` comes to, in bytes. Default 2 KiB. */
+  /** The shortest interval that `adaptive` uses, in bytes. Default 2 KiB. */
   readonly leastSampling?: number | undefined
-  /** The least time between two readings, each of which is a major collection; 0: no readings. */
+  /** The least time between two readings, in milliseconds. A reading is a major collection. 0: no readings. */
   readonly readingMs: number
-  /** `all`: the exact line of every fork, at the cost of a stack for each; else only of some, and only for suspects without a name. */
+  /** `all`: the line of every fork, at the cost of a stack for each. `named`: lines of some forks, for suspected fibers without a name. */
   readonly sites: "named" | "all"
   /** The share of time that readings may take, e.g. 0.015. */
   readonly readingShare: number
-  /** A file to which each process into which the agent was loaded adds a line. */
+  /** A file to which each process adds a line when the agent is loaded into it. */
   readonly marks?: string | undefined
 }
 
 /** Environment variables between the command line and the agents of a process tree. */
 export const environment = {
-  /** The socket that agents connect to. */
+  /** The path of the socket that agents connect to. */
   socket: "FIBERSCOPE_SOCKET",
   /** {@link AgentOptions} as JSON. */
   options: "FIBERSCOPE_OPTIONS"

@@ -1,51 +1,52 @@
 /**
- * When the next reading may be taken, so that all readings together cost no more than a share of the time.
+ * Decides when the next reading may be taken, so that all readings together cost at most a share of the time.
  *
- * A reading is a major collection, and what follows it costs a busy program more than the collection itself: V8 throws away optimized code
- * and compiles it again. So the price of a reading is its own time and its aftermath: the processor time that fibers took after it, beyond
- * what as many fibers took before. Where a program is mostly idle its aftermath delays nobody, and is not counted.
+ * A reading is a major collection. In a busy program the time after it costs more than the collection itself: V8 drops optimized code
+ * and compiles it again. So the cost of a reading is its own duration and its aftermath: the processor time that fibers took after it,
+ * minus the time that the same number of fibers took before. The aftermath delays nothing in a mostly idle program and is not counted
+ * there.
  */
 
-/** What the program has done since it began. */
+/** The work of the program since its start. */
 interface Usage {
   /** Milliseconds. */
   readonly t: number
-  /** Milliseconds of processor time, those of V8's threads included. */
+  /** Milliseconds of processor time, including V8's threads. */
   readonly cpuMs: number
-  /** Fibers. */
+  /** The number of fibers that have started. */
   readonly started: number
 }
 
 export interface ReadingBudget {
-  /** Takes in what has happened since the last call; at each tick. */
+  /** Records the usage since the last call; called at each tick. */
   readonly observe: (usage: Usage) => void
-  /** Whether the readings so far are paid for. */
+  /** Whether the cost of the last reading is within the budget, so that the next one may be taken. */
   readonly isDue: (t: number) => boolean
-  /** A reading was taken, and took so many milliseconds itself. */
+  /** Records a reading that took `tookMs` milliseconds. */
   readonly taken: (t: number, tookMs: number) => void
-  /** The share of a core that the program has used lately. */
+  /** The share of a core that the program has used recently. */
   readonly busy: () => number
 }
 
 export const limits = {
-  /** Milliseconds after a reading in which code is compiled again; after that a saturated server is as fast as before (measured). */
+  /** Milliseconds after a reading in which code is compiled again. After that a saturated server is as fast as before (measured). */
   aftermathMs: 3000,
-  /** Fibers in a slice of time, from which on their price is known to some per cent. */
+  /** The least number of fibers in a slice of time for an estimate of the time per fiber within a few percent. */
   fibers: 100,
-  /** Milliseconds after that in which the price of a fiber is learned again: it falls while a program warms up. */
+  /** Milliseconds after the aftermath in which the time per fiber is measured again: it falls while a program warms up. */
   baselineMs: 4500,
-  /** The weight of a new slice in the share of a core that the program uses. */
+  /** The weight of a new slice in the moving average of the used share of a core. */
   weight: 0.2,
-  /** The share of a core from which on the aftermath is waited for before the next reading. */
+  /** The used share of a core above which the next reading waits for the aftermath and the baseline. */
   busy: 0.5
 } as const
 
-/** `share` of the time for readings, which are at least `leastMs` apart; 0: as often as that. */
+/** A budget of `share` of the time for readings that are at least `leastMs` apart. A share of 0 means no limit but `leastMs`. */
 export const makeReadingBudget = (leastMs: number, share: number, start: number): ReadingBudget => {
   let last: Usage | undefined
-  /** Processor time and fibers since the last reading was no longer felt; before the first one, since the beginning. */
+  /** Processor time and fibers outside the aftermath of readings, since the last reading or the start. */
   let calm = { cpuMs: 0, fibers: 0 }
-  /** Processor time for a fiber, right before the last reading. */
+  /** Processor time per fiber before the last reading, in milliseconds. */
   let price: number | undefined
   let busy = 0
   let reading = { t: start, tookMs: 0 }

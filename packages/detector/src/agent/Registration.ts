@@ -1,8 +1,8 @@
 /**
- * Finds every copy of Effect that the program loads, and starts the agent when there is one.
+ * Finds every copy of Effect that the program loads, and starts the agent for the first one.
  *
- * It says nothing in a process that never loads Effect: npm, npx and the parent of a watcher load this too. There it leaves its mark
- * only, so that the other side knows where it has been.
+ * npm, npx and the parent of a watcher load this too. In a process that never loads Effect it opens no connection: it only writes a
+ * mark, so that the run knows into which processes the agent was loaded.
  */
 import { get, makeGuard, observable } from "@fiberscope/core/FiberCensus"
 import type { GuardedTimer } from "@fiberscope/core/FiberCensus"
@@ -22,16 +22,16 @@ import { isInTests } from "./TestFile.ts"
 
 const earlyMs = [50, 200]
 
-/** Between two looks at tests, in milliseconds: a worker gets no word before it is killed. */
+/** The interval of ticks in test runs, in milliseconds. It is short because a worker gets no signal before it is killed. */
 const inTestsMs = 10
 
 const defaults: AgentOptions = { intervalMs: 1000, sampling: 0, readingMs: 0, readingShare: 0, sites: "named" }
 
-/** Starts to look for Effect. `json` is {@link AgentOptions} in part or in whole. */
+/** Starts to look for Effect. `json` has some or all of {@link AgentOptions}. */
 export const register = (socket: string, json: string | undefined): void => {
   const options: AgentOptions = { ...defaults, ...JSON.parse(json ?? "{}") as Partial<AgentOptions> }
   const census = get()
-  const epoch = Date.now() - census.now() // now: the program may replace the clock
+  const epoch = Date.now() - census.now() // read at load: the program may replace the clock later
   const early: Array<readonly [probe: string, message: string]> = []
   const problem = (probe: string, message: string): void => {
     if (channel === undefined) early.push([probe, message])
@@ -45,11 +45,11 @@ export const register = (socket: string, json: string | undefined): void => {
   let raised = false
   const releases: Array<() => void> = []
   const lines = makeForkLines(() => census.now(), guard)
-  if (options.sites === "all") lines.sample(1)
+  if (options.sites === "all") lines.sampleEvery(1)
   census.forkLines(lines.frameOf)
   releases.push(census.onFailure((message) => problem("fibers", message)))
 
-  /** Leaves the program as if the tool had never been there. */
+  /** Removes everything that the agent has installed in the program. */
   const end = (): void => {
     if (over) return
     over = true
@@ -87,14 +87,14 @@ export const register = (socket: string, json: string | undefined): void => {
       samplingBytes: firstInterval(options)
     })
     for (const [probe, message] of early) problem(probe, message)
-    // One listener more must not make Node warn about a program that has ten; 0 means that it never warns.
+    // The agent's listener must not cause Node's warning in a program that has ten; 0 means that Node never warns.
     raised = process.getMaxListeners() > 0
     if (raised) process.setMaxListeners(process.getMaxListeners() + 1)
     process.on("exit", lastWords)
     return channel
   }
 
-  /** Calls a function only when fibers have started or ended since it was called last. */
+  /** Makes a function that calls `look` only when fibers have started or ended since the last call. */
   const changes = (look: () => void): () => void => {
     let before = -1
     return () => {
@@ -109,7 +109,7 @@ export const register = (socket: string, json: string | undefined): void => {
     if (!over) speak().send({ type: "unsupported", t: census.now(), what, where })
   }
 
-  const adopt = (prototype: object, where: string, version: string | undefined): boolean => {
+  const attach = (prototype: object, where: string, version: string | undefined): boolean => {
     if (over) return false
     const name = `effect ${version ?? "of an unknown version"}`
     const release = census.adopt(prototype, where, {
@@ -128,10 +128,10 @@ export const register = (socket: string, json: string | undefined): void => {
     const to = speak()
     to.send({ type: "copy", t: census.now(), where, effect: version })
     if (agent === undefined) {
-      census.flow() // from here on, what tenured fibers do is kept for the next tick
+      census.flow() // begins the record of tenured fibers, which each tick reads
       const started = agent = startAgent(census, options, to, guard, lines)
       timers.push(guard.every("interval", options.intervalMs, started.tick))
-      // Some processes, those of test runners for one, are killed before a first interval is over.
+      // Some processes, such as those of test runners, are killed before the first interval is over.
       for (const ms of earlyMs) timers.push(guard.after("early", ms, started.early))
       if (isInTests) timers.push(guard.every("tests", inTestsMs, changes(started.early)))
     }
@@ -140,9 +140,9 @@ export const register = (socket: string, json: string | undefined): void => {
 
   const stopFinding = findEffect(
     {
-      found: (prototype, where) => void adopt(prototype, where, manifestVersion(where)),
-      met: (prototype, fiber, where, version) => {
-        if (adopt(prototype, where, version)) census.meet(fiber)
+      found: (prototype, where) => void attach(prototype, where, manifestVersion(where)),
+      foundRunning: (prototype, fiber, where, version) => {
+        if (attach(prototype, where, version)) census.meet(fiber)
       },
       unsupported
     },
@@ -152,7 +152,7 @@ export const register = (socket: string, json: string | undefined): void => {
   leaveMark(options.marks)
 }
 
-/** The working directory, which may have been removed. */
+/** The working directory; empty when it has been removed. */
 const folder = (): string => {
   try {
     return String(process.cwd())

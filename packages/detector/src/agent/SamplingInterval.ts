@@ -1,57 +1,59 @@
 /**
- * How many bytes lie between two allocation samples: few enough to see small leaks, so many that sampling costs next to nothing.
+ * Chooses the number of bytes between two allocation samples: small enough to see small leaks, large enough for sampling to be cheap.
  *
- * A sample costs 4 to 7 microseconds (V8 walks the stack, and each garbage collection is told of it), whatever its interval, so what
- * is kept is the number of samples a second: at {@link limits} `target` it is about one percent of a core. V8 forgets all samples when
- * the interval is changed, and the statistic starts anew. So it changes when it has to: at once when sampling costs too much, and
- * after a patience that doubles each time when it sees too little.
+ * A sample costs 4 to 7 microseconds at any interval: V8 walks the stack, and each garbage collection handles the sample. So the
+ * number of samples per second is kept near {@link limits} `target`, which costs about one percent of a core. V8 forgets all samples
+ * when the interval changes, and the statistics start over. So the interval changes rarely: at once when sampling costs too much, and
+ * after a waiting time that doubles with each change when there are too few samples.
  */
 
-/** What the program did since it was asked last. */
+/** The usage since the last call. */
 interface Usage {
   /** Milliseconds. */
   readonly t: number
   /** Bytes allocated. */
   readonly allocated: number
-  /** The share of a core that the program uses. */
+  /** The used share of a core. */
   readonly busy: number
 }
 
 export interface SamplingInterval {
   /** The interval to change to, in bytes; `undefined` to stay. */
   readonly next: (usage: Usage) => number | undefined
-  /** The interval was changed for another reason. */
+  /** Records that the interval was changed for another reason. */
   readonly changed: (bytes: number) => void
 }
 
 const KiB = 1024
 
 export const limits = {
-  /** Bytes: at 512 KiB a saturated server still pays 2.6 % of its processor time, at this nothing to speak of (bench:service). */
+  /** The longest interval, in bytes. A saturated server pays 2.6 % of its processor time at 512 KiB, almost nothing here (bench:service). */
   largest: 2048 * KiB,
-  /** Bytes: where it starts and, with most programs, stays, so that what was there from the beginning is seen to go. */
+  /** The first interval, in bytes. Most programs keep it, so that the release of objects from the start can be observed. */
   smallest: 2 * KiB,
-  /** Samples a second. */
+  /** The target, in samples per second. */
   target: 2000,
+  /** The rate above which the interval is lengthened, in samples per second. */
   most: 6000,
-  /** Of a busy program: its stacks are deep, and a sample takes some 25 microseconds instead of 5. */
+  /** The factor for these rates in a busy program, whose stacks are deep: a sample takes about 25 microseconds instead of 5. */
   whenBusy: 1 / 8,
-  /** The share of a core from which on a program is busy. */
+  /** The used share of a core above which a program is busy. */
   busy: 0.5,
+  /** The rate below which the interval may be shortened, in samples per second. */
   least: 250,
-  /** To see all that there is from now on is worth to forget what was seen only when it is so many times as much. */
+  /** The least factor by which a shorter interval must gain samples, because the change forgets all earlier samples. */
   gain: 8,
-  /** Samples a second in the first milliseconds of a program, which allocates more then than ever after. */
+  /** The rate that is accepted during start-up, in samples per second: a program allocates more then than later. */
   startUp: { most: 25_000, ms: 2500 },
-  /** Objects in a reading: telling one takes about two microseconds, so this many take as long as a small collection. */
+  /** The most objects in a reading. Sending one takes about 2 microseconds, so this many take as long as a small collection. */
   living: 65_536,
-  /** Milliseconds: one slice of time says little. */
+  /** The least length of a slice of time for a reliable rate, in milliseconds. */
   slice: 900,
-  /** Milliseconds of too few samples before the first change to a shorter interval. */
+  /** Milliseconds with too few samples before the first change to a shorter interval. */
   patience: 2000
 } as const
 
-/** An interval that adapts, from `smallest` bytes on. */
+/** An interval that adapts and never goes below `smallest` bytes. */
 export const makeSamplingInterval = (smallest: number = limits.smallest): SamplingInterval => {
   let bytes = smallest
   let patience: number = limits.patience
@@ -59,7 +61,7 @@ export const makeSamplingInterval = (smallest: number = limits.smallest): Sampli
   let began = 0
   let changedAt = 0
   let allocated = 0
-  /** Since when there were too few samples, and the most bytes a second since then. */
+  /** The start of the current time with too few samples, and the highest rate since then, in bytes per second. */
   let scarce: { readonly since: number; most: number } | undefined
 
   const clamp = (to: number): number => Math.min(limits.largest, Math.max(smallest, to))
@@ -88,7 +90,7 @@ export const makeSamplingInterval = (smallest: number = limits.smallest): Sampli
       const slice = usage.t - last
       const scale = usage.busy > limits.busy ? limits.whenBusy : 1
       const most = scale * bytes * (usage.t - began < limits.startUp.ms ? limits.startUp.most : limits.most)
-      // What is too much for a second is too much for a part of it.
+      // A short slice counts when it alone already exceeds the limit for a whole second.
       if (slice < limits.slice && allocated <= most) return undefined
       const rate = allocated / Math.max(1, slice) * 1000
       const since = last
@@ -101,7 +103,7 @@ export const makeSamplingInterval = (smallest: number = limits.smallest): Sampli
       }
       scarce ??= { since, most: 0 }
       scarce.most = Math.max(scarce.most, rate)
-      // What was seen so far is worth the time that it took.
+      // The longer the samples so far have been collected, the longer the change that forgets them has to wait.
       const worth = (scarce.since - changedAt) / 2
       if (usage.t - scarce.since < Math.max(patience, worth) - limits.slice) return undefined
       const wanted = scarce.most / (limits.target * scale)

@@ -1,15 +1,16 @@
 /**
  * Numbers for stacks, in an open hash table outside of the heap.
  *
- * New stacks turn up for as long as a program runs. Their texts in a map would be the tool's own slow leak on the program's heap, and
- * be taken for one of the program. A stack is known by 53 bits of hash: among 20 000 stacks two have the same once in 45 million runs.
+ * A program has new stacks for as long as it runs. A map of their texts would be a slow leak of the tool on the program's heap, and
+ * would be reported as one of the program. A stack is identified by 53 bits of hash: two of 20 000 stacks collide once in 45 million
+ * runs.
  */
 export interface StackIds {
-  /** The number of the stack with these hashes of its frames, and whether it is new; 0 for all when there is no more room. */
+  /** The number of the stack with these frame hashes, and whether it is new. Unknown stacks have number 0 when the table is full. */
   readonly of: (frames: ReadonlyArray<number>) => { readonly id: number; readonly isNew: boolean }
 }
 
-/** Makes room for `most` stacks. */
+/** Makes a table with room for `most` stacks. */
 export const makeStackIds = (most: number): StackIds => {
   const slots = 2 ** Math.ceil(Math.log2(most * 1.5))
   const keys = new Float64Array(slots)
@@ -37,14 +38,14 @@ export const makeStackIds = (most: number): StackIds => {
   }
 }
 
-/** A hash of a text; the seed may be that of another. */
+/** A hash of a text. The seed may be the hash of another text. */
 export const hashOf = (text: string, seed = 0): number => {
   let hash = seed ^ text.length
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
   return mix(hash)
 }
 
-/** The finalizer of MurmurHash3: every bit of the input changes half of those of the output. */
+/** The finalizer of MurmurHash3: each input bit changes half of the output bits. */
 export const mix = (value: number): number => {
   let hash = value | 0
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)

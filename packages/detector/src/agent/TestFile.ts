@@ -1,8 +1,8 @@
 /**
- * The test file that this process or thread runs now, where a test runner says so.
+ * The test file that this process or thread runs now, as the test runner reports it.
  *
- * vitest keeps the file of a worker in a global, `node --test` starts a process for each file. A worker of vitest is killed when its
- * file is done, without an event, so in tests the agent looks more often than elsewhere.
+ * vitest keeps the file of a worker in a global, and `node --test` starts a process for each file. vitest kills a worker without an
+ * event when its file is done, so the agent ticks more often in tests.
  */
 import process from "node:process"
 

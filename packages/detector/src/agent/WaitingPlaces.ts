@@ -1,36 +1,37 @@
 /**
- * Where suspended fibers stand: the `file:line:column` of the `yield*` they wait at, in programs without `Effect.fn` and spans too.
+ * Finds where suspended fibers wait: the `file:line:column` of their `yield*`, even in programs without `Effect.fn` and spans.
  *
- * A suspended fiber's stack holds its generators and continuations, and V8's inspector knows where a generator is suspended and
- * where a function was written. What lies nearest to the top of the stack and in the program's own files is the place. Where all of them
- * are the library's own, it is what their closures hold: the functions and effects that the program gave to the library. It takes about
- * a millisecond for each fiber, so it is done for suspects only, and the places of functions are kept.
+ * A suspended fiber's stack has its generators and continuations. V8's inspector knows where a generator is suspended and where a
+ * function was defined. The place nearest to the top of the stack in the program's own files is the result. When all of them are in
+ * libraries, the closures are searched for functions and effects that the program passed to the library. A fiber takes about 1 ms, so
+ * this is done for suspected fibers only, and the places of functions are cached.
  */
 import type { FiberCensus, Guard, RuntimeFiber } from "@fiberscope/core/FiberCensus"
 import { openSession } from "./InspectorSession.ts"
-import { originalOf } from "./Originals.ts"
+import { originalOf } from "./loaderSourceMaps.ts"
 import type { Place, Waiting } from "./Protocol.ts"
 
 const maxObjects = 60
 const maxDepth = 4
 const maxClosureDepth = 6
 
-/** What is looked at in the closures of one function, and of all on a fiber's stack: a look takes some twenty microseconds. */
+/** The most objects inspected in the closures of one function. Each takes about 20 microseconds. */
 const looksEach = 40
+/** The most objects inspected in the closures of all functions on a fiber's stack. */
 const looksInAll = 240
 
-/** Looks at `most` fibers of a site. */
+/** Finds the waiting places and the timers of at most `most` fibers of a site. */
 export const waitingPlaces = (
   census: FiberCensus,
   site: number,
   most: number,
-  isOwn: (url: string) => boolean,
+  isToolFile: (url: string) => boolean,
   guard: Guard
 ): Pick<Waiting, "places" | "looked" | "timers"> => {
   const fibers = census.fibersAt(site, most)
   const timers: Array<number> = []
   const counts = new Map<string, { place: Place; count: number }>()
-  const locator = makeLocator(isOwn, guard)
+  const locator = makeLocator(isToolFile, guard)
   const count = (place: Place): void => {
     const key = `${place.file}:${place.line}:${place.column}`
     const known = counts.get(key)
@@ -45,7 +46,7 @@ export const waitingPlaces = (
       const ms = timerOf(fiber, locator)
       if (ms !== undefined) timers.push(ms)
     }
-    // Closures take longer, and say the same of all fibers of a site.
+    // Closures take longer, and they are the same for all fibers of a site.
     const [first] = fibers
     const within = counts.size === 0 && first !== undefined ? placeWithin(first, locator) : undefined
     if (within !== undefined) {
@@ -59,11 +60,11 @@ export const waitingPlaces = (
 }
 
 interface Locator {
-  /** Where a generator stands or a function was written, if that is in the program. */
+  /** The place at which a generator is suspended or a function was defined, if it is in the program's own files. */
   readonly locate: (value: object) => Place | undefined
-  /** The same for what the closures of a function hold, with so many looks at the most, of which it says how many it took. */
+  /** The first such place in the closures of a function, inspecting at most `looks` objects; and the number of objects inspected. */
   readonly locateWithin: (value: object, looks: number) => { readonly place: Place | undefined; readonly looks: number }
-  /** The milliseconds of the timer that a function or its variables hold, if they hold one that fires once. */
+  /** The length of a one-shot timer in the variables of a function, in milliseconds, if there is one. */
   readonly timerWithin: (value: object) => number | undefined
   readonly close: () => void
 }
@@ -87,7 +88,7 @@ const placeWithin = (fiber: RuntimeFiber, { locateWithin }: Locator): Place | un
   return undefined
 }
 
-/** The length of the timer that will wake a fiber: the finalizer of its wait, which is the top of its stack, clears that timer. */
+/** The length of the timer that will wake a fiber. The finalizer at the top of its stack clears that timer, so it refers to it. */
 const timerOf = (fiber: RuntimeFiber, { timerWithin }: Locator): number | undefined => {
   for (const candidate of candidates(fiber, 1)) {
     const ms = typeof candidate === "function" ? timerWithin(candidate) : undefined
@@ -96,7 +97,7 @@ const timerOf = (fiber: RuntimeFiber, { timerWithin }: Locator): number | undefi
   return undefined
 }
 
-/** The functions and generators in the top frames of a fiber's stack, nearest to its top first, a few levels into effects yet to be run. */
+/** The functions and generators in the top frames of a fiber's stack, from the top down, and a few levels into effects not run yet. */
 const candidates = function*(fiber: RuntimeFiber, frames = fiber._stack.length): IterableIterator<object> {
   const seen = new Set<object>()
   let budget = maxObjects
@@ -107,7 +108,7 @@ const candidates = function*(fiber: RuntimeFiber, frames = fiber._stack.length):
       for (const object of level) {
         if (typeof object !== "object" || object === null) continue
         for (const key of Reflect.ownKeys(object)) {
-          // Data properties only: a getter is code of the program.
+          // Only data properties are read: a getter would run code of the program.
           const value = Object.getOwnPropertyDescriptor(object, key)?.value as unknown
           if (value === null || (typeof value !== "object" && typeof value !== "function")) continue
           if (value === fiber || seen.has(value)) continue
@@ -157,7 +158,7 @@ interface Properties {
   readonly internalProperties?: ReadonlyArray<Property>
 }
 
-const makeLocator = (isOwn: (url: string) => boolean, guard: Guard): Locator => {
+const makeLocator = (isToolFile: (url: string) => boolean, guard: Guard): Locator => {
   const session = openSession()
   const urls = new Map<string, string>()
   session.on(
@@ -167,7 +168,7 @@ const makeLocator = (isOwn: (url: string) => boolean, guard: Guard): Locator => 
       urls.set(scriptId, url)
     })
   )
-  /** An object that cannot be looked at has no place. */
+  /** Calls the inspector; `undefined` for an object that it cannot inspect. */
   const post = (method: string, params?: object): unknown => {
     try {
       return session.post(method, params)
@@ -189,7 +190,7 @@ const makeLocator = (isOwn: (url: string) => boolean, guard: Guard): Locator => 
       Reflect.deleteProperty(scope, slot)
     }
   }
-  /** Own properties; accessors are told, and not called. */
+  /** Own properties. Accessors are listed and not called. */
   const propertiesOf = (objectId: string | undefined): Properties =>
     post("Runtime.getProperties", { objectId, ownProperties: true }) as Properties | undefined ?? { result: [] }
   const placeIn = (internalProperties: ReadonlyArray<Property>, name: string): Place | undefined => {
@@ -197,7 +198,7 @@ const makeLocator = (isOwn: (url: string) => boolean, guard: Guard): Locator => 
       ?? internalProperties.find(({ name }) => name === "[[FunctionLocation]]")
     const at = found?.value?.value as ScriptLocation | undefined
     const url = at === undefined ? undefined : urls.get(at.scriptId)
-    if (at === undefined || url === undefined || !isProgram(url, isOwn)) return undefined
+    if (at === undefined || url === undefined || !isProgram(url, isToolFile)) return undefined
     return originalOf({ name, file: url, line: at.lineNumber + 1, column: (at.columnNumber ?? 0) + 1 })
   }
   const ask = (value: object): Place | undefined => {
@@ -205,7 +206,7 @@ const makeLocator = (isOwn: (url: string) => boolean, guard: Guard): Locator => 
     const { internalProperties = [] } = propertiesOf(remote(value))
     return placeIn(internalProperties, typeof value === "function" && typeof name === "string" ? name : "")
   }
-  /** What a function's variables hold, and what those hold, breadth first, with so many looks at the most. */
+  /** The variables of a function, and the objects in them, breadth first, at most `most` objects. */
   const inside = function*(value: object, most: number): IterableIterator<Properties> {
     let looks = 0
     let level: Array<string | undefined> = [remote(value)]
@@ -215,7 +216,7 @@ const makeLocator = (isOwn: (url: string) => boolean, guard: Guard): Locator => 
         if (looks++ >= most) return
         const own = propertiesOf(objectId)
         const scopes = own.internalProperties?.find(({ name }) => name === "[[Scopes]]")?.value?.objectId
-        // Of a function its variables, of an effect what it is made of.
+        // A function contributes its variables, an effect its own properties.
         const result = scopes === undefined ? own.result : variablesOf(scopes)
         yield { ...own, result }
         for (const { value } of result) {
@@ -242,7 +243,7 @@ const makeLocator = (isOwn: (url: string) => boolean, guard: Guard): Locator => 
       const { result: fields } = propertiesOf(timer.objectId)
       const field = (name: string): unknown => fields.find((one) => one.name === name)?.value?.value
       const ms = field("_idleTimeout")
-      // An interval, which keeps the process alive in Effect.never, wakes nobody.
+      // An interval is not counted: `Effect.never` has one to keep the process alive, and it wakes no fiber.
       return typeof ms === "number" && ms > 0 && field("_repeat") === null ? ms : undefined
     }
     return undefined
@@ -254,7 +255,7 @@ const makeLocator = (isOwn: (url: string) => boolean, guard: Guard): Locator => 
   return {
     locate: (value) => {
       if (typeof value !== "function") return ask(value)
-      // The same continuations of Effect stand on every stack.
+      // The same continuations of Effect are on every stack, so their places are cached.
       const known = functionPlaces.get(value)
       if (known !== undefined) return known ?? undefined
       const place = ask(value)
@@ -271,6 +272,6 @@ const makeLocator = (isOwn: (url: string) => boolean, guard: Guard): Locator => 
   }
 }
 
-const isProgram = (url: string, isOwn: (url: string) => boolean): boolean =>
+const isProgram = (url: string, isToolFile: (url: string) => boolean): boolean =>
   url !== "" && !url.startsWith("node:") && !url.startsWith("evalmachine") && !/[\\/]node_modules[\\/]/.test(url) &&
-  !isOwn(url)
+  !isToolFile(url)

@@ -1,13 +1,13 @@
 /**
  * The entry of the agent, loaded into the observed program by `node --import`.
  *
- * It does nothing without {@link environment}.socket. It is the outermost guard: when a file of the agent is missing, or fails as it is
- * loaded, the program starts as ever, and the other side receives one line that says why.
+ * It does nothing without {@link environment}.socket. It is the outermost guard: when a file of the agent is missing or fails to load,
+ * the program starts normally, and the run receives one message with the reason.
  */
 import process from "node:process"
 import { environment } from "./Protocol.ts"
 
-/** Sends one message over a connection of its own: the module that knows how may be the one that cannot be loaded. */
+/** Sends one message over its own connection, because the Channel module may be the one that cannot be loaded. */
 const report = async (socket: string, error: unknown): Promise<void> => {
   const { connect } = await import("node:net")
   const connection = connect({ path: socket }).on("error", () => {}) // guarded: it does nothing

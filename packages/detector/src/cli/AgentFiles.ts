@@ -1,9 +1,9 @@
 /**
- * The agent as files that any Node can load.
+ * Provides the agent as files that any Node can load.
  *
- * A published package has them compiled. In the workspace they are TypeScript, which neither an older Node nor a loader of the
- * observed program need understand, so their types are stripped into a folder that stays: a child of the program may start after
- * this process has gone.
+ * A published package has compiled files. In the workspace they are TypeScript, which an older Node or a loader of the observed program
+ * may not understand, so their types are stripped into a folder. The folder remains, because a child of the program may start after
+ * this process has ended.
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -12,9 +12,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFile
 import { stripTypeScriptTypes } from "node:module"
 import { basename, dirname, join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
-import { coreModules } from "../agent/Own.ts"
+import { coreModules } from "../agent/toolFrames.ts"
 
-/** The agent's files cannot be made ready. */
+/** The agent's files cannot be prepared. */
 export class AgentFilesError extends Data.TaggedError("AgentFilesError")<{ readonly message: string }> {}
 
 const agentFolder = fileURLToPath(new URL("../agent/", import.meta.url))
@@ -24,7 +24,7 @@ export const agentUrl: Effect.Effect<string, AgentFilesError> = Effect.try({
   try: () => (import.meta.url.endsWith(".ts") ? strip() : pathToFileURL(join(agentFolder, "register.js")).href),
   catch: (error) =>
     new AgentFilesError({
-      message: `the agent could not be made ready: ${error instanceof Error ? error.message : String(error)}`
+      message: `the files of the agent could not be prepared: ${error instanceof Error ? error.message : String(error)}`
     })
 })
 
@@ -43,7 +43,7 @@ const strip = (): string => {
   const target = join(agentFolder, "../../.agent", hash.digest("hex").slice(0, 16))
   const entry = join(target, "agent/register.js")
   if (!existsSync(entry)) {
-    // Two runs may do this at once: a folder is made aside and moved into place whole.
+    // Two runs may do this at once, so each makes a temporary folder and renames it.
     const aside = `${target}.${process.pid}`
     for (const [name, text] of sources) {
       const file = join(aside, name.replace(/\.ts$/, ".js"))
@@ -60,7 +60,7 @@ const strip = (): string => {
   return pathToFileURL(entry).href
 }
 
-/** Node calls the stripping of types experimental, and says so once a process; the runs of this tool are not the place. */
+/** Runs `body` without warnings: Node warns once per process that stripping types is experimental. */
 const withoutWarning = <A>(body: () => A): A => {
   const { emitWarning } = process
   process.emitWarning = () => {}

@@ -1,4 +1,4 @@
-/** Where agents connect: a socket in a folder of its own, readable by its owner only, and one observation for each connection. */
+/** The server that agents connect to: a socket in a folder that only its owner can read, and one observation per connection. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -23,7 +23,7 @@ interface ObservedProcess {
   readonly connected: () => boolean
 }
 
-/** Linux allows 107 bytes, others fewer. */
+/** The longest path of a socket that is safe everywhere. Linux allows 107 bytes, other systems fewer. */
 const longestPath = 100
 
 const maxMarks = 1000
@@ -36,13 +36,13 @@ export interface AgentServer {
   readonly processes: () => ReadonlyArray<ObservedProcess>
   /** The text of a source of the program, if it may be read. */
   readonly source: (file: string) => string | undefined
-  /** What is said from now on is said by a program that ends. */
+  /** Marks that the program was asked to end: later messages do not count for the verdict. */
   readonly freeze: () => void
-  /** Closes every connection, so that agents that are still there end themselves. */
+  /** Closes every connection, so that the remaining agents stop. */
   readonly hangUp: () => void
 }
 
-/** Listens until the scope ends; then no socket and no folder is left. What is said goes to `recording` as it comes. */
+/** Listens until the scope ends, and then removes the socket and its folder. Messages are written to `recording` as they arrive. */
 export const make = (
   recording: Writer
 ): Effect.Effect<AgentServer, AgentServerError | SocketFolder.SocketFolderError, Scope.Scope> =>
@@ -71,8 +71,8 @@ export const make = (
           (error) =>
             resume(Effect.fail(
               new AgentServerError({
-                message: `no socket at ${path}: ${error.message}`
-                  + (path.length > longestPath ? "; the path is too long, TMPDIR=/tmp has a shorter one" : "")
+                message: `cannot listen at the socket ${path}: ${error.message}`
+                  + (path.length > longestPath ? "; the path is too long, set TMPDIR=/tmp for a shorter one" : "")
               })
             ))
         )
@@ -103,18 +103,18 @@ export const make = (
     }
   })
 
-/** The first of the marks; a program that starts processes for ever leaves more than anybody reads. */
+/** The first marks. Their number is bounded, because a program may start processes without end. */
 const readMarks = (file: string): ReadonlyArray<Mark> => {
   try {
     return readFileSync(file, "utf8").split("\n", maxMarks).filter((line) => line !== "").map((line) =>
       JSON.parse(line) as Mark
     )
   } catch {
-    return [] // No process has left one.
+    return [] // No process has written a mark.
   }
 }
 
-/** Whoever connects is a process of the program with its first words, and not before: others may only knock. */
+/** Observes a connection. It counts as a process of the program from its first message on: other connections may send none. */
 const observe = (
   socket: net.Socket,
   sources: Sources.Sources,
@@ -143,7 +143,7 @@ const observe = (
         record(line)
         observation.take(message)
       } catch {
-        // Half a line of a process that was killed, or somebody else's connection: there is nothing to learn from it.
+        // The line is incomplete because the process was killed, or it is from another program. It is ignored.
       }
     }
   })

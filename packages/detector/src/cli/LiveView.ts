@@ -1,12 +1,12 @@
 /**
- * The live view in a terminal: the last lines of the screen are set apart, and the program keeps the rest.
+ * The live view in a terminal: it uses the last lines of the screen, and the program keeps the rest.
  *
- * The program writes to the same terminal, and nothing of what it writes is touched. So its part of the screen is made the scrolling
- * region (DECSTBM), as package managers do for their progress, and the lines below are painted with the cursor saved and restored,
- * in one write. On a pipe, in a dumb terminal, and on a terminal too small, there is no view.
+ * The program writes to the same terminal, and its output is not changed. So its part of the screen becomes the scrolling region
+ * (DECSTBM), as package managers do for their progress. The lines below are painted in one write, with the cursor saved and restored.
+ * There is no view on a pipe, in a dumb terminal, or in a terminal that is too small.
  *
- * The region is a state of the terminal, so it is undone in every way in which a view can end: with its scope, when the process exits,
- * while it is stopped by Ctrl-Z or runs in the background, and, by a guard, when it is killed.
+ * The region is a state of the terminal, so it is undone whenever a view ends: with its scope, when the process exits, while it is
+ * stopped by Ctrl-Z or runs in the background, and, by a guard, when it is killed.
  */
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
@@ -21,7 +21,7 @@ import * as TerminalGuard from "./TerminalGuard.ts"
 const escape = "\u001b"
 const save = `${escape}7`
 const restore = `${escape}8`
-const smallest = 12 // rows: below that the program needs them all
+const smallest = 12 // rows: in a smaller terminal the program needs all of them
 
 const paintEveryMs = 1000
 
@@ -45,7 +45,7 @@ export const show = (state: () => LiveState): Effect.Effect<boolean, never, Scop
       height = Math.min(9, Math.floor(rows / 3))
       shown = true
       guard.onDeath(undo())
-      // Make room, then let only the lines above scroll; setting the region moves the cursor, so it is saved before.
+      // Makes room, then lets only the lines above scroll. Setting the region moves the cursor, so it is saved before.
       write(`${"\n".repeat(height)}${escape}[${height}A${save}${escape}[1;${rows - height}r${restore}`)
     }
 
@@ -72,7 +72,7 @@ export const show = (state: () => LiveState): Effect.Effect<boolean, never, Scop
       paint()
     }
 
-    // The terminal stops the program as well, and the shell gets a terminal without a region.
+    // Ctrl-Z stops the program too. The region is removed before, so the shell has the whole terminal.
     const suspended = (): void => {
       remove()
       process.kill(process.pid, "SIGSTOP")
@@ -100,7 +100,7 @@ export const show = (state: () => LiveState): Effect.Effect<boolean, never, Scop
     return true
   })
 
-/** Whether this process is of the group that has the terminal, as far as the system tells. */
+/** Whether this process is in the foreground group of the terminal; `true` if the system does not show it. */
 const isForeground = (): boolean => {
   try {
     // pid (name) state ppid pgrp session tty_nr tpgid …, and the name may contain anything
@@ -115,6 +115,6 @@ const write = (text: string): void => {
   try {
     writeSync(2, text)
   } catch {
-    // A terminal that has gone: the program goes on.
+    // The terminal is closed. The run continues.
   }
 }

@@ -1,4 +1,4 @@
-/** What the command line writes: the report on stderr, in the format that was asked for, and files. */
+/** The output of the command line: the report on stderr, in the chosen format, and files. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -15,16 +15,16 @@ import { styleFor } from "../report/Style.ts"
 import { renderText } from "../report/text.ts"
 import { oneSentence } from "../text/Untrusted.ts"
 
-/** A file that was asked for cannot be written or read. */
+/** A file from the command line cannot be written or read. */
 export class OutputError extends Data.TaggedError("OutputError")<{ readonly message: string }> {}
 
-/** How the report is written to stderr. */
+/** The format of the report on stderr. */
 export type Format = "pretty" | "json" | "github" | "markdown"
 
 /** The text of a source file, if it may be read. */
 type Source = (file: string) => string | undefined
 
-/** Writes the report to stderr, with excerpts of sources. Without a reader the exit code remains. */
+/** Writes the report to stderr, with excerpts of sources. If stderr is closed, only the exit code remains. */
 export const print = (report: Report, format: Format, source: Source): Effect.Effect<void> =>
   Effect.sync(() => say(renderings[format](report, source)))
 
@@ -41,7 +41,7 @@ const renderings: Readonly<Record<Format, (report: Report, source: Source) => st
     })
 }
 
-/** A page of the documentation stands beside the package in a clone; a source file is named from here when it is not far away. */
+/** The path of a page of the documentation, if this is a clone; the path of a source file relative to the working folder, if shorter. */
 const locate = (file: string): string => {
   if (file.startsWith("docs/")) {
     const [page, anchor] = file.split("#")
@@ -58,7 +58,7 @@ const fromHere = (path: string): string => {
 
 const folderAtStart = process.cwd()
 
-/** Finds out before a run whether its report can be written after it. */
+/** Checks before a run whether its report can be written afterwards. */
 export const checkWritable = (file: string): Effect.Effect<void, OutputError> =>
   Effect.try({ try: () => closeSync(openSync(file, "a")), catch: (error) => cannotWrite(file, error) })
 
@@ -70,7 +70,7 @@ export const writeReport = (file: string, report: Report): Effect.Effect<void, O
       catch: (error) => cannotWrite(file, error)
     }))
 
-/** Opens a file for lines, until the scope ends. When it can no longer be written, that is said once, and the run goes on. */
+/** Opens a file for lines until the scope ends. If a write fails, that is reported once, and the run continues. */
 export const openLines = (
   file: Option.Option<string>
 ): Effect.Effect<(line: string) => void, OutputError, Scope.Scope> =>
@@ -90,7 +90,7 @@ export const openLines = (
               writeSync(fd, line + "\n")
             } catch (error) {
               broken = true
-              complain(`the recording stops here: ${String(error)}`)
+              complain(`the recording cannot be continued: ${String(error)}`)
             }
           }
         }
@@ -104,12 +104,12 @@ export const readText = (file: string): Effect.Effect<string, OutputError> =>
     catch: (error) => new OutputError({ message: `cannot read ${file}: ${messageOf(error)}` })
   })
 
-/** Writes to stderr, if somebody is there. */
+/** Writes to stderr, and ignores a closed pipe. */
 export const say = (text: string): void => {
   try {
     writeSync(2, text)
   } catch {
-    // A closed pipe.
+    // The reader has closed the pipe.
   }
 }
 

@@ -1,13 +1,13 @@
 /**
- * The processes that a program has started, and those that these have started: watchers and shells among them, which never load the
- * agent and may not end with the program.
+ * The descendants of a program's processes. Watchers and shells are among them, which never load the agent and may not end with the
+ * program.
  */
 import { execFileSync } from "node:child_process"
 import { readdirSync, readFileSync, readlinkSync } from "node:fs"
 import process from "node:process"
 import type { Runtime } from "./WhyUnseen.ts"
 
-/** A process; `born` tells it from another that got its number later, where the system says so. */
+/** A process. `born` distinguishes it from a later process with the same pid, on systems that show it. */
 export interface Member {
   readonly pid: number
   readonly born: string
@@ -17,11 +17,11 @@ interface Entry extends Member {
   readonly parent: number
 }
 
-/** These processes and all their descendants that are there now. */
+/** These processes and all their descendants that exist now. */
 export const families = (roots: Iterable<number>): ReadonlyArray<Member> => {
   const entries = list()
   const found = new Set(roots)
-  // A child may stand before its parent in the list, so it is read until nothing is new.
+  // A child may come before its parent in the list, so the list is read until no process is added.
   for (let size = 0; size !== found.size;) {
     size = found.size
     for (const { parent, pid } of entries) if (found.has(parent)) found.add(pid)
@@ -29,11 +29,11 @@ export const families = (roots: Iterable<number>): ReadonlyArray<Member> => {
   return entries.filter(({ pid }) => found.has(pid))
 }
 
-/** Whether a process is still there; one that only waits to be reaped is not. */
+/** Whether a process still exists. A zombie does not count. */
 export const isThere = ({ born, pid }: Member): boolean =>
   process.platform === "linux" ? read(pid)?.born === born : signal({ pid, born }, 0)
 
-/** Sends a signal; answers whether there was somebody to get it. */
+/** Sends a signal, and answers whether the process existed. */
 export const signal = ({ pid }: Member, name: NodeJS.Signals | 0): boolean => {
   try {
     return process.kill(pid, name)
@@ -42,7 +42,7 @@ export const signal = ({ pid }: Member, name: NodeJS.Signals | 0): boolean => {
   }
 }
 
-/** The processes of node, Bun and Deno among these and their descendants; only where the system tells. */
+/** The node, Bun and Deno processes among a process and its descendants. Empty on systems other than Linux. */
 export const runtimes = (root: number): ReadonlyArray<Runtime> =>
   process.platform !== "linux" ? [] : families([root]).flatMap(({ pid }) => runtimeOf(pid) ?? [])
 
@@ -55,7 +55,7 @@ const runtimeOf = (pid: number): Runtime | undefined => {
     )
     return { pid, name, hasAgent: options?.includes("agent/register.") === true }
   } catch {
-    return undefined // It has ended, or belongs to somebody else.
+    return undefined // It has ended, or belongs to another user.
   }
 }
 
@@ -76,7 +76,7 @@ const list = (): ReadonlyArray<Entry> => {
 
 const read = (pid: number): Entry | undefined => {
   try {
-    // pid (name) state ppid …, and the name may contain anything; the time of its start is the 22nd field
+    // pid (name) state ppid …, and the name may contain anything; the start time is the 22nd field
     const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)!.split(" ")
     return fields[0] === "Z" || fields[0] === "X" ? undefined : { pid, parent: Number(fields[1]), born: fields[19]! }
   } catch {

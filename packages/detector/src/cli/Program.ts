@@ -1,4 +1,4 @@
-/** The observed program as a process: started with the agent, told of signals, and stopped when its time is over. */
+/** The observed program as a process: it is started with the agent, receives signals, and is stopped when its time is over. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -7,13 +7,13 @@ import type { ChildProcess } from "node:child_process"
 import process from "node:process"
 import { isatty } from "node:tty"
 
-/** The program cannot be started: `exitCode` is the shell's for that, 127 not found, 126 not executable. */
+/** The program cannot be started. `exitCode` is the one that a shell would give: 127 not found, 126 not executable. */
 export class ProgramError extends Data.TaggedError("ProgramError")<{
   readonly message: string
   readonly exitCode: 125 | 126 | 127
 }> {}
 
-/** How a program ended: by itself with a code, or by a signal. */
+/** The end of a program: by itself with a code, or by a signal. */
 export interface ProgramExit {
   readonly code: number | undefined
   readonly signal: NodeJS.Signals | undefined
@@ -23,7 +23,7 @@ export interface Program {
   readonly pid: number
   readonly exit: Effect.Effect<ProgramExit>
   readonly kill: (signal: NodeJS.Signals) => void
-  /** The last signal that somebody sent to this process, and that was passed on. */
+  /** The last signal that this process received and passed on. */
   readonly passedOn: () => NodeJS.Signals | undefined
 }
 
@@ -37,11 +37,11 @@ const forwarded: ReadonlyArray<NodeJS.Signals> = [
   "SIGCONT"
 ]
 
-/** Starts the program with this terminal as its own. When the scope ends before it does, it is killed. */
+/** Starts the program with the input and output of this process. If the scope ends first, the program is killed. */
 export const start = (
   command: readonly [string, ...Array<string>],
   env: Readonly<Record<string, string>>,
-  /** Called when somebody asks the program to end. */
+  /** Called when a signal asks the program to end. */
   ending: () => void
 ): Effect.Effect<Program, ProgramError, Scope.Scope> =>
   Effect.gen(function*() {
@@ -96,14 +96,14 @@ const passOnSignals = (
       Effect.sync(() => {
         let last: NodeJS.Signals | undefined
         let interrupts = 0
-        // A terminal sends Ctrl-C to the whole group: the program has it already, and a second one means impatience to many.
+        // A terminal sends Ctrl-C to the whole group, so the program has it already. Many programs read a second one as "end at once".
         const terminal = [0, 1, 2].some((fd) => isatty(fd))
         const listeners = forwarded.map((signal) => {
           const listener = () => {
             if (signal !== "SIGWINCH" && signal !== "SIGCONT" && signal !== "SIGUSR2") {
               last = signal
               ending()
-              // Twice is the program's business. Whoever presses Ctrl-C a third time means it.
+              // The program handles the first two. The third Ctrl-C kills it.
               if (signal === "SIGINT" && ++interrupts >= 3) child.kill("SIGKILL")
             }
             if (!(terminal && (signal === "SIGINT" || signal === "SIGQUIT" || signal === "SIGWINCH"))) {

@@ -1,4 +1,4 @@
-/** The folder of the agents' socket: made for a run, removed with it, and removed by the next run when this one was killed. */
+/** The folder of the agents' socket. A run removes it at its end; if the run was killed, the next run removes it. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -8,12 +8,12 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import process from "node:process"
 
-/** There is no folder for the socket. */
+/** The folder for the socket cannot be made. */
 export class SocketFolderError extends Data.TaggedError("SocketFolderError")<{ readonly message: string }> {}
 
 const prefix = "fiberscope-run-"
 
-/** The name of the socket in its folder. */
+/** The file name of the socket in its folder. */
 export const socketName = "agents.sock"
 
 /** Makes a folder that only its owner can read, until the scope ends. */
@@ -28,24 +28,24 @@ export const make: Effect.Effect<string, SocketFolderError, Scope.Scope> = Effec
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
 )
 
-/** Removes the folders of runs that were killed. Never fails: it is a courtesy. */
+/** Removes the folders of runs that were killed. It never fails. */
 export const sweep: Effect.Effect<void> = Effect.suspend(() =>
   Effect.forEach(
-    leftBehind(),
+    foldersOfDeadRuns(),
     (folder) =>
-      Effect.flatMap(isDeaf(join(folder, socketName)), (deaf) =>
+      Effect.flatMap(isUnused(join(folder, socketName)), (unused) =>
         Effect.sync(() => {
           try {
-            if (deaf) rmSync(folder, { recursive: true, force: true })
+            if (unused) rmSync(folder, { recursive: true, force: true })
           } catch {
-            // It belongs to somebody else.
+            // The folder belongs to another user.
           }
         })),
     { discard: true }
   )
 )
 
-const leftBehind = (): ReadonlyArray<string> => {
+const foldersOfDeadRuns = (): ReadonlyArray<string> => {
   try {
     return readdirSync(tmpdir())
       .filter((name) => name.startsWith(prefix) && !isAlive(Number.parseInt(name.slice(prefix.length), 10)))
@@ -66,15 +66,15 @@ const isAlive = (pid: number): boolean => {
 }
 
 /**
- * Whether nobody listens at a socket. Containers that share a folder do not see each other's processes, so a process that seems dead
- * is not enough; and a folder without a socket is one that a run has just made.
+ * Whether no process listens at a socket. Containers that share a folder do not see each other's processes, so the pid alone does not
+ * show it. A folder without a socket counts as used: a run has just made it.
  */
-const isDeaf = (path: string): Effect.Effect<boolean> =>
+const isUnused = (path: string): Effect.Effect<boolean> =>
   Effect.callback((resume) => {
     const socket = net.connect(path)
-    const done = (deaf: boolean) => {
+    const done = (unused: boolean) => {
       socket.destroy()
-      resume(Effect.succeed(deaf))
+      resume(Effect.succeed(unused))
     }
     socket.once("connect", () => done(false))
     socket.once("error", (error: NodeJS.ErrnoException) => done(error.code === "ECONNREFUSED"))

@@ -1,4 +1,4 @@
-/** The true reason why no fiber was seen: the agent was never loaded, or there was no effect where it was. */
+/** The reason why no fiber was seen: the agent was never loaded, or the processes with the agent did not load effect. */
 import type { Mark } from "../agent/Mark.ts"
 import type { ProgramEnd } from "../observation/ProgramEnd.ts"
 
@@ -10,7 +10,7 @@ export interface Runtime {
   readonly hasAgent: boolean
 }
 
-/** What is known of a program of which no fiber was seen. */
+/** The known facts about a program in which no fiber was seen. */
 export interface Unseen {
   readonly end: ProgramEnd
   /** Processes and threads into which the agent was loaded. */
@@ -20,24 +20,24 @@ export interface Unseen {
 
 /** One sentence, without its full stop. */
 export const whyUnseen = ({ end, marks, runtimes }: Unseen): string => {
-  // Node's own code for options that it does not know or allow.
+  // Node exits with 9 for options that it does not know or allow.
   if (end.code === 9 && marks.length === 0) {
-    return "node ended with code 9 before the program ran: it may be older than 20, which fiberscope needs for the program"
+    return "node ended with code 9 before the program ran: it may be older than 20, the first version that can load the agent"
   }
   const other = otherRuntime(end.command) ?? runtimes.find(({ name }) => name !== "node")?.name
   const without = runtimes.find(({ hasAgent, name }) => name === "node" && !hasAgent)
   const failed = end.code === undefined || end.code === 0 ? undefined : `the program failed with code ${end.code}`
   if (without !== undefined) {
-    return `node (pid ${without.pid}) was started without the NODE_OPTIONS that carry the agent: its parent has dropped them`
+    return `node (pid ${without.pid}) was started without the NODE_OPTIONS that load the agent: its parent process removed them`
   }
   if (marks.length > 0) {
     return failed !== undefined
       ? `${failed} before a fiber of effect ran`
-      : `the agent was loaded into ${list(marks)}, and no effect was loaded there`
+      : `the agent was loaded into ${list(marks)}, but effect was not loaded there`
   }
-  if (other !== undefined) return `${other} ran the program, and the agent can only be loaded into node`
-  if (failed !== undefined) return `${failed} before the agent was loaded into a process of node`
-  return "the agent was never loaded: no process of the program was node, or its parent has dropped NODE_OPTIONS"
+  if (other !== undefined) return `${other} ran the program, but the agent can only be loaded into node`
+  if (failed !== undefined) return `${failed} before the agent was loaded into a node process`
+  return "the agent was never loaded: no process of the program was node, or a parent process removed NODE_OPTIONS"
 }
 
 /** Bun and Deno by the name of the command. */

@@ -1,6 +1,6 @@
 /**
- * What the command line says of itself: help, with the exit codes, on stdout, and one line for what was mistyped on stderr, which a
- * whole page of help would hide.
+ * The help and the error lines of the command line. Help, with the exit codes, is on stdout. A mistyped argument gives one line on
+ * stderr, because a whole page of help would hide it.
  */
 import * as CliConfig from "effect/cli/CliConfig"
 import type { NonShowHelpErrors } from "effect/cli/CliError"
@@ -14,14 +14,16 @@ import { say } from "./Output.ts"
 
 const exitCodes = `
 EXIT CODES
-  the program's own    when it fails by itself
+  the program's own    the program failed by itself
   0                    no leak found
-  23                   a leak found (--error-exitcode)
-  24                   it cannot be told, with --strict
+  23                   a leak was found (--error-exitcode chooses another code)
+  24                   the run was inconclusive, with --strict
   64                   wrong arguments
-  125, 126, 127        fiberscope failed or a recording is malformed, the program is not executable, it is not found`
+  125                  fiberscope failed, or a recording is malformed
+  126                  the program is not executable
+  127                  the program was not found`
 
-/** Help, errors and the version as they are printed. Logs are none, so a flag for their level would only be noise. */
+/** The presentation of help, errors and the version. The built-in flag for a log level is left out, because there are no logs. */
 export const layer = (args: ReadonlyArray<string>): Layer.Layer<never> =>
   Layer.merge(
     CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] }),
@@ -33,7 +35,7 @@ export const layer = (args: ReadonlyArray<string>): Layer.Layer<never> =>
           case "Version":
             return CliOutput.defaultPresenter.present(event)
           case "Help": {
-            // Nothing that follows -- is read as a flag of the tool, so that is the usage to learn.
+            // Arguments after -- are never read as flags of the tool, so the usage shows --.
             const usage = event.helpDoc.usage.replace("[<program...>]", "-- <program...>")
             return Effect.andThen(
               CliOutput.defaultPresenter.present({ ...event, helpDoc: { ...event.helpDoc, usage } }),
@@ -45,7 +47,7 @@ export const layer = (args: ReadonlyArray<string>): Layer.Layer<never> =>
     })
   )
 
-/** One line for each error, with what was probably meant, and where to read more. */
+/** One line for each error with the likely intention, and the command that shows more help. */
 const renderErrors = (
   errors: ReadonlyArray<NonShowHelpErrors>,
   commandPath: ReadonlyArray<string>,
@@ -55,16 +57,16 @@ const renderErrors = (
   return [
     ...errors.map((error) => oneSentence(`fiberscope: ${sentence(error)}`)),
     ...[...advice].map(oneSentence),
-    `${commandPath.join(" ")} --help explains it.`
+    `For help: ${commandPath.join(" ")} --help`
   ].join("\n") + "\n"
 }
 
 const sentence = (error: NonShowHelpErrors): string => {
   switch (error._tag) {
     case "UnrecognizedOption":
-      return `there is no flag ${error.option}${meant(error.suggestions)}`
+      return `unknown flag ${error.option}${meant(error.suggestions)}`
     case "UnknownSubcommand":
-      return `there is no command ${error.subcommand}${meant(error.suggestions)}`
+      return `unknown command ${error.subcommand}${meant(error.suggestions)}`
     case "InvalidValue": {
       const expected = error.expected.replace(/^Expected:? /, "")
       return error.value === ""
@@ -72,7 +74,7 @@ const sentence = (error: NonShowHelpErrors): string => {
         : `${error.kind === "flag" ? "--" : ""}${error.option} ${error.value}: expected ${expected}`
     }
     case "MissingArgument":
-      return `which ${error.argument}?`
+      return `missing argument <${error.argument}>`
     default:
       return error.message
   }
@@ -85,7 +87,7 @@ const adviceFor = (error: NonShowHelpErrors, args: ReadonlyArray<string>): strin
   if (
     error._tag === "UnrecognizedOption" && error.suggestions.length === 0 && args[0] === "run" && !args.includes("--")
   ) {
-    return "Flags of the program stand after --, as in: fiberscope run --for 30s -- node app.mjs --its-flag"
+    return "Put the program and its flags after --, for example: fiberscope run --for 30s -- node app.mjs --its-flag"
   }
   return error._tag === "UnknownSubcommand" && error.suggestions.length === 0
     ? `To observe a program: fiberscope run -- ${args.join(" ")}`

@@ -27,16 +27,16 @@ import * as Words from "./Words.ts"
 const seconds = Flag.String("for").pipe(
   Flag.withMetavar("time"),
   Flag.withDescription(
-    "Stop the program so long after its first fiber: 30s, 2m, 500ms. Without it, observe until it ends"
+    "Stop the program this long after its first fiber: 30s, 2m, 500ms. Default: observe until the program ends"
   ),
   Flag.mapTryCatch(
     (text) => Option.getOrThrow(parseDuration(text)),
-    () => "a duration from 1ms to 480h, which is a number with a unit: 30s, 2m, 500ms"
+    () => "a duration from 1ms to 480h, as a number with a unit: 30s, 2m, 500ms"
   ),
   Flag.optional
 )
 
-/** The longest time that a timer of node can wait for is about 24 days. */
+/** The longest duration. A timer of node can wait for about 24 days. */
 const longestMs = 20 * 24 * 3_600_000
 
 const parseDuration = (text: string): Option.Option<Duration.Duration> => {
@@ -60,12 +60,12 @@ const format = Flag.Literals("format", ["pretty", "json", "github", "markdown"])
 const accepted = Flag.String("accepted").pipe(
   Flag.withMetavar("file"),
   Flag.withDescription(
-    "Findings that are known: a file of { fingerprint, reason, until }; fiberscope.accepted.json unless told"
+    "A JSON file of known findings, each { fingerprint, reason, until }. Default: fiberscope.accepted.json, if it exists"
   ),
   Flag.optional
 )
 
-/** Bytes: a gigabyte between two samples is as good as none. */
+/** The longest sampling interval in bytes. One sample per gigabyte is practically none. */
 const mostSampling = 1024 ** 3
 
 const json = Flag.String("json").pipe(
@@ -75,18 +75,18 @@ const json = Flag.String("json").pipe(
 )
 
 const strict = Flag.Boolean("strict").pipe(
-  Flag.withDescription("Exit with 24 when the run cannot tell"),
+  Flag.withDescription("Exit with 24 when the run is inconclusive"),
   Flag.withDefault(false)
 )
 
 const leakExitCode = Flag.Int("error-exitcode").pipe(
-  Flag.filter((code) => code >= 1 && code <= 255, () => "an exit code, which is a whole number from 1 to 255"),
+  Flag.filter((code) => code >= 1 && code <= 255, () => "an exit code from 1 to 255"),
   Flag.withDescription("The exit code when a leak was found"),
   Flag.withDefault(23)
 )
 
 const quiet = Flag.Boolean("quiet").pipe(
-  Flag.withDescription("Print no report; the exit code and --json tell"),
+  Flag.withDescription("Print no report; the exit code and --json show the result"),
   Flag.withDefault(false)
 )
 
@@ -97,17 +97,19 @@ const runCommand = Command.make(
     json,
     record: Flag.String("record").pipe(
       Flag.withMetavar("file"),
-      Flag.withDescription("Write all that was observed to this file; fiberscope report reads it"),
+      Flag.withDescription("Write the whole observation to this file; fiberscope report reads it"),
       Flag.optional
     ),
     gc: Flag.Boolean("gc").pipe(
-      Flag.withDescription("Collect all garbage once a second: more heap floors in a short run, a slower program"),
+      Flag.withDescription(
+        "Collect all garbage once a second: more heap readings in a short run, but a slower program"
+      ),
       Flag.withDefault(false)
     ),
     sampling: Flag.Int("sampling").pipe(
       Flag.filter((bytes) => bytes >= 0 && bytes <= mostSampling, () => "a whole number of bytes, 0 to 1073741824"),
       Flag.withDescription(
-        "Bytes between two allocation samples; 0 switches them off. Unless told, by how much the program allocates"
+        "Bytes between two allocation samples; 0 switches sampling off. Default: adapts to the program's allocation rate"
       ),
       Flag.optional
     ),
@@ -116,7 +118,7 @@ const runCommand = Command.make(
     format,
     sites: Flag.Literals("sites", ["named", "all"]).pipe(
       Flag.withDescription(
-        "all: the exact line of every fork and run call, at the cost of a stack for each; the report says how much"
+        "all: find the exact line of every fork and run call, at the cost of a stack for each; the report shows the cost"
       ),
       Flag.withDefault("named" as const)
     ),
@@ -127,18 +129,18 @@ const runCommand = Command.make(
   (flags) => {
     const [file, ...args] = flags.program
     if (file === undefined) {
-      return Effect.asVoid(fail(64, "which program? For example: fiberscope run --for 30s -- node app.mjs"))
+      return Effect.asVoid(fail(64, "missing program, for example: fiberscope run --for 30s -- node app.mjs"))
     }
     const options: RunOptions = { ...flags, command: [file, ...args] }
     return finish(run(options))
   }
 ).pipe(
-  Command.withDescription("Observe a program that was never changed, and say what leaks"),
+  Command.withDescription("Observe an unchanged program and report leaks"),
   Command.withExamples([
     { command: "fiberscope run --for 30s -- node server.mjs", description: "Observe a server for half a minute" },
     {
       command: "fiberscope run --json report.json --strict -- npm start",
-      description: "In CI: fail when it leaks or cannot be told"
+      description: "In CI: fail on a leak or an inconclusive run"
     }
   ])
 )
@@ -156,11 +158,11 @@ const reportCommand = Command.make(
   },
   (flags) => finish(report(flags))
 ).pipe(
-  Command.withDescription("Make the report of a run again, from its recording"),
+  Command.withDescription("Make the report of a run again from its recording"),
   Command.withExamples([
     {
       command: "fiberscope report run.ndjson --format markdown",
-      description: "The report of an old run, for a comment"
+      description: "The report of an earlier run, for a comment on a pull request"
     }
   ])
 )
@@ -174,11 +176,11 @@ type Failure =
   | SocketFolderError
   | RecordingError
 
-/** Sets the exit code; what failed is said in one line. */
+/** Sets the exit code, and prints a failure as one line. */
 const finish = <R>(effect: Effect.Effect<number, Failure, R>): Effect.Effect<void, never, R> =>
   effect.pipe(
     Effect.catch((error) => fail(error._tag === "ProgramError" ? error.exitCode : 125, error.message)),
-    Effect.catchDefect((defect) => fail(125, `this is a defect of fiberscope: ${describeDefect(defect)}`)),
+    Effect.catchDefect((defect) => fail(125, `internal error of fiberscope: ${describeDefect(defect)}`)),
     Effect.tap((code) => Effect.sync(() => void (process.exitCode = code))),
     Effect.asVoid
   )
@@ -190,22 +192,22 @@ const fail = (code: number, message: string): Effect.Effect<number> =>
     return code
   })
 
-/** The message of a defect, and its place. */
+/** The message of a defect and its place in the source. */
 const describeDefect = (defect: unknown): string => {
   const place = defect instanceof Error ? /^ +at .*$/m.exec(defect.stack ?? "")?.[0].trim() : undefined
   return place === undefined ? messageOf(defect) : `${messageOf(defect)} (${place})`
 }
 
 const fiberscope = Command.make("fiberscope").pipe(
-  Command.withDescription("Finds leaks in running Effect programs, and explains them"),
+  Command.withDescription("Find leaks in running Effect programs and explain them"),
   Command.withExamples([
     { command: "fiberscope run --for 30s -- node app.mjs", description: "Observe a program for half a minute" }
   ]),
   Command.withSubcommands([runCommand, reportCommand])
 )
 
-// While a program runs, a signal is the program's: it is passed on, and the tool ends after the program, with its report. The usual
-// runMain would interrupt the run, and so kill the program in the middle of its own shutdown.
+// While a program runs, signals are passed on to it, and the tool ends after the program, with its report. The usual runMain would
+// interrupt the run and so kill the program during its own shutdown.
 const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
   const offs = (["SIGINT", "SIGTERM"] as const).map((signal) => {
     const listener = () => {

@@ -20,7 +20,7 @@ export interface ReportOptions {
   readonly accepted: Option.Option<string>
 }
 
-/** Reads a recording and answers the exit code that its verdict has. */
+/** Reads a recording, prints its report, and answers the exit code for its verdict. */
 export const report = (options: ReportOptions) =>
   Effect.gen(function*() {
     yield* Option.match(options.json, { onNone: () => Effect.void, onSome: Output.checkWritable })

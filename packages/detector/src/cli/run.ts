@@ -1,4 +1,4 @@
-/** `fiberscope run`: observes a program that was never changed, from its start to its end, and says what leaks. */
+/** `fiberscope run`: observes an unchanged program from its start to its end and reports leaks. */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -27,7 +27,7 @@ import { version } from "./version.ts"
 import { whyUnseen } from "./WhyUnseen.ts"
 import type { Runtime } from "./WhyUnseen.ts"
 
-/** What can be asked of a run. */
+/** The options of `fiberscope run`. */
 export interface RunOptions {
   readonly command: readonly [string, ...Array<string>]
   readonly duration: Option.Option<Duration.Duration>
@@ -40,7 +40,7 @@ export interface RunOptions {
   readonly quiet: boolean
   readonly format: Output.Format
   readonly sites: "named" | "all"
-  /** The file of accepted findings; `fiberscope.accepted.json` of the current folder, where there is one, unless told. */
+  /** The file of accepted findings. Default: `fiberscope.accepted.json` in the working folder, if it exists. */
   readonly accepted: Option.Option<string>
 }
 
@@ -49,7 +49,7 @@ const graceMs = 5000
 const readingMs = 2000
 const readingShare = 0.015
 
-/** Runs to the end and answers the exit code. */
+/** Runs the program to its end and answers the exit code. */
 export const run = (options: RunOptions) =>
   Effect.scoped(Effect.gen(function*() {
     const recording = Recording.makeWriter(yield* Output.openLines(options.record))
@@ -88,7 +88,7 @@ export const run = (options: RunOptions) =>
     return exitCode(report, exit, program, stoppedByTool, options)
   }))
 
-/** Looks for processes without the agent, for as long as no fiber was seen. */
+/** Looks for processes without the agent while no fiber has been seen. */
 const findRuntimes = (
   program: Program,
   agents: AgentServer
@@ -103,7 +103,7 @@ const findRuntimes = (
     return () => [...found.values()]
   })
 
-/** Looks at suspects while the program runs, and shows what is seen. */
+/** Inspects suspected fibers while the program runs, and shows the live view. */
 const watch = (
   agents: AgentServer,
   started: number,
@@ -160,14 +160,14 @@ const agentEnvironment = (agents: AgentServer, options: RunOptions) =>
     }
   })
 
-/** A program under the permission model may read nothing it is not told; the agent's own files are no secret. */
+/** Under the permission model, a program may only read allowed files. This allows the agent's own files. */
 const mayRead = (command: ReadonlyArray<string>, url: string): ReadonlyArray<string> => {
   const given = [...command, process.env["NODE_OPTIONS"] ?? ""]
   if (!given.some((part) => /--(experimental-)?permission\b/.test(part))) return []
   return [`--allow-fs-read=${JSON.stringify(fileURLToPath(new URL("../*", url)))}`]
 }
 
-/** Waits for the first fiber of Effect: the time that is to be observed begins there, and start-up takes what it takes. */
+/** Waits for the first copy of Effect: the observation time begins there, so start-up does not count. */
 const untilFound = (agents: AgentServer): Effect.Effect<void> =>
   Effect.sleep("20 millis").pipe(Effect.repeat({ until: () => isFound(agents) }), Effect.asVoid)
 
@@ -175,8 +175,8 @@ const isFound = (agents: AgentServer): boolean =>
   agents.processes().some(({ observation }) => observation.copies.length > 0)
 
 /**
- * Waits for the end. When the time is over, the tool ends the program, and that is no failure of it. The time begins with the first
- * copy of Effect; where there is none, it has begun with the program.
+ * Waits for the end. When the time is over, the tool ends the program, which does not count as a failure. The time begins with the
+ * first copy of Effect, or with the program if there is none.
  */
 const untilEnd = (
   program: Program,
@@ -201,48 +201,48 @@ const stop = (program: Program, agents: AgentServer, readings: boolean): Effect.
     noteLost(agents)
     if (readings) yield* lastReading(agents)
     agents.freeze()
-    const told = observedBy(agents)
-    const others = ProcessTree.families([program.pid, ...told]).filter(({ pid }) => pid !== program.pid)
+    const signalled = observedBy(agents)
+    const others = ProcessTree.families([program.pid, ...signalled]).filter(({ pid }) => pid !== program.pid)
     program.kill("SIGTERM")
-    for (const member of others) if (told.includes(member.pid)) ProcessTree.signal(member, "SIGTERM")
+    for (const member of others) if (signalled.includes(member.pid)) ProcessTree.signal(member, "SIGTERM")
     const exit = yield* Effect.timeoutOption(program.exit, Duration.millis(graceMs))
     if (Option.isNone(exit)) program.kill("SIGKILL")
     const ended = yield* program.exit
-    yield* endOthers(others, told)
+    yield* endOthers(others, signalled)
     return ended
   })
 
-/** A process that goes on after its agent has fallen silent was not observed to its end. */
+/** Records a problem for each process that is alive without a connection: it was not observed to its end. */
 const noteLost = (agents: AgentServer): void => {
   for (const { connected, observation } of agents.processes()) {
     const { ended, hello, window } = observation
     if (connected() || ended || hello === undefined || !ProcessTree.signal({ pid: hello.pid, born: "" }, 0)) continue
     const seconds = Math.round(window.end / 1000)
-    observation.take({ type: "problem", t: window.end, probe: "connection", message: `it was lost after ${seconds} s` })
+    observation.take({ type: "problem", t: window.end, probe: "connection", message: `lost after ${seconds} s` })
   }
 }
 
-/** The processes in which an agent is still connected. */
+/** The processes whose agent is still connected. */
 const observedBy = (agents: AgentServer): ReadonlyArray<number> =>
   agents.processes().flatMap(({ connected, observation: { hello } }) =>
     hello === undefined || !connected() ? [] : [hello.pid]
   )
 
 /**
- * What the program started may not end with it: shells and watchers pass no signal on. Those that were told already have their time
- * to end, those that were not are told now.
+ * Ends the descendants of the program, which may not end with it: shells and watchers do not pass signals on. The `signalled` ones
+ * already have SIGTERM and some time to end; the others get it now.
  */
-const endOthers = (others: ReadonlyArray<ProcessTree.Member>, told: ReadonlyArray<number>): Effect.Effect<void> =>
+const endOthers = (others: ReadonlyArray<ProcessTree.Member>, signalled: ReadonlyArray<number>): Effect.Effect<void> =>
   Effect.gen(function*() {
     const left = () => others.filter(ProcessTree.isThere)
-    for (const member of left()) if (!told.includes(member.pid)) ProcessTree.signal(member, "SIGTERM")
+    for (const member of left()) if (!signalled.includes(member.pid)) ProcessTree.signal(member, "SIGTERM")
     yield* Effect.sleep("50 millis").pipe(
       Effect.repeat({ times: graceMs / 50, while: () => left().length > 0 })
     )
     for (const member of left()) ProcessTree.signal(member, "SIGKILL")
   })
 
-/** The program is about to be stopped: a last reading costs it nothing, and shows the most. */
+/** Asks for a last reading. The program is about to be stopped, so the pause does not matter, and this reading shows the most. */
 const lastReading = (agents: AgentServer): Effect.Effect<void> =>
   Effect.suspend(() => {
     const asked = agents.processes().filter(({ connected }) => connected())
@@ -257,7 +257,7 @@ const lastReading = (agents: AgentServer): Effect.Effect<void> =>
     )
   })
 
-/** What the agents said before the program ended may still be on its way. */
+/** Waits for messages that the agents sent before the program ended. */
 const lastWords = (agents: AgentServer): Effect.Effect<void> =>
   Effect.suspend(() =>
     agents.processes().some(({ connected }) => connected()) ? Effect.sleep("20 millis") : Effect.void
@@ -272,7 +272,7 @@ const askAboutSuspects = (agents: AgentServer): void => {
   }
 }
 
-/** The function that marks accepted findings, from a file that was named, or the one of the current folder. */
+/** The function that marks accepted findings, from the given file or the one in the working folder. */
 export const readAccepted = (file: Option.Option<string>) =>
   Effect.gen(function*() {
     const path = Option.getOrElse(file, () => "fiberscope.accepted.json")
@@ -305,7 +305,7 @@ const exitCode = (
   if (report.verdict === "leak") return options.leakExitCode
   if (report.verdict === "undecided" && options.strict) return 24
   const passed = program.passedOn()
-  // Somebody stopped both: whoever waits for this process is told how, as if the tool were not there.
+  // A signal ended both. The exit code is the one that the program alone would have given.
   if (passed !== undefined) return exit.code ?? 128 + (signalNumbers[passed] ?? 0)
   return 0
 }

@@ -1,14 +1,14 @@
 /**
- * Sampled objects by the functions on whose stacks they were allocated, each from its birth to its death.
+ * Sampled objects by the functions on their allocation stacks, each from its birth to its death.
  *
  * **Details**
  *
- * An object counts for every frame of the program on its stack, not only for the innermost: V8 reports physical frames, so when code
- * gets hot and is inlined, its samples move to the caller. Objects without a frame of the program count for the two innermost
- * frames of the library they were allocated in. And all objects count for the whole program.
+ * An object counts for every frame of the program on its stack, not only for the innermost: V8 reports physical frames, so the samples
+ * of hot code that is inlined move to its caller. Objects without a frame of the program count for the two innermost frames of the
+ * library that allocated them. All objects count for the whole program.
  *
- * When the sampling interval changes, V8 forgets all samples, and an epoch begins: what is told is that of the last epoch, or that of
- * the one before until the last is long enough to tell something.
+ * When the sampling interval changes, V8 forgets all samples, and a new epoch begins. All values are those of the last epoch, or of the
+ * one before while the last is too short.
  */
 import type { Place, Samples, Sampling, Stack } from "../agent/Protocol.ts"
 import { isLibraryFrame, isProgramFrame } from "../places/frames.ts"
@@ -25,15 +25,15 @@ export interface AllocationSite {
   readonly lives: Lifetimes.Lifetimes
   /** Estimated bytes of its objects alive now. */
   bytes: number
-  /** How many frames of the program lie further in, on average over its objects. */
+  /** The number of program frames further in on the stack, on average over its objects. */
   depth: number
-  /** Bytes of its large objects alive at each reading, hardly one of which the samples miss; `undefined` while it had none. */
+  /** Bytes of its large objects alive at each reading. Sampling misses hardly any of them. `undefined` until it has had one. */
   large: TimeSeries.TimeSeries | undefined
 }
 
 /**
- * Bytes from which on an object is a large one, unless the sampling interval is so long that it may not be sampled: the tables of a
- * collection of some thousands, long strings and arrays.
+ * The size of a large object in bytes: the table of a collection with some thousands of entries, a long string or array. It is larger
+ * if the sampling interval is so long that such an object may not be sampled.
  */
 const largeObject = 64 * 1024
 
@@ -41,19 +41,19 @@ export interface AllocationSites {
   readonly sites: ReadonlyMap<string, AllocationSite>
   /** All sampled objects, whatever their site. */
   readonly whole: Lifetimes.Lifetimes
-  /** When readings were taken, in milliseconds of the recording; the last 600. */
+  /** The times of the last 600 readings, in milliseconds of the recording. */
   readonly readings: ReadonlyArray<number>
-  /** Since when these samples are taken, in milliseconds of the recording. */
+  /** The time of the first of these samples, in milliseconds of the recording. */
   readonly since: number
-  /** There are later samples, which do not tell anything yet. */
+  /** Whether there is a later epoch, which is too short to be used yet. */
   readonly outdated: boolean
   /** Bytes between two of these samples. */
   readonly interval: number
-  /** The stack that most of a site's living objects born after `since` have. */
+  /** The most frequent stack of a site's living objects born after `since`. */
   readonly chain: (site: AllocationSite, since: number) => ReadonlyArray<Place>
-  /** How many of the living objects count for both sites. */
+  /** The number of living objects that count for both sites. */
   readonly together: (a: AllocationSite, b: AllocationSite) => number
-  /** For an inlined site: the frame of the program that stood on the same library stack most often. */
+  /** For an inlined site: the program frames of the most frequent stack with the same library frames. */
   readonly callersOf: (site: AllocationSite) => ReadonlyArray<Place>
   readonly stack: (stack: Stack) => void
   readonly sampling: (sampling: Pick<Sampling, "t" | "bytes">) => void
@@ -75,15 +75,15 @@ interface Sample {
 
 const wholeKey = "*"
 
-/** Milliseconds to which times of births and deaths are kept: an eighth of the least between two readings. */
+/** The resolution of birth and death times in milliseconds: an eighth of the least time between two readings. */
 const bucketMs = 250
 
-/** The key of the site of what scopes keep to run their finalizers. */
+/** The key of the site for the finalizers that scopes keep. */
 const finalizersKey = "finalizers"
 
 const isFinalizerFrame = (frame: Place): boolean => /addFinalizer/i.test(frame.name) && isLibraryFrame(frame)
 
-/** The code of a module itself, under which a program starts its first fibers: it says nothing of who does what later on. */
+/** Whether a frame is the top-level code of a module. A program starts its first fibers under it, so it identifies no later work. */
 const isModule = ({ column, line }: Place): boolean => line === 1 && column === 1
 
 const keyOf = ({ column, file, line, name }: Place): string => `${name} ${file}:${line}:${column}`
@@ -95,34 +95,34 @@ export const make = (options?: { readonly windowMs?: number | undefined }): Allo
   let before: Epoch | undefined
   const lengthOf = ({ readings, since }: Epoch): number =>
     Math.min(options?.windowMs ?? Infinity, (readings.at(-1) ?? since) - since)
-  // In less than that nothing is called a leak, so until then the samples of the epoch before are the better ones.
-  const told = (): Epoch =>
+  // A shorter epoch cannot show a leak, so until then the samples of the epoch before are better.
+  const current = (): Epoch =>
     before === undefined || lengthOf(epoch) >= Math.min(limits.leakAfter, lengthOf(before)) ? epoch : before
   return {
     get sites() {
-      return told().sites
+      return current().sites
     },
     get whole() {
-      return told().whole
+      return current().whole
     },
     get readings() {
-      return told().readings
+      return current().readings
     },
     get since() {
-      return told().since
+      return current().since
     },
     get outdated() {
-      return told() !== epoch
+      return current() !== epoch
     },
     get interval() {
-      return told().interval
+      return current().interval
     },
-    chain: (at, since) => told().chain(at, since),
-    together: (a, b) => told().together(a, b),
-    callersOf: (at) => told().callersOf(at),
+    chain: (at, since) => current().chain(at, since),
+    together: (a, b) => current().together(a, b),
+    callersOf: (at) => current().callersOf(at),
     stack: (stack) => void frames.set(stack.id, stack.frames),
     sampling: ({ bytes, t }) => {
-      before = told()
+      before = current()
       now = t
       epoch = makeEpoch(t, bytes, options)
     },
@@ -147,7 +147,7 @@ const makeEpoch = (
 ): Epoch => {
   const sites = new Map<string, AllocationSite>()
   const large = new Map<AllocationSite, number>()
-  // One in seven is missed of those that are twice as large as the interval: e to the power of -2.
+  // Sampling misses one in seven objects that are twice as large as the interval: e to the power of -2.
   const leastLarge = Math.max(largeObject, 2 * interval)
   const stacks = new Map<number, KnownStack>()
   const living = new Map<number, Sample>()
@@ -209,7 +209,7 @@ const makeEpoch = (
       return count
     },
     callersOf: (at) => {
-      // V8 inlined the program's function into the library's: before that, the same library stack had frames of the program on it.
+      // V8 has inlined the program's function into the library's. Before that, the same library stack had frames of the program.
       const key = at.key
       let best: KnownStack | undefined
       for (const stack of stacks.values()) {
@@ -223,7 +223,7 @@ const makeEpoch = (
     take: ({ born, died, t }, lastReading, frames) => {
       readings.push(t)
       if (readings.length > 600) readings.shift()
-      // Ordinals count allocations, so they tell when, between two readings, an object was born.
+      // Ordinals count allocations, so they give the birth time of an object between two readings.
       const first = latest
       for (const [ordinal] of born) latest = Math.max(latest, ordinal)
       const when = (ordinal: number) =>

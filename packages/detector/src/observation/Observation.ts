@@ -1,7 +1,7 @@
 /**
- * What is known of one process: a recording, taken in line by line and kept bounded.
+ * The observation of one process: its messages are taken in one by one, and the memory for them is bounded.
  *
- * It holds no clock and does no judging; rules read it. The same observation comes out of a live connection and of a file.
+ * It has no clock and does not judge; rules read it. A live connection and a recording file give the same observation.
  */
 import type {
   Copy,
@@ -37,20 +37,20 @@ export interface FiberSiteRecord {
   readonly chain: ReadonlyArray<Place>
   /** Tenured fibers, from birth to end. */
   readonly lives: Lifetimes.Lifetimes
-  /** Fibers as they were found collected without an end; these never die. */
+  /** Abandoned fibers: they were collected without having ended. Their lives start when they are found, and never end. */
   readonly abandoned: Lifetimes.Lifetimes
-  /** Where they were seen to wait. */
+  /** The places at which inspected fibers wait. */
   waiting: Waiting["places"]
-  /** How often somebody looked where they wait. */
+  /** The number of inspections of this site. */
   looks: number
-  /** Milliseconds after which a timer wakes them at the earliest; 0 where one of those that were looked at waits for something else. */
+  /** The shortest timer that inspected fibers wait for, in milliseconds; 0 if one of them waits for something else. */
   timer: number
-  /** Those of them of which the line of the fork is known, by that line; they are among the others too. */
+  /** The fibers whose fork line is known, by that line. They count in this record too. */
   readonly lines: Map<number, FiberSiteRecord>
 }
 
 /**
- * All that is known of one process.
+ * Everything that is known about one process.
  *
  * @category models
  */
@@ -61,30 +61,30 @@ export interface Observation {
   readonly unsupported: ReadonlyArray<string>
   /** Parts of the agent that failed and were switched off: `probe: message`. */
   readonly problems: ReadonlyArray<string>
-  /** What the observation cannot show, in sentences. */
+  /** Limits of the observation, in sentences. */
   readonly notes: ReadonlyArray<string>
   readonly sites: ReadonlyMap<number, FiberSiteRecord>
   readonly allocations: Allocations
   readonly series: (name: SignalName) => ReadonlyArray<TimeSeries.Point>
-  /** Milliseconds between the first copy of Effect and the last word. */
+  /** Milliseconds between the first copy of Effect and the last message. */
   readonly durationMs: number
-  /** What the rules look at: from the first copy of Effect, or the beginning of the window, to the last word. */
+  /** The time that the rules look at: from the first copy of Effect, or the beginning of the window, to the last message. */
   readonly window: Window
   readonly lastTick: Tick | undefined
-  /** The files of tests that the process ran, in order. */
+  /** The test files that the process ran, in order. */
   readonly tests: ReadonlyArray<TestFile>
-  /** Readings of the heap after a major collection. */
+  /** The number of heap readings after a forced major collection. */
   readonly readings: number
-  /** Milliseconds that the program stood still for readings. */
+  /** Milliseconds for which readings paused the program. */
   readonly pausedMs: number
   readonly resources: ReadonlyMap<string, ReadonlyArray<TimeSeries.Point>>
   /** Gauges of the program by name, and the number of series of its metrics. */
   readonly gauges: ReadonlyMap<string, ReadonlyArray<TimeSeries.Point>>
   readonly metricSeries: ReadonlyMap<string, ReadonlyArray<TimeSeries.Point>>
-  /** The process said that it ends by itself. */
+  /** Whether the process has ended by itself. */
   readonly ended: boolean
   readonly take: (message: Message) => void
-  /** From now on only counts are taken in: the program is asked to end, and lets go of what it kept. */
+  /** Takes in only counts from now on: the program was asked to end, and releases what it holds. */
   readonly freeze: () => void
 }
 
@@ -92,8 +92,8 @@ const maxResourceTypes = 64
 const maxNamedSeries = 512
 const maxNotes = 50
 
-/** What is not known without a field of a fiber. */
-const untold = (field: string): string =>
+/** The information that is missing without a field of fibers. */
+const missingWithout = (field: string): string =>
   ({
     _parent: "which fiber is the parent of which",
     _running: "which fiber runs at the moment",
@@ -118,9 +118,9 @@ const pointsOf = (
 export const make = (options?: {
   /** Milliseconds that are remembered. Default: all, with a resolution that gets coarser. */
   readonly windowMs?: number | undefined
-  /** What a place is called in the sources. Default: as the process calls it. */
+  /** Translates a place to the sources. Default: the place as the process reports it. */
   readonly resolve?: ((place: Place) => Place) | undefined
-  /** The version of a copy of Effect in a bundle, if it is known. */
+  /** Finds the version of a copy of Effect in a bundle, if it is known. */
   readonly effectVersion?: ((bundle: string) => string | undefined) | undefined
   /** Called when the process introduces itself, before any place is resolved. */
   readonly met?: ((hello: Hello) => void) | undefined
@@ -167,7 +167,7 @@ export const make = (options?: {
     known.add(t, value)
   }
 
-  /** All that there are now: what is not among them any more has ended with what it counted. */
+  /** Adds a complete set of values. Series that are missing from it have ended, and get 0. */
   const addAll = (
     all: Map<string, TimeSeries.TimeSeries>,
     t: number,
@@ -197,7 +197,7 @@ export const make = (options?: {
     return record
   }
 
-  /** The site of fibers, and that of which it is a part. */
+  /** The records for a site id: the site itself, and the site that it is a part of. */
   const sitesOf = (id: number): ReadonlyArray<FiberSiteRecord> => {
     const whole = partOf.get(id)
     return whole === undefined ? [site(id)] : [site(whole), site(whole).lines.get(id)!]
@@ -214,7 +214,7 @@ export const make = (options?: {
     site(of).lines.set(id, { ...emptySite(id), ...named })
   }
 
-  /** Bounded, and each sentence once. */
+  /** Adds a note. Their number is bounded, and each is kept once. */
   const note = (sentence: string): void => {
     if (notes.length < maxNotes && !notes.includes(sentence)) notes.push(sentence)
   }
@@ -224,7 +224,7 @@ export const make = (options?: {
     copies = copies.filter((copy) => copy.where !== where)
   }
 
-  /** A reading may come in pieces; one whose last piece never came was cut by the end of the program. */
+  /** Takes a reading, which may come in pieces. If the last piece is missing, the program ended in the middle. */
   const takeSamples = (message: Samples): void => {
     pieces.push(message)
     if (message.more === true) return
@@ -237,7 +237,7 @@ export const make = (options?: {
   const takeWaiting = (message: Waiting): void => {
     const record = site(message.site)
     const places = message.places.map(({ count, place }) => ({ count, place: resolve(place) }))
-    // In a bundle only the source map tells what belongs to a library.
+    // In a bundle, only the source map shows which code belongs to a library.
     record.waiting = places.filter(({ place }) => isProgramFrame(place))
     record.looks++
     const { looked, timers = [] } = message
@@ -248,7 +248,7 @@ export const make = (options?: {
     lastTick = tick
     tests.take(tick)
     const { t } = tick
-    // The last words come from a process that has let go of most things.
+    // The final tick is from a process that has already released most of what it held.
     if (tick.final !== true) addReadings(tick)
     for (const [id, bornSecond, tenured, endedCount, abandoned] of tick.flow) {
       const born = bornSecond * 1000
@@ -273,7 +273,7 @@ export const make = (options?: {
     add("eventloop.delay", t, tick.loop.p99)
     add("eventloop.utilization", t, tick.loop.utilization)
     add("gc.pause", t, tick.gc.pauseMs)
-    // Several floors of one interval are one: the lowest.
+    // The lowest of several floors in one interval counts.
     if (tick.floors.length > 0) add("heap.floor", t, Math.min(...tick.floors.map(({ bytes }) => bytes)))
     for (const { external } of tick.floors) if (external !== undefined) add("external.floor", t, external)
     readings += tick.floors.filter(({ forced }) => forced).length
@@ -355,7 +355,7 @@ export const make = (options?: {
         case "unsupported":
           return takeUnsupported(message)
         case "lacking":
-          return note(`this version of effect does not tell ${listOf(message.missing.map(untold))}`)
+          return note(`this version of effect does not show ${listOf(message.missing.map(missingWithout))}`)
         case "problem":
           if (problems.length < maxNotes) problems.push(`${message.probe}: ${message.message}`)
           return
@@ -369,7 +369,7 @@ export const make = (options?: {
           pieces = []
           if (message.living !== undefined) {
             note(
-              `${message.living} sampled objects were alive, too many to tell: one in ${message.bytes} bytes is sampled from then on`
+              `${message.living} sampled objects were alive, too many to send: from then on one allocation in ${message.bytes} bytes is sampled`
             )
           }
           return allocations.sampling(message)

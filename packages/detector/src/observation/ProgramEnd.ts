@@ -1,7 +1,7 @@
-/** How an observed program ended. */
+/** The end of an observed program. */
 
 /**
- * How the observed program came to its end.
+ * The end of an observed program: its exit code, or the signal that ended it.
  */
 export interface ProgramEnd {
   readonly command: ReadonlyArray<string>

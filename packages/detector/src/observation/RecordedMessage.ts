@@ -1,13 +1,13 @@
 /**
- * The schema of the messages of agents, as recordings contain them. A recording is a file from anywhere, so each message is checked
- * before it is used.
+ * The schema of the messages of agents, as recordings contain them. A recording is an untrusted file, so each message is checked before
+ * it is used.
  */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { protocolVersion } from "../agent/Protocol.ts"
 import type { Message } from "../agent/Protocol.ts"
 
-// Real numbers are far smaller, and a sum of many of this size is still exact enough to be a number.
+// Real values are far smaller, and a sum of many values of this size is still finite and exact enough.
 const largest = 1e15
 
 const isAmount = (value: unknown): value is number => typeof value === "number" && Math.abs(value) <= largest
@@ -16,17 +16,17 @@ const isCount = (value: unknown): value is number => isAmount(value) && Number.i
 /** A measured value: milliseconds, bytes, a share. */
 const Amount = Schema.declare(isAmount, { expected: "a number" })
 
-/** The number of a fork site: the agent has some thousands, and each takes memory here. */
+/** The number of a fork site. It is bounded, because each site takes memory here; an agent has some thousands. */
 const isSite = (value: unknown): value is number => isCount(value) && value < 65_536
 const SiteId = Schema.declare(isSite, { expected: "the number of a site" })
 
-/** A number of things, or the number of one. */
+/** A count or an id. */
 const Count = Schema.declare(isCount, { expected: "a whole number" })
 
 const isList = (value: unknown, isItem: (item: unknown) => boolean): boolean =>
   Array.isArray(value) && value.every(isItem)
 
-// A reading names some ten thousand objects: a loop checks them ten times as fast as a schema of tuples.
+// A reading has some ten thousand objects. A loop checks them ten times as fast as a schema of tuples.
 const Counts = Schema.declare((value): value is ReadonlyArray<number> => isList(value, isCount), {
   expected: "whole numbers"
 })
@@ -194,13 +194,13 @@ export const RecordedMessage = Schema.Union([
   Bye
 ]).annotate({ identifier: "a message of an agent" })
 
-/** A message of an agent, if a value is one. */
+/** Decodes a message of an agent; `undefined` for any other value. */
 export const decodeMessage = (value: unknown): Message | undefined =>
   Option.getOrUndefined(decode(value)) as Message | undefined
 
 const decode = Schema.decodeUnknownOption(RecordedMessage)
 
-/** A type without the distinctions that JSON does not make: readonly or not, absent or undefined. */
+/** A type without distinctions that JSON does not have: readonly or mutable, absent or undefined. */
 type InJson<T> = T extends object ? { -readonly [K in keyof T]-?: InJson<Exclude<T[K], undefined>> } : T
 type IsSame<A, B> = [A] extends [B] ? [B] extends [A] ? true : false : false
 type Differing = {
@@ -210,6 +210,6 @@ type Differing = {
   > extends true ? never : T
 }[Message["type"]]
 
-/** Does not compile unless the messages of the protocol and of the schema are the same: a change of one needs a change of the other. */
+/** Fails to compile unless the protocol's types and the schema are the same, so that both are changed together. */
 const differing: ReadonlyArray<Differing> extends ReadonlyArray<never> ? true : Differing = true
 void differing

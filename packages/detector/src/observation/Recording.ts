@@ -1,14 +1,14 @@
 /**
- * Everything a run saw, in one file, from which its report can be made again.
+ * Recordings: all observations of a run in one file, from which its report can be made again.
  *
  * **Details**
  *
- * One JSON object on each line. The first line is the head, with the version of the format; a reader refuses a version it does not
- * know. Then come the messages of the agents, in the order in which they arrived; a line that says that the program was asked to end;
- * and last how it ended. A recording that stops in the middle of its last line, because the tool was killed, is read as far as it goes.
+ * Each line is one JSON object. The first line is the head, with the version of the format; a reader refuses a version that it does not
+ * know. Then come the messages of the agents in order of arrival, a line that marks when the program was asked to end, and finally how
+ * it ended. If the tool was killed, a recording may stop in the middle of its last line; it is read up to there.
  *
- * A recording is a file from anywhere, so a schema checks each line, and the error for a malformed line names it. A recording is read
- * line by line, so it may be larger than the memory; {@link limits} bound the part that is kept.
+ * A recording is an untrusted file, so a schema checks each line, and the error for a malformed line names it. A recording is read line
+ * by line, so it may be larger than the memory; {@link limits} bound the part that is kept.
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -32,17 +32,17 @@ import { RecordedMessage } from "./RecordedMessage.ts"
 export const recordingVersion = 1
 
 /**
- * The most that a recording may have; one with more is refused. Recordings of programs stay far below each of these.
+ * The limits of a recording; a larger one is refused. Recordings of real programs are far below each limit.
  *
  * **Details**
  *
  * - `line`: bytes of a line;
  * - `processes`: processes and threads;
  * - `sites`: fork sites of all processes;
- * - `stacks`, `frames`: allocation stacks of all processes, and the frames that differ on those of each;
- * - `words`: messages that name a copy of Effect, or something that is not supported or failed;
- * - `kept`: bytes of lines whose content is kept, among them the last tick of each process;
- * - `memory`: the share of the memory that node has for its heap.
+ * - `stacks`, `frames`: allocation stacks of all processes, and the distinct frames on them;
+ * - `words`: messages about copies of Effect, unsupported copies and problems;
+ * - `kept`: bytes of lines whose content is kept, including the last tick of each process;
+ * - `memory`: the share of node's heap limit that may be used.
  *
  * @category constants
  */
@@ -84,7 +84,7 @@ const End = Schema.Struct({
 export class RecordingError extends Data.TaggedError("RecordingError")<{ readonly message: string }> {}
 
 /**
- * Writes the lines of a recording; `write` gets each without its end of line.
+ * Writes the lines of a recording.
  *
  * @category models
  */
@@ -97,7 +97,7 @@ export interface Writer {
 }
 
 /**
- * Writes a recording line by line.
+ * Makes a writer. `write` receives each line without its end of line.
  *
  * @category constructors
  */
@@ -110,7 +110,7 @@ export const makeWriter = (write: (line: string) => void): Writer => ({
 })
 
 /**
- * What a recording tells.
+ * The content of a recording.
  *
  * @category models
  */
@@ -126,16 +126,16 @@ export interface Replay {
  * @category models
  */
 export interface ReplayOptions {
-  /** Names a place as the sources do. Default: as the process named it. */
+  /** Translates a place to the sources. Default: the place as the process reported it. */
   readonly resolve?: ((place: Place) => Place) | undefined
   /** Called when a process introduces itself. */
   readonly met?: ((hello: Hello) => void) | undefined
-  /** Called after each interval of a process, for judgements of that moment. */
+  /** Called after each tick of a process, so that the state at that time can be judged. */
   readonly onTick?: ((observation: Observation.Observation) => void) | undefined
 }
 
 /**
- * Plays a recording back that is in memory. `file` is its name, for the error.
+ * Plays back a recording that is in memory. `file` is its name for errors.
  *
  * **Example**
  *
@@ -172,7 +172,7 @@ export const replay = (
   })
 
 /**
- * Plays a recording back from its file, line by line, whatever its size.
+ * Plays back a recording of any size from its file, line by line.
  *
  * @category constructors
  */
@@ -219,7 +219,7 @@ const readChunk = async (handle: FileHandle): Promise<Buffer> => {
 const cannotRead = (file: string, error: unknown): RecordingError =>
   new RecordingError({ message: `cannot read ${file}: ${error instanceof Error ? error.message : String(error)}` })
 
-/** Cuts bytes into lines. A line that goes over several chunks is put together once, when its end has come. */
+/** Cuts bytes into lines. A line that spans several chunks is joined once, at its end. */
 const makeLines = () => {
   let parts: Array<Buffer> = []
   let bytes = 0
@@ -264,7 +264,7 @@ const parse = (line: string): unknown => {
 }
 
 interface Reader {
-  /** Takes in a line. The last one may be half of one, or empty. */
+  /** Takes in a line. The last line may be incomplete or empty. */
   readonly take: (line: string, last: boolean) => RecordingError | undefined
   readonly tooLong: () => RecordingError
   readonly tooMuch: () => RecordingError
@@ -382,7 +382,7 @@ const makeReader = (file: string, options: ReplayOptions | undefined): Reader =>
       if (lineNumber === 1) return takeHead(parse(line))
       const value = parse(line)
       if (value !== broken) return takeValue(value, line.length)
-      // The half line at which a recording stopped, or nothing after the last end of line.
+      // The last line may be incomplete, or empty after the last end of line.
       return last ? undefined : refuse("expected JSON")
     },
     tooLong: () => {
@@ -391,7 +391,7 @@ const makeReader = (file: string, options: ReplayOptions | undefined): Reader =>
     },
     tooMuch: () =>
       refuse(
-        "too large for the memory of node; NODE_OPTIONS=--max-old-space-size=16384 gives it more"
+        "too large for the memory of node; set NODE_OPTIONS=--max-old-space-size=16384 for more memory"
       ),
     replay: () => {
       const observations = [...processes.values()].map(({ observation }) => observation)

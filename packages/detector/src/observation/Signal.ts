@@ -1,7 +1,7 @@
-/** The signals: one number sampled over time each, with a name, a unit and a kind. */
+/** The signals: numbers that are sampled over time, each with a name, a unit and a kind. */
 
 /**
- * `gauge`: goes up and down; `counter`: only up; `floor`: a gauge whose lowest values matter.
+ * A signal. A `gauge` goes up and down, a `counter` only up, and a `floor` is a gauge whose lowest values matter.
  *
  * @category models
  */
@@ -12,15 +12,23 @@ export interface Signal {
 }
 
 /**
- * Every signal an agent samples.
+ * Every signal that an agent samples.
  *
  * @category models
  */
 export const signals = {
-  "fibers.live": { unit: "fibers", kind: "gauge", about: "started, not ended, not collected" },
+  "fibers.live": {
+    unit: "fibers",
+    kind: "gauge",
+    about: "fibers that started and have neither ended nor been collected"
+  },
   "fibers.started": { unit: "fibers", kind: "counter", about: "fibers that ran at least once" },
   "fibers.ended": { unit: "fibers", kind: "counter", about: "fibers that ended, by themselves or interrupted" },
-  "fibers.abandoned": { unit: "fibers", kind: "counter", about: "collected without having ended" },
+  "fibers.abandoned": {
+    unit: "fibers",
+    kind: "counter",
+    about: "fibers that were garbage-collected without having ended"
+  },
   "heap.floor": { unit: "bytes", kind: "floor", about: "heap in use right after a major collection" },
   "external.floor": {
     unit: "bytes",
@@ -31,7 +39,7 @@ export const signals = {
   "rss": { unit: "bytes", kind: "gauge", about: "memory of the process" },
   "external": { unit: "bytes", kind: "gauge", about: "memory of C++ objects bound to JavaScript ones" },
   "arrayBuffers": { unit: "bytes", kind: "gauge", about: "memory of buffers" },
-  "eventloop.delay": { unit: "ms", kind: "gauge", about: "p99 of how long callbacks wait" },
+  "eventloop.delay": { unit: "ms", kind: "gauge", about: "99th percentile of the delay of callbacks" },
   "eventloop.utilization": { unit: "share", kind: "gauge", about: "busy share of the event loop" },
   "gc.pause": { unit: "ms", kind: "gauge", about: "time in garbage collection in an interval" }
 } as const satisfies Record<string, Signal>

@@ -1,17 +1,17 @@
 /**
- * What the files of a test run left behind: the fibers that each started, and those that were alive when it ended.
+ * The fibers that each file of a test run started, and those that were alive at its end.
  *
- * A file of tests is over in less time than any leak needs to show. So nothing here is called a leak: a fiber that outlives its test
- * is one that the test forgot, or that its program forgets.
+ * A test file ends before a leak could show, so nothing here is reported as a leak. A fiber that outlives its test was forgotten by the
+ * test, or by the tested program.
  */
 import type { Tick } from "../agent/Protocol.ts"
 
-/** One file of tests. `left` and `sites` are those of the last look, which is at most some ten milliseconds before its end. */
+/** One test file. `left` and `sites` are from the last tick, which is about 10 ms or less before its end. */
 export interface TestFile {
   readonly file: string
   readonly started: number
   readonly left: number
-  /** Of the fibers that were left, how many each site has forked, by its id. */
+  /** The fibers alive at the end, counted by the id of their fork site. */
   readonly sites: ReadonlyMap<number, number>
 }
 
@@ -28,13 +28,13 @@ interface Counts {
 
 const none: Counts = { started: 0, live: 0, sites: new Map() }
 
-/** One process may run the files of a whole project. */
+/** The most files of one process, which may run the files of a whole project. */
 const maxFiles = 1000
 
 /** Makes the record of the test files of one process or thread. */
 export const make = (): TestFiles => {
   const files = new Map<string, TestFile>()
-  /** What was there before the file that runs now. */
+  /** The counts before the file that runs now. */
   let before = none
   let last = none
   let current: string | undefined

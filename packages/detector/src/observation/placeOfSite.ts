@@ -2,11 +2,11 @@
 import type { Place } from "../agent/Protocol.ts"
 import type { FiberSiteRecord } from "./Observation.ts"
 
-/** What names a site: the fork where it is known, else what runs, else where it waits. */
+/** The place that names a site: the fork if it is known, else the code that runs, else the waiting place, else a known fork line. */
 export const placeOfSite = (site: FiberSiteRecord): Place | undefined =>
   site.fork ?? site.runs ?? site.waiting[0]?.place ?? lineOf(site, ({ lives }) => lives.living())
 
-/** The line at which most of a site's fibers were forked, of those of which it was looked for; most by `count`. */
+/** The fork line with the highest `count`, among the lines that are known. */
 export const lineOf = (
   { lines }: FiberSiteRecord,
   count: (line: FiberSiteRecord) => number

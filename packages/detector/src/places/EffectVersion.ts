@@ -1,6 +1,6 @@
 /**
- * The version of the effect that a bundle contains. The runtime itself does not say it, so it is taken from paths: of the bundle's
- * source map, or of the comments that bundlers leave.
+ * Finds the version of the effect in a bundle. The runtime does not contain it, so it is taken from paths in the bundle's source map or
+ * in the comments of bundlers.
  */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -12,8 +12,8 @@ const Manifest = Schema.fromJsonString(Schema.Struct({ name: Schema.Literal("eff
 const decode = Schema.decodeUnknownOption(Manifest)
 
 /**
- * The version, if the paths say it: a package manager may have it in the name of a folder, else the package is where the source map
- * says it was. `sources` are the paths of the source map, in full.
+ * The version, if the paths show it: in the name of a package manager's folder, or in the manifest of the package that the source map
+ * points to. `sources` are the full paths of the source map.
  */
 export const effectVersion = (
   bundle: string,

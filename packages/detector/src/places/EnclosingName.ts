@@ -1,8 +1,8 @@
 /**
- * A name for a function that has none: that of the declaration it stands in, read from the source.
+ * Names an anonymous function after the declaration around it, which is read from the source.
  *
- * Arrow functions and generators given to `Effect.gen` are anonymous to V8. What people call them is the constant, the function or
- * the `Effect.fn` around them, which in formatted code is the nearest line above with less indentation that declares something.
+ * Arrow functions and generators passed to `Effect.gen` are anonymous to V8. People name them by the constant, the function or the
+ * `Effect.fn` around them. In formatted code, that is the nearest declaration above with less indentation.
  */
 import type { Place } from "../agent/Protocol.ts"
 import { isProgramFrame } from "./frames.ts"
@@ -19,7 +19,7 @@ const keywords = new Set(["if", "for", "while", "switch", "catch", "return", "fu
 
 const maxLines = 200
 
-/** Characters: longer lines were made by a machine, and whatever is declared on one of them stands around nothing else there. */
+/** The longest usable line, in characters. Longer lines are generated, and a declaration on one says nothing about the code beside it. */
 const maxLength = 400
 
 /** The name of the declaration around a line (1-based) of a source text, if one is found. */
@@ -32,7 +32,7 @@ const nameAround = (lines: ReadonlyArray<string>, line: number): string | undefi
     if (own < 0 || own >= indent) continue
     for (const declaration of declarations) {
       const name = declaration.exec(text)?.[1]
-      // A value that is made on the line itself is no function around it, unless the line begins one.
+      // A declaration on the line itself only counts if the line begins a function.
       if (name === undefined || keywords.has(name) || (at === line && !/=>|function|Effect\.(?:gen|fn)/.test(text))) {
         continue
       }
@@ -44,21 +44,21 @@ const nameAround = (lines: ReadonlyArray<string>, line: number): string | undefi
   return undefined
 }
 
-/** Whether a function of this name is the constructor of a class, which V8 calls by the name of the class. */
+/** Whether a function is the constructor of a class: V8 gives it the name of the class. */
 const isConstructor = (lines: ReadonlyArray<string>, { line, name }: Place): boolean => {
   const text = lines[line! - 1] ?? ""
   return /^\s*constructor\s*\(/.test(text) || (/\bclass\b/.test(text) && text.includes(`class ${name}`))
 }
 
-/** What a constructor is called: `new Session`, as in a stack trace. */
+/** Whether a name is that of a constructor: `new Session`, as in a stack trace. */
 export const isNew = ({ name }: Pick<Place, "name">): boolean => name.startsWith("new ")
 
-/** Names places of functions without a name, and constructors. `read` gives the text of a file, if there is one and it may be read. */
+/** Names places in anonymous functions and constructors. `read` gives the text of a file, if it exists and may be read. */
 export const makeNamer = (read: (file: string) => string | undefined): (place: Place) => Place => {
   const sources = new Map<string, ReadonlyArray<string>>()
   const linesOf = (file: string): ReadonlyArray<string> => {
     let lines = sources.get(file)
-    // Bundled, or on another machine: a place without a name is still a place.
+    // The source may be bundled or on another machine. Then the place stays without a name.
     if (lines === undefined) sources.set(file, lines = read(file)?.split("\n") ?? [])
     return lines
   }

@@ -1,10 +1,10 @@
-/** Places in the source, as findings name them. */
+/** Places in the source, in the form that findings use. */
 import * as Schema from "effect/Schema"
 import type { Place } from "../agent/Protocol.ts"
 import { longest, oneLine } from "../text/Untrusted.ts"
 
 /**
- * A place in the source of the program: `line` and `column` are 1-based, absent where only a name is known.
+ * A place in the source of the program. `line` and `column` are 1-based, and absent if only a name is known.
  *
  * @category models
  */
@@ -23,7 +23,7 @@ export const Site = Schema.Struct({
 export type Site = typeof Site.Type
 
 /**
- * The site of a place: a path instead of a URL, and a name for what has none.
+ * The site of a place: the URL becomes a path, and an anonymous function gets the name `(anonymous)`.
  *
  * @category constructors
  */
@@ -49,7 +49,7 @@ export const pathOf = (file: string): string => {
 }
 
 /**
- * `name (file:line)`, as a part of a sentence: the name is cut where it is long, and the last two parts of the file are enough.
+ * Describes a site within a sentence as `name (file:line)`. A long name is cut, and only the last two parts of the path are shown.
  *
  * @category rendering
  */
@@ -62,8 +62,8 @@ export const describeSite = ({ column, file, line, name }: Site): string => {
 }
 
 /**
- * The function of Effect through which the program came to allocate: of the frames of a stack, innermost first, the outermost named
- * one in a public module of Effect. Under the run loop there are no frames of the program, and this is the name its users know.
+ * The function of Effect that the program called to allocate: the outermost named frame in a public module of Effect. The stack is
+ * innermost first. Under the run loop there are no frames of the program, and this is the name that users know.
  *
  * @category constructors
  */
@@ -77,7 +77,7 @@ export const effectApi = (stack: ReadonlyArray<Place>): Place | undefined => {
 }
 
 /**
- * The function of a library, as its users call it: `Metric.update`, `Scope.addFinalizer`.
+ * The name of a library's function as its users know it: `Metric.update`, `Scope.addFinalizer`.
  *
  * @category rendering
  */

@@ -1,18 +1,18 @@
 /**
- * Reads sources of the observed program, for names and excerpts, and no other file.
+ * Reads sources of the observed program for names and excerpts, and no other files.
  *
  * **Details**
  *
- * Names of files come from the program, from its source maps or from a recording, so each is checked. A file is read when it is a
- * regular file of at most 16 MiB, its name ends like that of a source or a source map (`.ts`, `.js`, `.tsx`, `.mjs`, `.map`, …) or is `package.json`, and it
- * lies, all symbolic links resolved, below a folder of the program:
+ * Names of files come from the program, from its source maps or from a recording, so each is checked. A file is read if it is a regular
+ * file of at most 16 MiB, if it is `package.json` or has the extension of a source or a source map (`.ts`, `.js`, `.tsx`, `.mjs`,
+ * `.map`, …), and if, with all symbolic links resolved, it is below a folder of the program:
  *
  * - `recorded`: below the working folder that the recording names, unless that is the root of the file system;
  * - `running`: below the working folder, below the project of the working folder or of the main file (the nearest folder above with a
  *   repository or a workspace, else with a `package.json`, else the folder itself), or below a package that is linked from a
- *   `node_modules` of these, as packages of a workspace are. The user has just started this program, which can read as much itself.
+ *   `node_modules` of these, as packages of a workspace are. The user has just started this program, which can read these files too.
  *
- * Names and excerpts from other files are missing in the report. All sources together may have 256 MiB.
+ * Names and excerpts from other files are missing in the report. All sources together have at most 256 MiB.
  */
 import {
   closeSync,
@@ -48,13 +48,13 @@ const mostFolders = 256
 
 const isSourceName = (file: string): boolean => /(?:\.(?:[cm]?[jt]sx?|vue|svelte|map)|[\\/]package\.json)$/.test(file)
 
-/** Makes the reader for a program that runs, or for a recording, which is a file from anywhere. */
+/** Makes the reader for a running program, or for a recording, which is an untrusted file. */
 export const make = (trust: "running" | "recorded"): SourceFiles => {
   const folders = new Set<string>()
   const texts = new Map<string, string>()
   let missing = new Set<string>()
   let bytes = 0
-  /** Folders whose linked packages have been looked for. */
+  /** Folders whose linked packages have been searched. */
   const looked = new Set<string>()
 
   const allow = (folder: string): void => {
@@ -71,7 +71,7 @@ export const make = (trust: "running" | "recorded"): SourceFiles => {
     for (const folder of folders) {
       if (looked.has(folder)) continue
       looked.add(folder)
-      // A linked package has its own links: a set goes on with what is added to it.
+      // A linked package may have its own links: iterating over a set includes folders that are added meanwhile.
       linkedFrom(folder).forEach(allow)
     }
     return isBelowAny(file, folders)
@@ -118,10 +118,10 @@ const isBelowAny = (file: string, folders: Iterable<string>): boolean => {
   return false
 }
 
-/** Files in these folders are no sources, whatever their names are. */
+/** Whether a file is in a system folder, where nothing is a source. */
 const isSpecial = (file: string): boolean => /^\/(?:proc|sys|dev)\//.test(file)
 
-/** The content of a regular file of at most so many bytes. Opening never waits, whatever the file has become in the meantime. */
+/** The content of a regular file of at most `most` bytes. Opening never waits, even if the file has become a pipe since the check. */
 const contentOf = (file: string, most: number): Buffer | undefined => {
   try {
     if (!statSync(file).isFile()) return undefined
@@ -142,7 +142,7 @@ const contentOf = (file: string, most: number): Buffer | undefined => {
   }
 }
 
-/** The folder of the repository, the workspace or the package that a folder belongs to. Installed packages are not a project. */
+/** The folder of the repository, the workspace or the package that contains a folder. An installed package is not a project. */
 const projectOf = (folder: string): string => {
   const installed = folder.search(/[\\/]node_modules(?:[\\/]|$)/)
   let nearest: string | undefined
@@ -162,7 +162,7 @@ const isWorkspace = (manifest: string): boolean => {
   }
 }
 
-/** The folders of packages that are linked, not installed, into the `node_modules` of a folder. */
+/** The folders of packages that are linked, rather than installed, into the `node_modules` of a folder. */
 const linkedFrom = (folder: string): ReadonlyArray<string> => {
   const modules = join(folder, "node_modules")
   const scopes = namesIn(modules).filter((name) => name.startsWith("@")).map((name) => join(modules, name))

@@ -1,9 +1,9 @@
 /**
- * From places in built files to places in their sources, where the files say how (`sourceMappingURL`, inline or beside them).
+ * Translates places in built files to places in their sources with source maps (`sourceMappingURL`, inline or in a separate file).
  *
  * **Details**
  *
- * A map and the file that names it come from the program, so both are read only where sources may be, and a schema checks the map.
+ * A source map and the built file come from the program, so both are read only where sources may be read, and a schema checks the map.
  */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -15,7 +15,7 @@ import { isProgramFrame } from "./frames.ts"
 
 const comment = /\/\/[#@]\s*sourceMappingURL=(\S+)\s*$/gm
 
-/** Characters of all maps together: a parsed map takes thirty times as much memory as its text. */
+/** The most characters of all maps together. A parsed map takes thirty times the memory of its text. */
 const mostOfMaps = 32 * 1024 * 1024
 
 const Map3 = Schema.Struct({
@@ -48,7 +48,7 @@ const decodeEntry = Schema.decodeUnknownOption(Entry)
 /**
  * **Details**
  *
- * - `original`: the place in the source of a place in a built file; the place itself where no map says more;
+ * - `original`: the source place of a place in a built file, or the place itself if no map has it;
  * - `sourcesOf`: the paths of all sources of a built file.
  */
 export interface SourceMaps {
@@ -62,7 +62,7 @@ interface Parsed {
   readonly root: string
 }
 
-/** Makes the maps of a program. `read` gives the text of a file, if there is one and it may be read. */
+/** Makes the source maps of a program. `read` gives the text of a file, if it exists and may be read. */
 export const make = (read: (file: string) => string | undefined): SourceMaps => {
   const maps = new Map<string, Parsed | undefined>()
   let room = mostOfMaps
@@ -87,7 +87,7 @@ export const make = (read: (file: string) => string | undefined): SourceMaps => 
     const source = entry === undefined ? undefined : pathIn(entry.originalSource, known!.root)
     if (entry === undefined || source === undefined) return place
     return {
-      // Minified names say nothing; where the map has the original it is better.
+      // A name of one or two letters is minified, so the original name from the map is better.
       name: name.length <= 2 && entry.name !== undefined ? entry.name : name,
       file: source,
       line: entry.originalLine + 1,
@@ -105,7 +105,7 @@ export const make = (read: (file: string) => string | undefined): SourceMaps => 
   }
 }
 
-/** The text of the map of a file: that in the file itself, or that in the file beside it. */
+/** The text of a file's source map, from the file itself or from a separate file. */
 const jsonOf = (file: string, read: (file: string) => string | undefined): string | undefined => {
   const url = [...read(file)?.matchAll(comment) ?? []].at(-1)?.[1]
   if (url === undefined) return undefined
@@ -117,16 +117,16 @@ const jsonOf = (file: string, read: (file: string) => string | undefined): strin
       ? decodeURIComponent(inline[2]!)
       : Buffer.from(inline[2]!, "base64").toString("utf8")
   } catch {
-    return undefined // an address that is none
+    return undefined // not a valid URL
   }
 }
 
-/** A map that is missing or broken leaves the place in the built file, which is right as well. */
+/** Parses a source map; `undefined` if it is broken. Then places stay in the built file. */
 const parse = (json: string, folder: string): Parsed | undefined => {
   const map = Option.getOrUndefined(decode(json))
   if (map === undefined) return undefined
   try {
-    // Node's class passes over the root.
+    // Node's class ignores `sourceRoot`.
     const root = "sourceRoot" in map && typeof map.sourceRoot === "string" ? map.sourceRoot : ""
     const parsed = new SourceMap(map as unknown as ConstructorParameters<typeof SourceMap>[0])
     return { map: parsed, root: /^\w+:\/\//.test(root) ? root : resolve(folder, root) }
@@ -135,7 +135,7 @@ const parse = (json: string, folder: string): Parsed | undefined => {
   }
 }
 
-/** `webpack://a-name/./src/app.ts`: below the folder of the project, which the address does not tell. */
+/** A virtual address such as `webpack://a-name/./src/app.ts`. Its path is relative to the project folder, which it does not contain. */
 const virtual = /^\w[\w+.-]*:\/\/[^/]*\/(?:\.\/)?(.+)$/
 
 const pathOf = (
@@ -150,7 +150,7 @@ const pathOf = (
     if (below === undefined) return isAbsolute(address) ? address : resolve(root, address)
     return foldersAbove(root).map((folder) => join(folder, below)).find((file) => read(file) !== undefined) ?? below
   } catch {
-    return undefined // an address of another machine
+    return undefined // a file URL of another machine
   }
 }
 

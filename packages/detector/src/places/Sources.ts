@@ -1,4 +1,4 @@
-/** What a place in a running program is called in its sources: a path instead of a URL, through source maps, with a name. */
+/** Translates places of a running program to its sources: a path instead of a URL, through source maps, with a name. */
 import type { Place } from "../agent/Protocol.ts"
 import { effectVersion } from "./EffectVersion.ts"
 import { makeNamer } from "./EnclosingName.ts"
@@ -6,16 +6,16 @@ import { pathOf } from "./Site.ts"
 import * as SourceFiles from "./SourceFiles.ts"
 import * as SourceMaps from "./SourceMaps.ts"
 
-/** The sources of a program: how places are called in them, and their texts, as far as they may be read. */
+/** The sources of a program: the translation of places, and the texts that may be read. */
 export interface Sources extends SourceFiles.SourceFiles {
   readonly resolve: (place: Place) => Place
-  /** The version of the effect in a bundle, if its paths say it. */
+  /** The version of the effect in a bundle, if its paths show it. */
   readonly effectVersion: (bundle: string) => string | undefined
 }
 
 const mostPlaces = 200_000
 
-/** Makes the sources of a program that runs, or of one that was recorded. Each file that is mentioned is read once, if it may be read. */
+/** Makes the sources of a running or a recorded program. Each file is read at most once, and only if it may be read. */
 export const make = (trust: "running" | "recorded"): Sources => {
   const files = SourceFiles.make(trust)
   const maps = SourceMaps.make(files.read)

@@ -1,13 +1,13 @@
-/** The part of a report that is shown: the worst first, and how many more there are. `--json` writes all of it. */
+/** The part of a report that is shown: the worst first, and the number of the rest. `--json` writes all of it. */
 import { isLeak } from "../Finding.ts"
 import type { Finding } from "../Finding.ts"
 import type { ProcessReport, Report } from "./Report.ts"
 
-/** The most that a rendering shows of each kind of thing. GitHub shows ten annotations of a kind in a step. */
+/** The most items of each kind that a rendering shows. GitHub shows ten annotations of each kind per step. */
 export const most = {
-  /** Findings with everything that is known of them. */
+  /** Findings with all details. */
   findings: 5,
-  /** More findings, with a line each. */
+  /** Further findings, one line each. */
   summaries: 10,
   accepted: 10,
   notes: 5,
@@ -18,7 +18,7 @@ export const most = {
   annotations: 8
 } as const
 
-/** The first of many, and how many are left. */
+/** The first items of a list, and the number of the rest. */
 export const bounded = <A>(
   all: ReadonlyArray<A>,
   most: number
@@ -28,19 +28,19 @@ export const bounded = <A>(
 })
 
 /**
- * Findings that make the verdict, the greatest harm first.
+ * The findings that count for the verdict, the most harmful first.
  *
  * **Details**
  *
- * An error comes before a warning. Harm is memory a second: as measured, or by what each of those that are there now holds. It is an
- * estimate, so findings whose harm is of the same order of magnitude stay in the order of the rules.
+ * An error comes before a warning. Harm is memory per second: the measured growth, or the growing number times the average size. It is
+ * an estimate, so findings whose harm has the same order of magnitude stay in the order of the rules.
  */
 export const worstFirst = (findings: ReadonlyArray<Finding>): ReadonlyArray<Finding> =>
   findings.filter(isLeak).sort((a, b) => severities[a.severity] - severities[b.severity] || harm(b) - harm(a))
 
 const severities: Readonly<Record<Finding["severity"], number>> = { error: 0, warning: 1, info: 2 }
 
-/** Bytes that one fiber or handle is assumed to hold when nothing is known. */
+/** The assumed size of one fiber or handle in bytes, when its size is not known. */
 const each = 1000
 
 const harm = ({ bytes, count, growth: { perSecond, unit } }: Finding): number => {
@@ -50,7 +50,7 @@ const harm = ({ bytes, count, growth: { perSecond, unit } }: Finding): number =>
 
 const verdicts: Readonly<Record<Report["verdict"], number>> = { leak: 0, undecided: 1, ok: 2 }
 
-/** Processes, those with the worst verdict first, and of those with the same verdict the busiest. */
+/** Processes ordered by verdict, the worst first, and then by the number of fibers started. */
 export const busiestFirst = (processes: ReadonlyArray<ProcessReport>): ReadonlyArray<ProcessReport> =>
   [...processes].sort((a, b) => verdicts[a.verdict] - verdicts[b.verdict] || b.fibers.started - a.fibers.started)
 

@@ -1,17 +1,17 @@
-/** The lines of source around a place. */
+/** The source lines around a place. */
 import type { Site } from "../Finding.ts"
 import { oneLine } from "../text/Untrusted.ts"
 
-/** One line of an excerpt; `guilty` is the line of the site itself. */
+/** One line of an excerpt. `isSite` marks the line of the site itself. */
 export interface ExcerptLine {
   readonly line: number
   readonly text: string
-  readonly guilty: boolean
+  readonly isSite: boolean
 }
 
 /**
- * The line of a site with `around` lines before and after it, without the indentation they share; empty when the source is not there.
- * Each line is printable: a tab is two spaces, and other control characters are escapes.
+ * The line of a site with `around` lines before and after it, without their common indentation. Empty when the source cannot be read.
+ * Each line is printable: a tab becomes two spaces, and other control characters become escapes.
  */
 export const excerpt = (
   site: Site,
@@ -28,6 +28,6 @@ export const excerpt = (
   return part.map((text, i) => ({
     line: first + i,
     text: oneLine(text.slice(indent).trimEnd().replaceAll("\t", "  ")),
-    guilty: first + i === site.line
+    isSite: first + i === site.line
   }))
 }

@@ -1,4 +1,4 @@
-/** What is worth looking at while a program runs: its curves, its busiest fork sites, what is suspected, and how far the verdict is. */
+/** The live view of a run: curves, the fork sites with the most live fibers, suspicions, and the progress to a verdict. */
 import type { Diagnosis } from "../diagnosis/Diagnosis.ts"
 import { isLeak } from "../Finding.ts"
 import type { FiberSiteRecord, Observation } from "../observation/Observation.ts"
@@ -14,7 +14,7 @@ import { sparkline } from "./Sparkline.ts"
 import { plain } from "./Style.ts"
 import type { Style } from "./Style.ts"
 
-/** The state of a run at a moment; `limitMs` is absent when it goes on until the program ends. */
+/** The state of a run at a moment. `limitMs` is absent when the run continues until the program ends. */
 export interface LiveState {
   readonly elapsedMs: number
   readonly limitMs: number | undefined
@@ -28,14 +28,14 @@ export const renderLive = (
 ): ReadonlyArray<string> => {
   const style = options.style ?? plain
   const columns = Math.max(20, options.columns)
-  // Each line goes through here, so no text of the program reaches the terminal with control characters in it.
+  // Each line passes through here, so no control characters of the program reach the terminal.
   const cut = (text: string): string => Columns.cut(oneLine(text), columns)
   const observed = processes.filter(({ observation }) => observation.copies.length > 0)
   const main = [...observed].sort((a, b) => started(b.observation) - started(a.observation))[0]
   const seconds = Math.floor(elapsedMs / 1000)
   const time = limitMs === undefined ? `${seconds} s` : `${seconds} of ${Math.round(limitMs / 1000)} s`
   const head = (rest: string) => style.strong(cut(`fiberscope  ${time}  ${rest}`))
-  if (main === undefined) return [head("waiting for a fiber of effect")]
+  if (main === undefined) return [head("waiting for the first fiber of effect")]
 
   const { diagnosis, observation } = main
   const reached = progress(elapsedMs, limitMs ?? Infinity, observed.map((one) => one.diagnosis))
@@ -61,13 +61,13 @@ export const renderLive = (
     lines.push(cut(`  ${number(live).padStart(7)}  ${past}${name}`))
   }
   for (const { what, why } of diagnosis.suspicions.slice(0, 1)) lines.push(style.unsure(cut(`  ? ${what}: ${why}`)))
-  if (observed.length > 1) lines.push(cut(`  and ${observed.length - 1} more with effect`))
+  if (observed.length > 1) lines.push(cut(`  and ${observed.length - 1} more processes and threads with effect`))
   return lines.slice(0, Math.max(1, options.rows))
 }
 
 const started = (observation: Observation): number => observation.lastTick?.fibers.started ?? 0
 
-/** The age of the oldest live fiber of a site, and those alive now by their birth: flat where they pile up, empty where they end. */
+/** The age of a site's oldest live fiber, and its live fibers by time of birth: flat when they pile up, mostly empty when they end. */
 const history = ({ lives }: FiberSiteRecord, window: Window): string => {
   let oldest = Infinity
   for (const { born, count, died } of lives.all()) if (count > 0 && died === Infinity) oldest = Math.min(oldest, born)
@@ -79,10 +79,10 @@ const history = ({ lives }: FiberSiteRecord, window: Window): string => {
 const progress = (elapsedMs: number, limitMs: number, diagnoses: ReadonlyArray<Diagnosis>): string => {
   const [leak, ok] = [limits.leakAfter / 1000, limits.okAfter / 1000]
   if (diagnoses.some(({ findings }) => findings.some(isLeak))) return "LEAK"
-  if (limitMs < limits.leakAfter) return `too short to tell: a leak shows after ${leak} s`
-  if (elapsedMs < limits.leakAfter) return `too early to tell: a leak shows after ${leak} s`
-  if (diagnoses.some(({ suspicions }) => suspicions.length > 0)) return "suspicious, not decided yet"
-  if (limitMs < limits.okAfter) return `nothing so far; this run is too short for ok (${ok} s)`
-  if (elapsedMs < limits.okAfter) return `nothing so far; ok can be said after ${ok} s`
-  return diagnoses.every(({ verdict }) => verdict === "ok") ? "ok so far" : "not decided yet"
+  if (limitMs < limits.leakAfter) return `this run is too short: a leak shows after ${leak} s`
+  if (elapsedMs < limits.leakAfter) return `no verdict yet: a leak shows after ${leak} s`
+  if (diagnoses.some(({ suspicions }) => suspicions.length > 0)) return "possible leak, undecided so far"
+  if (limitMs < limits.okAfter) return `no leak so far; an ok takes a run of ${ok} s`
+  if (elapsedMs < limits.okAfter) return `no leak so far; an ok is possible after ${ok} s`
+  return diagnoses.every(({ verdict }) => verdict === "ok") ? "ok so far" : "undecided so far"
 }

@@ -1,10 +1,10 @@
-/** The entry of a report into a rendering: behind it no string has control characters. */
+/** The entry of a report into a rendering. After it, no string has control characters. */
 import { printable } from "../text/Untrusted.ts"
 import type { Report } from "./Report.ts"
 
 /**
- * Makes a rendering of a function, which gets a report whose strings are printable, on one line each. A test passes hostile strings
- * through every rendering of this folder.
+ * Makes a rendering from a function, which receives a report whose strings are printable and have one line each. A test passes hostile
+ * strings through every rendering of this folder.
  */
 export const renderer = <Options extends ReadonlyArray<unknown>>(
   render: (report: Report, ...options: Options) => string

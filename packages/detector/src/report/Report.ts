@@ -1,4 +1,4 @@
-/** The result of a run: what `--json` writes, and what every rendering is made from. */
+/** The result of a run. `--json` writes it, and every rendering is made from it. */
 import * as Schema from "effect/Schema"
 import type { Diagnosis, Verdict } from "../diagnosis/Diagnosis.ts"
 import { Finding, Site } from "../Finding.ts"
@@ -22,7 +22,7 @@ export const reportVersion = 1
 const VerdictSchema = Schema.Literals(["leak", "ok", "undecided"])
 
 /**
- * A signal over time: `points` are `[milliseconds since the start, value]`, oldest first.
+ * A signal over time. `points` are `[milliseconds since the start, value]`, oldest first.
  *
  * @category models
  */
@@ -32,7 +32,7 @@ export const SignalSeries = Schema.Struct({
 })
 
 /**
- * What was seen of one process of the observed program.
+ * The result for one process of the observed program.
  *
  * @category models
  */
@@ -51,19 +51,19 @@ export const ProcessReport = Schema.Struct({
     abandoned: Schema.Int,
     live: Schema.Int
   }),
-  /** With `--sites all`: the stacks that were taken, and how long that took. */
+  /** With `--sites all`: the number of stacks taken, and the milliseconds that it took. */
   forkLines: Schema.optionalKey(Schema.Struct({ stacks: Schema.Int, ms: Schema.Finite })),
-  /** Forced major collections, and how long the program stood still for them. */
+  /** Forced major collections, and the milliseconds for which they paused the program. */
   readings: Schema.Struct({ count: Schema.Int, pausedMs: Schema.Finite }),
   signals: Schema.Record(Schema.String, SignalSeries),
   /** Parts that failed and were switched off, and copies of effect that cannot be observed. */
   problems: Schema.Array(Schema.String),
-  /** What the observation cannot show, in sentences. */
+  /** Limits of the observation, in sentences. */
   notes: Schema.optionalKey(Schema.Array(Schema.String))
 })
 
 /**
- * What a file of tests started, and what it left behind.
+ * The fibers that a test file started, and those that were alive at its end.
  *
  * @category models
  */
@@ -86,10 +86,11 @@ export type TestFileReport = typeof TestFileReport.Type
 /**
  * **Details**
  *
- * `verdict` is the worst of the processes: `leak`, else `undecided`, else `ok`. A process or thread that ended by itself before anything
- * could be told does not count beside others; nor does one that is still too young for that beside one that is old enough, and
- * `because` says so. `signals` are those of the process with the worst verdict. `program.code` is absent when a signal ended it or the
- * tool stopped it. Tests end too soon for a verdict of their own: it is `ok` when no file left a fiber behind, else `undecided`.
+ * `verdict` is the worst of the processes: `leak`, else `undecided`, else `ok`. A process or thread that ended by itself before it could
+ * be judged is ignored if there are others. One that is still too young to be judged is ignored beside an older one, and `because`
+ * mentions it. `signals` are those of the process with the worst verdict. `program.code` is absent when a signal ended the program or
+ * the tool stopped it. Tests are too short for a verdict on memory: a test run is `ok` when no fiber was alive at the end of any file,
+ * else `undecided`.
  *
  * @category models
  */
@@ -113,7 +114,7 @@ export const Report = Schema.Struct({
     stoppedByTool: Schema.Boolean
   }),
   processes: Schema.Array(ProcessReport),
-  /** With a test runner: its files, those that left most fibers first. */
+  /** With a test runner: its files, ordered by the number of fibers alive at their end, the most first. */
   tests: Schema.optionalKey(Schema.Array(TestFileReport)),
   versions: Schema.Struct({
     fiberscope: Schema.String,
@@ -137,7 +138,7 @@ export type Report = typeof Report.Type
 export type ProcessReport = typeof ProcessReport.Type
 
 /**
- * Makes the report of a run from what was observed of its processes.
+ * Makes the report of a run from the observations of its processes.
  *
  * @category constructors
  */
@@ -146,11 +147,11 @@ export const make = (options: {
   readonly end: ProgramEnd
   readonly durationMs: number
   readonly version: string
-  /** Why no fiber was seen, where none was. */
+  /** The reason why no fiber was seen, if none was. */
   readonly unseen?: string | undefined
 }): Report => {
   const { durationMs, end, version } = options
-  // Threads and processes that ran no fiber at all have nothing to say beside those that did.
+  // Threads and processes that ran no fiber are left out if others ran one.
   const observed = options.processes.filter(({ observation }) => observation.copies.length > 0)
   const processes = observed.length > 0 ? observed : options.processes
   const { lasting, young } = byAge(processes)
@@ -195,7 +196,7 @@ interface Observed {
   readonly observation: Observation
 }
 
-/** Those of which something can be told, if there are any, and how many were too young for that and live on. */
+/** The processes that can be judged, if there are any, and the number of processes that are too young and have not ended. */
 const byAge = <A extends Observed>(
   processes: ReadonlyArray<A>
 ): { readonly lasting: ReadonlyArray<A>; readonly young: number } => {
@@ -203,7 +204,7 @@ const byAge = <A extends Observed>(
     diagnosis.verdict === "undecided" && observation.durationMs < limits.okAfter
   const old = processes.filter((one) => !tooYoung(one))
   const living = processes.filter(({ observation }) => !observation.ended)
-  // What ended by itself has leaked nothing that is still there.
+  // A process that ended by itself holds no memory any more, so it is not counted as too young.
   if (old.length > 0) return { lasting: old, young: living.filter(tooYoung).length }
   return { lasting: living.length > 0 ? living : processes, young: 0 }
 }
@@ -242,18 +243,18 @@ const testsOf = (processes: ReadonlyArray<Observed>): ReadonlyArray<TestFileRepo
 const summaryOf = (tests: ReadonlyArray<TestFileReport>): Pick<Report, "verdict" | "because"> | undefined => {
   if (tests.length === 0) return undefined
   const files = (count: number) => `${count} test ${count === 1 ? "file" : "files"}`
-  const guilty = tests.filter(({ left }) => left > 0)
-  const left = guilty.reduce((sum, file) => sum + file.left, 0)
-  return guilty.length === 0
+  const leaving = tests.filter(({ left }) => left > 0)
+  const left = leaving.reduce((sum, file) => sum + file.left, 0)
+  return leaving.length === 0
     ? {
       verdict: "ok",
-      because: `no fiber was left at the end of ${files(tests.length)}; tests are too short to judge memory`
+      because: `no fiber was alive at the end of ${files(tests.length)}; tests are too short to judge memory`
     }
     : {
       verdict: "undecided",
-      because: `${left} ${left === 1 ? "fiber was" : "fibers were"} left at the end of ${guilty.length} of ${
+      because: `${left} ${left === 1 ? "fiber was" : "fibers were"} alive at the end of ${leaving.length} of ${
         files(tests.length)
-      }; tests are too short to tell whether they end later`
+      }; tests are too short to show whether they end later`
     }
 }
 

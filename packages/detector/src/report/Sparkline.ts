@@ -1,10 +1,10 @@
-/** A line of numbers as a line of blocks. */
+/** A curve of numbers as a line of block characters. */
 
 const blocks = "▁▂▃▄▅▆▇█"
 
 /**
- * Renders numbers as a line of at most `width` blocks. Several numbers that share a block show as their mean. The lowest block is
- * the lowest value unless `from` is given, the highest block the highest value unless `to` is.
+ * Renders numbers as a line of at most `width` blocks. A block that stands for several numbers shows their mean. The lowest block is
+ * the lowest value unless `from` is given; the highest block is the highest value unless `to` is given.
  *
  * **Example**
  *

@@ -1,7 +1,7 @@
-/** Colours, where the reader has them. */
+/** Colours, if the terminal shows them. */
 
 /**
- * How parts of a text are emphasized.
+ * Functions that emphasize parts of a text.
  *
  * @category models
  */
@@ -31,7 +31,7 @@ export const plain: Style = { bad: same, good: same, unsure: same, strong: same,
 export const ansi: Style = { bad: wrap(31), good: wrap(32), unsure: wrap(33), strong: wrap(1), faint: wrap(2) }
 
 /**
- * Colours for a terminal, unless `NO_COLOR` is set or the terminal is dumb; `FORCE_COLOR` overrides that it is a pipe.
+ * Colours for a terminal, unless `NO_COLOR` is set or the terminal is dumb. `FORCE_COLOR` gives colours on a pipe too.
  *
  * @category constructors
  */

@@ -1,4 +1,4 @@
-/** The report as workflow commands of GitHub Actions: annotations at the guilty lines. */
+/** The report as workflow commands of GitHub Actions: annotations at the lines that leak. */
 import { githubData, githubProperty } from "../text/Untrusted.ts"
 import { bounded, most, worstFirst } from "./Bounded.ts"
 import { renderer } from "./Renderer.ts"
@@ -6,7 +6,7 @@ import type { Report } from "./Report.ts"
 
 /**
  * Renders each finding as an `::error` at its file and line (relative to `base`), suspicions as `::warning`, and the verdict as a
- * `::notice`. GitHub shows ten of a kind in a step, so there are at most nine: the last one says how many more there are.
+ * `::notice`. GitHub shows ten of each kind per step, so there are at most nine: the last one gives the number of the rest.
  */
 export const renderGithub = renderer((report: Report, base: string = ""): string => {
   const findings = bounded(worstFirst(report.findings), most.annotations)
@@ -27,10 +27,10 @@ export const renderGithub = renderer((report: Report, base: string = ""): string
   if (findings.more > 0) lines.push(`::error title=Fiberscope::${githubData(`and ${findings.more} more leaks`)}`)
   const undecided = bounded(report.undecided, most.annotations)
   for (const { what, why, wouldTake } of undecided.shown) {
-    lines.push(`::warning title=Fiberscope::${githubData(`${what}: ${why}. It would take ${wouldTake}.`)}`)
+    lines.push(`::warning title=Fiberscope::${githubData(`${what}: ${why}. Needed to decide: ${wouldTake}.`)}`)
   }
   if (undecided.more > 0) {
-    lines.push(`::warning title=Fiberscope::${githubData(`and ${undecided.more} more that are not decided`)}`)
+    lines.push(`::warning title=Fiberscope::${githubData(`and ${undecided.more} more undecided`)}`)
   }
   lines.push(`::notice title=${githubProperty(`Fiberscope: ${report.verdict}`)}::${githubData(report.because)}`)
   return lines.join("\n") + "\n"

@@ -1,4 +1,4 @@
-/** The report as JSON, with the strings as they are: control characters in them are escapes of JSON. */
+/** The report as JSON. Strings are unchanged: their control characters are JSON escapes. */
 import * as Schema from "effect/Schema"
 import { json } from "../text/Untrusted.ts"
 import { Report } from "./Report.ts"

@@ -1,4 +1,4 @@
-/** The report as Markdown, for the summary of a CI job or a comment on a change. */
+/** The report as Markdown, for the summary of a CI job or a comment on a pull request. */
 import type { Finding } from "../Finding.ts"
 import { describeSite } from "../places/Site.ts"
 import { number, size } from "../text/Units.ts"
@@ -8,10 +8,10 @@ import { renderer } from "./Renderer.ts"
 import type { Report } from "./Report.ts"
 import { sparkline } from "./Sparkline.ts"
 
-/** GitHub refuses a comment of more than 65 536 characters; a tool may put a few of its own around this. */
+/** GitHub refuses a comment of more than 65 536 characters. The rest is for text that another tool adds. */
 const mostCharacters = 60_000
 
-/** Renders a report as Markdown. Lists are bounded, and all of it fits into a comment on GitHub: what is not shown is counted. */
+/** Renders a report as Markdown that fits into a comment on GitHub. Lists are bounded, and the omitted items are counted. */
 export const renderMarkdown = renderer((report: Report): string => {
   const lines = [`## Fiberscope: ${report.verdict}`, "", text(report.because), ""]
   const row = (name: string, label: string, render: (value: number) => string) => {
@@ -30,22 +30,22 @@ export const renderMarkdown = renderer((report: Report): string => {
   return lines.join("\n") + "\n"
 })
 
-/** A sentence or less. Escapes can make it five times as long; without any text of its own a line would mean something else. */
+/** A sentence or less, escaped. Escapes can make it five times as long. An empty line would change the structure, so it gets a dash. */
 const text = (sentence: string, most = 500): string => markdown(oneLine(sentence, most)).trim() || "–"
 
 const lengthOf = (lines: ReadonlyArray<string>): number => lines.reduce((sum, line) => sum + line.length + 1, 0)
 
-/** As many as there is room for, which is always one: fourteen sentences. */
-const findingsLines = (guilty: ReadonlyArray<Finding>, room: number): ReadonlyArray<string> => {
+/** As many findings as fit. One always fits: it has at most fourteen sentences. */
+const findingsLines = (leaks: ReadonlyArray<Finding>, room: number): ReadonlyArray<string> => {
   const lines: Array<string> = []
   let shown = 0
-  for (const finding of guilty.slice(0, most.findings + most.summaries)) {
+  for (const finding of leaks.slice(0, most.findings + most.summaries)) {
     const more = shown < most.findings ? ["", ...findingLines(finding)] : ["", `### ${text(finding.summary)}`]
     if (lengthOf(lines) + lengthOf(more) > room - 100) break
     lines.push(...more)
     shown++
   }
-  const left = guilty.length - shown
+  const left = leaks.length - shown
   return left === 0 ? lines : [...lines, "", `and ${left} more leaks`]
 }
 
@@ -54,9 +54,9 @@ const undecidedLines = (report: Report): ReadonlyArray<string> => {
   if (shown.length === 0) return []
   return [
     "",
-    "### Not decided",
+    "### Undecided",
     "",
-    ...shown.map(({ what, why, wouldTake }) => `- ${text(`${what}: ${why}. It would take ${wouldTake}.`)}`),
+    ...shown.map(({ what, why, wouldTake }) => `- ${text(`${what}: ${why}. Needed to decide: ${wouldTake}.`)}`),
     ...more === 0 ? [] : [`- and ${more} more`]
   ]
 }

@@ -1,4 +1,4 @@
-/** The part of a report about a test run: bounded, the files that left most behind first. */
+/** The part of a report about a test run, bounded. The files with the most fibers alive at their end are first. */
 import { describeSite } from "../places/Site.ts"
 import { number } from "../text/Units.ts"
 import type { Report } from "./Report.ts"
@@ -6,7 +6,7 @@ import type { Report } from "./Report.ts"
 const mostFiles = 10
 const mostSites = 3
 
-/** Lines of text about the files of a test run; none outside of tests. `locate` shortens the path of a file. */
+/** The lines about the files of a test run; none without tests. `locate` shortens the path of a file. */
 export const testLines = (
   { tests = [] }: Report,
   locate: (file: string) => string = (file) => file
@@ -17,9 +17,9 @@ export const testLines = (
   return [
     `tests   ${count(tests.length, "file")}, ${number(started)} fibers started, ${
       count(left.length, "file")
-    } left some alive`,
+    } ended with live fibers`,
     ...left.slice(0, mostFiles).flatMap(({ file, left, sites, started }) => [
-      `${number(left).padStart(6)} of ${number(started)} fibers left by ${locate(file)}`,
+      `${number(left).padStart(6)} of ${number(started)} fibers alive after ${locate(file)}`,
       ...sites.slice(0, mostSites).map(({ count, site }) => `${number(count).padStart(9)}  ${describeSite(site)}`),
       ...rest(sites.length, mostSites, "site")
     ]),

@@ -1,4 +1,4 @@
-/** The report as text: the verdict first, then findings with evidence and advice, then how sure and what the run could not show. */
+/** The report as text: the verdict, then findings with evidence and advice, then the limits of the run. */
 import type { Finding } from "../Finding.ts"
 import { describeSite } from "../places/Site.ts"
 import { number, size } from "../text/Units.ts"
@@ -17,15 +17,15 @@ const mark: Readonly<Record<Report["verdict"], keyof Style>> = { leak: "bad", ok
 
 export interface TextOptions {
   readonly style?: Style | undefined
-  /** Columns; 100 unless told, 24 at least. */
+  /** The width in columns, at least 24. Default: 100. */
   readonly width?: number | undefined
   /** The text of a source file, for excerpts. Default: none. */
   readonly source?: ((file: string) => string | undefined) | undefined
-  /** How a source file, or a page of the documentation, is found from where the reader is. Default: its last two parts, its name. */
+  /** The path of a source file or a page of the documentation as the reader can open it. Default: the last two parts of a path. */
   readonly locate?: ((file: string) => string) | undefined
 }
 
-/** Renders a report as lines of at most `width` columns. Lists are bounded: what is not shown is counted. */
+/** Renders a report as lines of at most `width` columns. Lists are bounded, and the omitted items are counted. */
 export const renderText = renderer((report: Report, options?: TextOptions): string => {
   const style = options?.style ?? plain
   const width = Math.max(24, options?.width ?? 100)
@@ -48,7 +48,7 @@ export const renderText = renderer((report: Report, options?: TextOptions): stri
     lines.push("")
     for (const line of tests) lines.push(cut(`  ${line}`, width))
   }
-  // Processes that ran tests have said enough.
+  // Processes that ran tests are in the lines above already.
   const ranTests = new Set(report.tests?.map(({ pid, thread }) => `${pid}/${thread}`))
   const processes = busiestFirst(report.processes.filter(({ pid, thread }) => !ranTests.has(`${pid}/${thread}`)))
   if (report.processes.length > 1 && processes.length > 0) {
@@ -57,14 +57,14 @@ export const renderText = renderer((report: Report, options?: TextOptions): stri
     const rest = processes.slice(most.processes)
     if (rest.length > 0) say("  ", `and ${rest.length} more processes and threads: ${countVerdicts(rest)}`)
   }
-  const guilty = worstFirst(report.findings)
+  const leaks = worstFirst(report.findings)
   const title = (index: number, summary: string) => {
     const number = String(index + 1).padEnd(2)
     const [first, ...more] = wrap(summary, width - 5)
     lines.push(`  ${style.bad(number)} ${style.strong(first ?? "")}`)
     for (const line of more) lines.push(`     ${style.strong(line)}`)
   }
-  guilty.slice(0, most.findings).forEach((finding, index) => {
+  leaks.slice(0, most.findings).forEach((finding, index) => {
     lines.push("")
     title(index, finding.summary)
     const [site] = [finding.site, ...finding.waits].filter((one) => one.line !== undefined)
@@ -72,19 +72,19 @@ export const renderText = renderer((report: Report, options?: TextOptions): stri
     for (const text of findingTexts(finding, width, options?.locate)) say("     ", text)
     for (const line of keyLines(finding.fingerprint, width)) lines.push(`     ${line}`)
   })
-  const others = bounded(guilty.slice(most.findings), most.summaries)
+  const others = bounded(leaks.slice(most.findings), most.summaries)
   if (others.shown.length > 0) lines.push("")
   others.shown.forEach(({ summary }, index) => title(most.findings + index, summary))
-  if (others.more > 0) say("  ", `and ${others.more} more leaks: --json file lists all`)
+  if (others.more > 0) say("  ", `and ${others.more} more leaks: --json <file> lists all`)
   const accepted = bounded(report.findings.filter((finding) => finding.accepted !== undefined), most.accepted)
   for (const { accepted: by, fingerprint, summary } of accepted.shown) {
     lines.push("")
     say("  ", `accepted until ${by?.until}: ${summary} (${by?.reason}; ${fingerprint})`)
   }
-  if (accepted.more > 0) say("  ", `and ${accepted.more} more that are accepted`)
-  // Beside a leak, a threshold that was passed is no news.
+  if (accepted.more > 0) say("  ", `and ${accepted.more} more accepted findings`)
+  // Notes about exceeded thresholds are left out when there is a leak.
   const notes = bounded(
-    guilty.length > 0 ? [] : report.findings.filter(({ severity }) => severity === "info"),
+    leaks.length > 0 ? [] : report.findings.filter(({ severity }) => severity === "info"),
     most.notes
   )
   for (const finding of notes.shown) {
@@ -93,21 +93,23 @@ export const renderText = renderer((report: Report, options?: TextOptions): stri
   }
   if (notes.more > 0) say("  ", `and ${notes.more} more notes`)
   const undecided = bounded(report.undecided, most.undecided)
-  if (undecided.shown.length > 0) lines.push("", `  ${style.unsure("not decided")}`)
-  for (const { what, why, wouldTake } of undecided.shown) say("    ", `${what}: ${why}. It would take ${wouldTake}.`)
-  if (undecided.more > 0) say("    ", `and ${undecided.more} more`)
+  if (undecided.shown.length > 0) lines.push("", `  ${style.unsure("undecided")}`)
+  for (const { what, why, wouldTake } of undecided.shown) {
+    say("    ", `${what}: ${why}. Needed to decide: ${wouldTake}.`)
+  }
+  if (undecided.more > 0) say("    ", `and ${undecided.more} more undecided`)
   lines.push("")
   const quiet = (text: string) => lines.push(...wrap(text, width - 2).map((line) => `  ${style.faint(line)}`))
-  if (guilty.length > 0) {
+  if (leaks.length > 0) {
     quiet(
-      "look closer: --for 2m for a surer verdict, --sites all for the exact lines of forks, --json file for all numbers"
+      "next: --for 2m observes longer, --sites all finds the exact line of each fork, --json <file> writes all numbers"
     )
   }
   for (const line of footer(report)) quiet(line)
   for (const note of new Set(report.processes.flatMap(({ notes = [] }) => notes))) quiet(`note: ${note}`)
   const problems = bounded([...new Set(report.processes.flatMap(({ problems }) => problems))], most.problems)
-  for (const problem of problems.shown) quiet(`switched off: ${problem}`)
-  if (problems.more > 0) quiet(`and ${problems.more} more that were switched off`)
+  for (const problem of problems.shown) quiet(`not observed: ${problem}`)
+  if (problems.more > 0) quiet(`and ${problems.more} more problems of the observation`)
   return lines.join("\n") + "\n"
 })
 
@@ -118,15 +120,15 @@ const excerptLines = (
   width: number
 ): ReadonlyArray<string> => {
   const lines = excerpt(site, source)
-  // What is left of the line in a narrow window says more than a line that wraps.
+  // A line that is too long for a narrow window is cut, because a wrapped line is harder to read.
   const digits = String(lines.at(-1)?.line ?? 0).length
-  return lines.map(({ guilty, line, text }) => {
-    const shown = fitting(`${guilty ? ">" : " "} ${String(line).padStart(digits)} │ ${text}`, width - 5)
-    return `     ${guilty ? style.bad(shown) : style.faint(shown)}`
+  return lines.map(({ isSite, line, text }) => {
+    const shown = fitting(`${isSite ? ">" : " "} ${String(line).padStart(digits)} │ ${text}`, width - 5)
+    return `     ${isSite ? style.bad(shown) : style.faint(shown)}`
   })
 }
 
-/** The place as one can open it from here, where that is known. */
+/** A place whose file is written as the reader can open it, if `locate` is given. */
 const placeOf = (site: Finding["site"], locate: TextOptions["locate"]): string => {
   if (locate === undefined || site.file === undefined || site.line === undefined) return describeSite(site)
   const at = `${locate(site.file)}:${site.line}${site.column === undefined ? "" : `:${site.column}`}`
@@ -141,7 +143,7 @@ const findingTexts = (finding: Finding, width: number, locate: TextOptions["loca
     ? [
       `born   ${
         sparkline(finding.survivors, Math.min(20, Math.max(5, width - 40)), 0)
-      } start → end of the run: those alive now, by birth`
+      } alive now, by time of birth (start → end of the run)`
     ]
     : []
   return [
@@ -161,7 +163,7 @@ const findingTexts = (finding: Finding, width: number, locate: TextOptions["loca
   ]
 }
 
-/** A key is copied as it stands, so it is never broken at a space, and whole wherever it fits into a line. */
+/** The lines of a key. People copy a key, so it is not broken at spaces, and not at all if it fits into a line. */
 const keyLines = (key: string, width: number): ReadonlyArray<string> => {
   const room = width - 5 - keyLabel.length
   const lines: Array<string> = []
@@ -177,7 +179,7 @@ const keyLines = (key: string, width: number): ReadonlyArray<string> => {
 }
 
 const keyLabel = "key    "
-const keyHint = "(to accept it for a while: fiberscope.accepted.json)"
+const keyHint = "(to accept this, add it to fiberscope.accepted.json)"
 
 const growth = ({ growth: { perSecond, unit } }: Finding): string =>
   unit === "bytes"
@@ -188,7 +190,7 @@ const processLine = ({ argv, because, fibers, pid, thread, verdict }: ProcessRep
   `${verdict.padEnd(9)}  pid ${pid}${thread === 0 ? "" : `, worker ${thread}`}  ${
     oneLine(argv.slice(1).join(" "), longest.name)
   }: `
-  + `${number(fibers.started)} fibers, ${number(fibers.live)} live; ${because}`
+  + `${number(fibers.started)} fibers started, ${number(fibers.live)} live; ${because}`
 
 const signalLines = (report: Report, width: number): ReadonlyArray<string> => {
   const line = (name: string, label: string, render: (value: number) => string): ReadonlyArray<string> => {
@@ -196,7 +198,7 @@ const signalLines = (report: Report, width: number): ReadonlyArray<string> => {
     if (values.length < 2) return []
     const ends = `${render(values[0]!)} → ${render(values.at(-1)!)}`
     const cells = Math.max(8, Math.min(48, width - 40))
-    // Where not all of it fits, the numbers say more than the curve, and the last one most.
+    // If the line is too long, the curve is dropped first and then the first number.
     const shorter = [`${sparkline(values, cells).padEnd(cells)}  ${ends}`, ends, render(values.at(-1)!)]
       .map((text) => `  ${label.padEnd(12)} ${text}`)
     return [cut(shorter.find((text) => columnsOf(text) <= width) ?? shorter.at(-1)!, width)]
@@ -208,10 +210,10 @@ const signalLines = (report: Report, width: number): ReadonlyArray<string> => {
   ]
 }
 
-/** An end that nobody asked for, and one that had to be forced. */
+/** A sentence about an end that was not requested, or that had to be forced. */
 const endOf = ({ program: { code, signal, stoppedByTool } }: Report): string | undefined =>
   stoppedByTool
-    ? signal === "SIGKILL" ? "the program did not end in time after SIGTERM, and was killed" : undefined
+    ? signal === "SIGKILL" ? "the program did not end in time after SIGTERM and was killed" : undefined
     : signal !== undefined
     ? `the program was ended by ${signal}`
     : code !== undefined && code !== 0
@@ -230,7 +232,7 @@ const footer = (report: Report): ReadonlyArray<string> => {
     first === undefined
       ? undefined
       : `${number(report.processes.reduce((sum, { fibers }) => sum + fibers.started, 0))} fibers started`,
-    readings > 0 ? `${readings} readings of the heap stopped it for ${Math.round(paused)} ms (${share} %)` : undefined
+    readings > 0 ? `${readings} heap readings paused it for ${Math.round(paused)} ms (${share} %)` : undefined
   ]
   const stacks = report.processes.reduce((sum, { forkLines }) => sum + (forkLines?.stacks ?? 0), 0)
   const stacksMs = report.processes.reduce((sum, { forkLines }) => sum + (forkLines?.ms ?? 0), 0)

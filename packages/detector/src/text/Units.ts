@@ -1,7 +1,7 @@
-/** Numbers with units, as people read them. */
+/** Numbers with units, formatted for people. */
 
 /**
- * 3 400 000 → `3.2 MB`.
+ * Formats bytes: 3 400 000 → `3.2 MB`.
  *
  * @category rendering
  */
@@ -14,7 +14,7 @@ export const size = (bytes: number): string => {
 }
 
 /**
- * 12345 → `12 345`, with a space that does not break; small numbers keep a decimal.
+ * Formats a number: 12345 → `12 345`, with a non-breaking space. Numbers below 10 keep one decimal.
  *
  * @category rendering
  */

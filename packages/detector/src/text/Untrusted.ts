@@ -1,30 +1,30 @@
 /**
- * Text that comes from the observed program, made harmless for the place where it is printed.
+ * Makes text from the observed program harmless for the place where it is printed.
  *
  * **Details**
  *
  * The program, and often its users, choose the names of spans, files, arguments and messages. None of them may move the cursor of a
  * terminal, start a line of a log, give a command to a CI system or change the structure of a page. So control characters are written as
- * visible escapes (`\n`, `\x1b`, `\u202e`), and each text is cut at a stated length.
+ * visible escapes (`\n`, `\x1b`, `\u202e`), and each text is cut at a fixed length.
  *
- * {@link printable} does this for all strings of a value. It is applied where findings are made (`Diagnosis`) and where rendering begins
- * (`report/Renderer`), so a rule or a rendering that forgets it is safe as well. {@link markdown} and the functions for GitHub are
- * applied to text that is printable already. In JSON the findings are printable as well; other strings are unchanged there, and control
- * characters are escapes of JSON.
+ * {@link printable} does this for all strings of a value. It is applied in `Diagnosis`, where findings are made, and in
+ * `report/Renderer`, where rendering begins, so a rule or a rendering that forgets it is safe as well. {@link markdown} and the
+ * functions for GitHub expect printable text. In JSON, findings are printable too; other strings are unchanged, and their control
+ * characters are JSON escapes.
  */
 
 /**
- * The most characters of each kind of text that are printed: a name, a file (which may be opened by its name), a sentence, and the key
- * of a finding, which fits into one line of a report of 100 columns.
+ * The most characters that are printed of a name, of a file (whose path may be opened), of a sentence, and of the key of a finding,
+ * which fits into one line of a report of 100 columns.
  */
 export const longest = { name: 160, file: 1024, text: 1000, key: 88 } as const
 
-// Cc: C0, DEL and C1. Cf: bidi and zero-width controls, tags. Cs: surrogates without their other half. Zl, Zp: ends of lines.
-// Besides: a joiner, fillers and variation selectors, which are invisible.
+// Cc: C0, DEL and C1. Cf: bidi and zero-width controls, tags. Cs: unpaired surrogates. Zl, Zp: ends of lines.
+// The others are a joiner, fillers and variation selectors, which are invisible.
 // oxlint-disable-next-line no-misleading-character-class -- each is meant alone
 const hidden = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\u{e0100}-\u{e01ef}]/u
 
-/** A command of a CI system: `::error`, unless it stands inside of a name such as `Users::find`; `##[error]`, `##vso[…`. */
+/** A command of a CI system: `##[error]`, `##vso[…`, and `::error` unless it is inside a name such as `Users::find`. */
 const command = /(?<![\w$)\]])::(?=[a-z])|##(?=\w*\[)/gi
 
 const named: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" }
@@ -40,11 +40,11 @@ const visible = (char: string): string => {
 }
 
 /**
- * A text as one line without control characters, at most `most` characters long; one that is cut ends with an ellipsis.
+ * A text as one line without control characters, at most `most` characters long. A text that is cut ends with an ellipsis.
  *
  * **Details**
  *
- * Applied to its own result it changes nothing. Commands of CI systems lose their meaning: `::error` becomes `:\:error`.
+ * It is idempotent. Commands of CI systems become harmless: `::error` becomes `:\:error`.
  *
  * **Example**
  *
@@ -64,15 +64,15 @@ export const oneLine = (text: string, most: number = longest.text): string => {
     const shown = visible(char)
     if (out.length + shown.length > most) return `${whole}…`
     out += shown
-    // A mark that belongs to the character before it stays with it.
+    // A combining mark stays with the character before it.
     if (out.length < most) whole = out
   }
   return out
 }
 
 /**
- * A value with all of its strings as {@link oneLine} writes them, also the keys of objects: names and files are cut shorter or later
- * than sentences.
+ * A value whose strings, and keys of objects, all went through {@link oneLine}. Names and files have other length limits than
+ * sentences.
  */
 export const printable = <A>(value: A): A => printed(value, longest.text) as A
 
@@ -102,8 +102,8 @@ const percent = (char: string): string =>
     : Array.from(Buffer.from(char), (byte) => `%${byte.toString(16).padStart(2, "0").toUpperCase()}`).join("")
 
 /**
- * A text as a key that people copy. Texts that differ have keys that differ, {@link oneLine} changes nothing in a key, and between the
- * quotes of a string in JSON it needs no escapes: what would need one is written as in a URL.
+ * A text as a key that people copy. Different texts have different keys. {@link oneLine} does not change a key, and a JSON string needs
+ * no escapes for it: characters that would need one are percent-encoded.
  *
  * **Example**
  *
@@ -122,12 +122,12 @@ export const keyText = (text: string): string =>
 /** The message of an error as one line: ends of lines become spaces. */
 export const oneSentence = (message: string): string => oneLine(message.trim().replaceAll(/\s*[\r\n]\s*/g, " "))
 
-// A space of no width, as an entity: GitHub then sees no @name, no #number, no address and no :emoji:.
+// A zero-width space as an entity. It keeps GitHub from recognizing @names, #numbers, addresses and :emoji:.
 const gap = "&#8203;"
 
 /**
- * Printable text as text in Markdown: no emphasis, code, link, image, HTML, table, heading, list, mention, reference, address or emoji
- * comes of it.
+ * Printable text as text in Markdown. It produces no emphasis, code, link, image, HTML, table, heading, list, mention, reference,
+ * address or emoji.
  */
 export const markdown = (text: string): string =>
   text
@@ -141,20 +141,20 @@ export const markdown = (text: string): string =>
       `$&${gap}`
     )
 
-/** Printable text as code in Markdown. A code span where that is safe whatever reads it, else `<code>` with escaped text. */
+/** Printable text as code in Markdown: a code span if that is safe in every renderer, otherwise `<code>` with escaped text. */
 export const markdownCode = (text: string): string =>
   /^(?!.*(?:\/\/|www\.|mailto:|::))[\w$ ./:()+,=…-]*[\w$./:()+,=…-]$/.test(text) && !text.startsWith(" ")
     ? `\`${text}\``
     : `<code>${markdown(text)}</code>`
 
-/** Text as the data of a workflow command of GitHub, as the runner's own toolkit escapes it. Ends of lines stay ends of lines. */
+/** Text as the data of a GitHub workflow command, escaped as the runner's own toolkit does. Ends of lines remain ends of lines. */
 export const githubData = (text: string): string =>
   text.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A")
 
-/** Text as a property of a workflow command of GitHub. */
+/** Text as a property of a GitHub workflow command. */
 export const githubProperty = (text: string): string => githubData(text).replaceAll(":", "%3A").replaceAll(",", "%2C")
 
-/** A value as JSON, in which control characters are escapes of JSON: a reader gets the strings as they were, a terminal gets none. */
+/** A value as JSON with control characters as JSON escapes: a parser gets the original strings, a terminal gets no control characters. */
 export const json = (value: unknown): string =>
   JSON.stringify(value, undefined, 2).replaceAll(
     /[^\n\P{Cc}]|[\p{Cf}\p{Zl}\p{Zp}]/gu,

@@ -1,4 +1,4 @@
-/** What the agent does to the program it lives in: nothing, also when the tool dies, stops or does not listen. */
+/** The agent must not affect the program it is loaded into, even when the tool dies, stops or does not read. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { once } from "node:events"
@@ -15,7 +15,7 @@ import { alone, fiberscope, node, observe, startedIn } from "../support/Fibersco
 const nothing = { files: [], processes: [] }
 
 describe.concurrent("No fiber and no result is kept alive", { timeout: 60_000 }, () => {
-  it("leaves no more heap after 3 000 requests that answer 100 KB each", async () => {
+  it("keeps no heap after 3 000 requests that answer 100 KB each", async () => {
     const [observed, untracked] = await Promise.all([fiberscope(node("requests.mjs")), alone(node("requests.mjs"))])
     assert.strictEqual(startedIn(observed), 3001)
     const left = Number(observed.stdout.toString())
@@ -40,7 +40,7 @@ describe.concurrent("No fiber and no result is kept alive", { timeout: 60_000 },
 })
 
 describe.concurrent("The observed program survives the tool", { timeout: 60_000 }, () => {
-  it("goes on as ever when everything that the agent reads is broken, and the report says what", async () => {
+  it("runs normally when everything that the agent reads is broken, and the report names each broken part", async () => {
     const [observed, untracked] = await Promise.all([
       fiberscope(node("hostile.mjs"), { flags: ["--gc"] }),
       alone(node("hostile.mjs"))
@@ -57,21 +57,21 @@ describe.concurrent("The observed program survives the tool", { timeout: 60_000 
     ])
   })
 
-  it("goes on with the same output and the same end when the tool is killed, and is left as it was", async () => {
+  it("continues with the same output and end when the tool is killed, and the agent removes itself", async () => {
     const lines = "until the agent is gone\nanother line\n"
     const program = observe(node("patient.mjs"), { report: false })
-    program.child.stdin!.end(lines) // the first line waits for what is done next
+    program.child.stdin!.end(lines) // the program reads the first line after the steps below
     await program.printed("ready")
     program.child.kill("SIGKILL")
     const [observed, untracked] = await Promise.all([program.done, alone(node("patient.mjs"), { stdin: lines })])
     assert.deepStrictEqual(observed.stdout, untracked.stdout)
-    // What the program sees of the agent, in its own words.
+    // The program prints what it can see of the agent.
     assert.strictEqual(observed.stderr, untracked.stderr)
     assert.match(untracked.stdout.toString(), /another line: 362\nends with 3\n$/)
     assert.deepStrictEqual(observed.left.processes, [])
   })
 
-  it("goes on while the tool stands still, and the tool counts everything afterwards", async () => {
+  it("continues while the tool is stopped, and the tool counts everything afterwards", async () => {
     const program = observe(node("patient.mjs"))
     await program.printed("ready")
     program.child.kill("SIGSTOP")
@@ -93,7 +93,7 @@ describe.concurrent("The observed program survives the tool", { timeout: 60_000 
     assert.deepStrictEqual(run.left, nothing)
   })
 
-  it("is sampled as before when a reading itself allocates a lot", async () => {
+  it("keeps its sampling interval when a reading itself allocates a lot", async () => {
     const run = await fiberscope(node("full.mjs"))
     assert.strictEqual(run.stdout.toString(), "216000\n")
     const readings = run.recording.filter((message) => message.type === "samples")
@@ -104,7 +104,7 @@ describe.concurrent("The observed program survives the tool", { timeout: 60_000 
     assert.deepStrictEqual(restarts.filter(({ t }) => readings.some((reading) => reading.t === t)), [])
   })
 
-  it("is observed to its end when more objects are alive than can be told", async () => {
+  it("is observed to its end when more objects are alive than a reading can send", async () => {
     const run = await fiberscope(node("large-heap.mjs"), { flags: ["--for", "16s"] })
     const thinned = run.recording.flatMap((message) =>
       message.type === "sampling" && message.living !== undefined ? [message.living] : []
@@ -114,10 +114,10 @@ describe.concurrent("The observed program survives the tool", { timeout: 60_000 
     assert.strictEqual(run.report?.verdict, "leak")
     assert.strictEqual(run.report?.findings[0]?.site.name, "leak")
     assert.isBelow(run.report!.durationMs, 25_000)
-    assert.match(run.report!.processes[0]!.notes!.join(), /sampled objects were alive, too many to tell/)
+    assert.match(run.report!.processes[0]!.notes!.join(), /sampled objects were alive, too many to send/)
   })
 
-  it("is left alone, and has little waiting in its memory, when the agent has more to say than anybody reads", async () => {
+  it("is not delayed, and keeps few messages in memory, when the agent sends more than the reader reads", async () => {
     const folder = mkdtempSync(join(tmpdir(), "fiberscope-deaf-"))
     const socket = join(folder, "agents.sock")
     const server = net.createServer({ pauseOnConnect: true }, () => {}).listen(socket)
@@ -134,7 +134,7 @@ describe.concurrent("The observed program survives the tool", { timeout: 60_000 
       assert.strictEqual(program.stderr, "")
       const { listeners, waits } = JSON.parse(program.stdout.toString()) as { listeners: number; waits: number }
       assert.strictEqual(listeners, 1)
-      // The names of the sites are kept once. Of the 8 MB of messages 256 KB may be written ahead.
+      // The names of the sites are kept once. The messages have 8 MB, of which at most 256 KB may be written ahead.
       assert.isBelow(waits, 2 * 1024 * 1024)
     } finally {
       server.close()
@@ -142,7 +142,7 @@ describe.concurrent("The observed program survives the tool", { timeout: 60_000 
     }
   })
 
-  it("runs as ever when nobody listens at all", async () => {
+  it("runs normally when nothing listens at the socket", async () => {
     const program = await alone(node("esm.mjs"), {
       env: {
         [environment.socket]: join(tmpdir(), "fiberscope-nobody.sock"),

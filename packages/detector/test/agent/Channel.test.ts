@@ -12,14 +12,14 @@ import { alone, node } from "../support/Fiberscope.ts"
 
 interface Peer {
   readonly channel: Channel
-  /** Resolved when the channel says that it is closed; `closings` counts how often it does. */
+  /** Resolved when the channel reports that it is closed; `closings` counts the reports. */
   readonly closed: Promise<void>
   readonly closings: () => number
   readonly requests: ReadonlyArray<Request>
   readonly socket: Promise<net.Socket>
 }
 
-/** A channel, and whoever is at its other end. */
+/** A channel and the peer at its other end. */
 const withPeer = async (
   use: (peer: Peer) => Promise<void>,
   options?: { readonly deaf?: boolean; readonly patience?: number; readonly failures?: ReadonlyArray<string> }
@@ -59,7 +59,7 @@ const message = (bytes: number): Message => ({ type: "unsupported", t: 0, what: 
 const megabyte = 1024 * 1024
 
 describe("Channel", { timeout: 30_000 }, () => {
-  it("says one message a line, also those from before it was connected", () =>
+  it("sends one message per line, including messages from before it was connected", () =>
     withPeer(async ({ channel, socket }) => {
       channel.send({ type: "unsupported", t: 1, what: "two\nlines" })
       channel.send({ type: "bye", t: 2, code: 0 })
@@ -74,7 +74,7 @@ describe("Channel", { timeout: 30_000 }, () => {
       ])
     }))
 
-  it("hands over requests however they are cut, and passes over what is none", () =>
+  it("delivers requests that arrive in pieces, and ignores lines that are not requests", () =>
     withPeer(async ({ closed, requests, socket }) => {
       const accepted = await socket
       const line = JSON.stringify({ type: "inspect", site: 7, most: 3 })
@@ -85,7 +85,7 @@ describe("Channel", { timeout: 30_000 }, () => {
       assert.deepStrictEqual(requests, Array(2).fill({ type: "inspect", site: 7, most: 3 }))
     }))
 
-  it("makes messages only as there is room for them, and all come in order when the other side reads", () =>
+  it("makes messages only when there is room for them, and delivers all in order when the reader reads", () =>
     withPeer(async ({ channel, closings, socket }) => {
       const accepted = await socket
       const count = 100
@@ -95,7 +95,7 @@ describe("Channel", { timeout: 30_000 }, () => {
       })())
       channel.send({ type: "bye", t: count, code: 0 })
       await new Promise((resolve) => setTimeout(resolve, 50))
-      // The kernel takes some before anything waits.
+      // The kernel takes some bytes before any message waits.
       assert.isBelow(made, 10)
       assert.isTrue(channel.isBusy())
       const times: Array<number> = []
@@ -111,7 +111,7 @@ describe("Channel", { timeout: 30_000 }, () => {
       assert.strictEqual(closings(), 0)
     }, { deaf: true }))
 
-  it("closes itself for good, and says so once, when nobody has read for too long", () =>
+  it("closes permanently and reports it once when the reader has read nothing for too long", () =>
     withPeer(async ({ channel, closed, closings }) => {
       for (let sent = 0; sent < 8; sent++) channel.send(message(room))
       assert.isTrue(channel.isBusy())
@@ -150,7 +150,7 @@ describe("Channel", { timeout: 30_000 }, () => {
     }
   )
 
-  it("goes on after messages that cannot be made, and reports that once", () =>
+  it("continues after messages that cannot be made, and reports the failure once", () =>
     withPeer(async ({ channel, socket }) => {
       channel.sendAll((function*() {
         yield { type: "unsupported", t: 1, what: "the first" } as const
@@ -165,7 +165,7 @@ describe("Channel", { timeout: 30_000 }, () => {
       assert.match(text, /the first.*\n.*bye/)
     }, { failures: ["message: Error: no second"] }))
 
-  it("stays open for any amount that somebody reads", () =>
+  it("stays open for any amount of data while the reader reads", () =>
     withPeer(async ({ channel, closings, socket }) => {
       const accepted = await socket
       let received = 0
@@ -177,7 +177,7 @@ describe("Channel", { timeout: 30_000 }, () => {
       assert.strictEqual(closings(), 0)
     }))
 
-  it("ends when the other side is gone, and says so once", () =>
+  it("closes when the reader disconnects, and reports it once", () =>
     withPeer(async ({ channel, closed, closings, socket }) => {
       void (await socket).destroy()
       await closed
@@ -186,7 +186,7 @@ describe("Channel", { timeout: 30_000 }, () => {
       assert.strictEqual(closings(), 1)
     }))
 
-  it("ends when there is no other side", async () => {
+  it("closes when nothing listens at the socket", async () => {
     await new Promise<void>((resolve) =>
       connect(join(tmpdir(), "fiberscope-nobody.sock"), () => {}, resolve, makeGuard(() => {}))
     )

@@ -1,4 +1,4 @@
-/** Every fiber that ran is seen: what the tool counted, against what the program counted itself. */
+/** Every fiber that ran is seen: the tool's count is compared with the program's own count. */
 import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { build } from "esbuild"
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
@@ -33,11 +33,14 @@ describe.concurrent("FindEffect", { timeout: 60_000 }, () => {
     return () => rmSync(folder, { recursive: true, force: true })
   })
 
-  it.for(["esm.mjs", "typed.ts", "commonjs.cjs"])("sees every fiber of %s, and which effect it is", async (name) => {
-    const run = await fiberscope(node(name))
-    assertAllSeen(run)
-    assert.deepStrictEqual(run.report?.versions.effect, [effectVersion])
-  })
+  it.for(["esm.mjs", "typed.ts", "commonjs.cjs"])(
+    "sees every fiber of %s and the version of its effect",
+    async (name) => {
+      const run = await fiberscope(node(name))
+      assertAllSeen(run)
+      assert.deepStrictEqual(run.report?.versions.effect, [effectVersion])
+    }
+  )
 
   it("sees every fiber of a second copy of effect in another node_modules", async () => {
     const copy = join(folder, "copy/node_modules/effect")
@@ -81,7 +84,7 @@ describe.concurrent("FindEffect", { timeout: 60_000 }, () => {
     assert.strictEqual(new Set(run.report?.processes.map(({ pid }) => pid)).size, 3)
   })
 
-  it("says nothing of npm, which starts the program and never loads effect", async () => {
+  it("reports nothing about npm, which starts the program and never loads effect", async () => {
     const cwd = join(folder, "npm")
     write(
       join(cwd, "package.json"),
@@ -106,7 +109,7 @@ describe.concurrent("FindEffect", { timeout: 60_000 }, () => {
     assertAllSeen(await fiberscope(node("in-one-go.cjs")))
   })
 
-  it.for(["esm", "cjs"])("refuses effect 3 (%s) and says so", async (format) => {
+  it.for(["esm", "cjs"])("reports that effect 3 (%s) cannot be observed", async (format) => {
     const cwd = join(folder, `three-${format}`)
     const library = join(cwd, "node_modules/effect")
     write(
@@ -142,14 +145,14 @@ describe.concurrent("FindEffect", { timeout: 60_000 }, () => {
     assert.match(run.stderr.replaceAll(/\s+/g, " "), /Fiberscope observes effect >=4/)
   })
 
-  it("says that there was nothing to observe in a program without effect", async () => {
+  it("reports that there was nothing to observe in a program without effect", async () => {
     const run = await fiberscope(node("no-effect.mjs"))
     assert.strictEqual(run.code, 0)
     assert.strictEqual(run.stdout.toString(), "no fiber here\n")
     assert.strictEqual(run.report?.verdict, "undecided")
     assert.match(
       run.stderr.replaceAll(/\s+/g, " "),
-      /the agent was loaded into `node \S+no-effect.mjs`, and no effect was loaded there/
+      /the agent was loaded into `node \S+no-effect.mjs`, but effect was not loaded there/
     )
     assert.deepStrictEqual(run.recording, [])
   })

@@ -12,7 +12,7 @@ const source = [
   "export const map = internal.map;"
 ].join("\n")
 
-/** Effect's module as it is loaded, with functions that answer what they were given. */
+/** Effect's module as it is loaded, with functions that return their arguments. */
 const load = (lines: ForkLines) => {
   const answers = (name: string) => Object.defineProperty((...args: Array<unknown>) => args, "name", { value: name })
   const internal = { forkDetach: answers("forkDetach"), runFork: answers("runFork"), forkLift: 1, map: answers("map") }
@@ -34,7 +34,7 @@ const using = <A>(body: (lines: ForkLines) => A): A => {
 }
 
 describe("ForkLines", () => {
-  it("wraps what forks and nothing else, and calls it as it was called", () => {
+  it("wraps only the functions that fork, and passes their arguments on unchanged", () => {
     using((lines) => {
       const { forkDetach, forkLift, internal, map, runFork } = load(lines)
       assert.strictEqual(map, internal.map)
@@ -45,7 +45,7 @@ describe("ForkLines", () => {
     })
   })
 
-  it("takes no stack unless it is asked to", () => {
+  it("takes no stack without a request", () => {
     using((lines) => {
       const { runFork } = load(lines)
       const effect = Effect.succeed(1)
@@ -54,30 +54,30 @@ describe("ForkLines", () => {
     })
   })
 
-  it("knows the line of one in so many forks, until it is told otherwise", () => {
+  it("takes the line of one in four forks until the rate is changed", () => {
     using((lines) => {
       const { runFork } = load(lines)
       const effects = Array.from({ length: 40 }, (_, i) => Effect.succeed(i))
-      lines.sample(4)
+      lines.sampleEvery(4)
       for (const effect of effects) runFork!(effect)
       const known = effects.map((effect) => lines.frameOf(effect)).filter((frame) => frame !== undefined)
       assert.strictEqual(known.length, 10)
       assert.match(String(known[0]!.stack()), /:\d+:\d+$/)
       assert.strictEqual(lines.calls(), 40)
-      lines.sample(0)
+      lines.sampleEvery(0)
       const later = Effect.succeed("later")
       runFork!(later)
       assert.isUndefined(lines.frameOf(later))
     })
   })
 
-  it("waits for the effect where it comes with the next call", () => {
+  it("takes the line when a curried function gets its effect in the next call", () => {
     using((lines) => {
       const internal = { runForkWith: () => (effect: unknown) => effect }
       const code = lines.rewrite(url, "export const runForkWith = internal.runForkWith;")!
       const exports: { runForkWith?: typeof internal.runForkWith } = {}
       new Function("internal", "exports", code.replace("export const ", "exports."))(internal, exports)
-      lines.sample(1)
+      lines.sampleEvery(1)
       const effect = Effect.succeed(1)
       assert.strictEqual(exports.runForkWith!()(effect), effect)
       assert.isDefined(lines.frameOf(effect))

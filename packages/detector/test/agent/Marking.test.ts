@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { waitForWork } from "../../src/agent/Marking.ts"
 
-/** Waits with threads that take these milliseconds of each slice, and answers whether they worked, and how long was waited. */
+/** Waits for threads that work these milliseconds of each slice. Answers whether they worked, and the time waited. */
 const wait = (work: ReadonlyArray<number>, mostMs: number) => {
   let now = 0
   let slice = 0
@@ -19,18 +19,18 @@ const wait = (work: ReadonlyArray<number>, mostMs: number) => {
 }
 
 describe("waitForWork", () => {
-  it("waits until the threads are done, over short breaks", () => {
+  it("waits until the threads are done, through short breaks", () => {
     assert.deepStrictEqual(wait([2, 2, 0, 0, 2], 50), [true, 16])
   })
 
-  it("gives up soon where no thread works, and at its limit where they do not end", () => {
+  it("gives up early when no thread works, and at its limit when they keep working", () => {
     assert.deepStrictEqual(wait([], 50), [false, 10])
     assert.deepStrictEqual(wait(Array<number>(100).fill(2), 50), [true, 50])
   })
 })
 
 describe("makeMarking", () => {
-  it("makes V8 mark before the next collection, and leaves no memory behind", () => {
+  it("makes V8 mark before the next collection, and releases its memory", () => {
     const module = fileURLToPath(new URL("../../src/agent/Marking.ts", import.meta.url))
     const script = `
       import { makeMarking } from ${JSON.stringify(module)}

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { makeReadingBudget } from "../../src/agent/ReadingBudget.ts"
 
-/** The times of readings in a program that uses a share of a core, and whose fibers cost more for a while after each reading. */
+/** The times of readings in a program that uses a share of a core and whose fibers cost more for a while after each reading. */
 const readings = (program: {
   readonly seconds: number
   /** Share of a core without readings. */
@@ -28,13 +28,13 @@ const readings = (program: {
 }
 
 describe("ReadingBudget", () => {
-  it("lets a program that is mostly idle be read as often as its readings themselves cost", () => {
+  it("counts only the readings' own time in a program that is mostly idle", () => {
     const idle = { seconds: 30, busy: 0.05, fibersPerSecond: 1000, aftermath: 100 }
     assert.isAtLeast(readings(idle).length, 13)
     assert.isAtMost(readings({ ...idle, took: 100 }).length, 5)
   })
 
-  it("waits where a busy program pays for what follows a reading", () => {
+  it("waits longer in a busy program that is slower after a reading", () => {
     const busy = { seconds: 60, busy: 0.95, fibersPerSecond: 10_000, aftermath: 400 }
     const times = readings(busy)
     assert.isAtMost(times.length, 5)
@@ -42,11 +42,11 @@ describe("ReadingBudget", () => {
     assert.isAtLeast(readings({ ...busy, aftermath: 0 }).length, 8)
   })
 
-  it("knows nothing of a program without fibers but the time of the readings", () => {
+  it("counts only the time of the readings in a program without fibers", () => {
     assert.isAtLeast(readings({ seconds: 30, busy: 0.9, fibersPerSecond: 10, aftermath: 400 }).length, 4)
   })
 
-  it("takes readings as often as they may be where there is no budget", () => {
+  it("takes readings at the least distance when there is no budget", () => {
     assert.deepStrictEqual(
       readings({ seconds: 8, busy: 1, fibersPerSecond: 1000, aftermath: 900, took: 500, share: 0 }),
       [2, 4, 6, 8]

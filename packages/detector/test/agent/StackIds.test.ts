@@ -3,14 +3,14 @@ import { hashOf, makeStackIds } from "../../src/agent/StackIds.ts"
 import { random } from "../support/random.ts"
 
 describe("StackIds", () => {
-  it("numbers stacks as they come, and knows them again", () => {
+  it("numbers stacks in order of appearance, and recognizes them again", () => {
     const ids = makeStackIds(100)
     const stacks = [[1, 2, 3], [1, 2], [3, 2, 1], [], [1, 2, 3, 0], [0, 1, 2, 3]]
     assert.deepStrictEqual(stacks.map((stack) => ids.of(stack)), stacks.map((_, i) => ({ id: i + 1, isNew: true })))
     assert.deepStrictEqual(stacks.map((stack) => ids.of(stack)), stacks.map((_, i) => ({ id: i + 1, isNew: false })))
   })
 
-  it("keeps 20 000 random stacks apart, takes no more, and goes on knowing them", () => {
+  it("distinguishes 20 000 random stacks, takes no more than fit, and still recognizes them", () => {
     const chance = random(1)
     const frames = Array.from({ length: 300 }, (_, i) => hashOf(`f${i}`, hashOf("file:///app/main.ts")))
     const stacks = new Map(Array.from({ length: 30_000 }, () => {
@@ -28,7 +28,7 @@ describe("StackIds", () => {
     assert.deepStrictEqual([...stacks.values()].map((stack) => ids.of(stack).id), first.map(({ id }) => id))
   })
 
-  it("tells texts apart that differ in one letter, in order or in length", () => {
+  it("gives different hashes to texts that differ in one letter, in order or in length", () => {
     const texts = ["", "a", "b", "ab", "ba", "a".repeat(100), "a".repeat(101)]
     assert.strictEqual(new Set(texts.map((text) => hashOf(text))).size, texts.length)
   })

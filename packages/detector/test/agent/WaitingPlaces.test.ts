@@ -1,9 +1,9 @@
-/** Where fibers are seen to wait. A child process, because a test runner changes the lines of what it loads. */
+/** The waiting places of fibers. They are found in a child process, because a test runner changes the lines of modules. */
 import { assert, describe, it } from "@effect/vitest"
 import { alone, node } from "../support/Fiberscope.ts"
 
 describe("waitingPlaces", { timeout: 30_000 }, () => {
-  it("are the yield* of a generator, else what the program gave to the library, else nothing, with the timers that wake them; and no getter is called", async () => {
+  it("finds the yield* of a generator, else code that the program passed to a library, and the timers that wake fibers, without calling a getter", async () => {
     const { stderr, stdout } = await alone(node("waits.mjs"))
     assert.strictEqual(stderr, "")
     assert.deepStrictEqual(JSON.parse(stdout.toString()), {

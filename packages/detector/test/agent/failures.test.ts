@@ -1,4 +1,4 @@
-/** Every function of the agent throws in turn, and every field of a fiber is spoilt: the program does what it does alone. */
+/** Every function of the agent throws in turn, and every field of a fiber is corrupted: the program must behave as without the agent. */
 import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs"
 import net from "node:net"
@@ -25,10 +25,10 @@ const questions: ReadonlyArray<Request> = [
   { type: "read" }
 ]
 
-/** What a program did, as far as its users can see. */
+/** The visible behaviour of a program. */
 const visible = ({ code, signal, stderr, stdout }: Ended) => ({ code, signal, stderr, stdout: stdout.toString() })
 
-describe("The program does what it does alone", { timeout: 300_000 }, () => {
+describe("The program behaves as without the agent", { timeout: 300_000 }, () => {
   let folder: string
   let agent: { readonly functions: ReadonlyArray<AgentFunction>; readonly entry: string }
   beforeAll(() => {
@@ -38,7 +38,7 @@ describe("The program does what it does alone", { timeout: 300_000 }, () => {
   })
 
   let sockets = 0
-  /** Runs a program under the instrumented agent, with a reader that asks every question. */
+  /** Runs a program under the instrumented agent, with a reader that sends every request. */
   const observed = async (
     program: ReadonlyArray<string>,
     env: Readonly<Record<string, string>>,
@@ -79,7 +79,7 @@ describe("The program does what it does alone", { timeout: 300_000 }, () => {
 
   it("when any function of the agent throws", async () => {
     const untracked = await alone(node("everything.mjs"))
-    // Where every fork has its line, and the interval of samples follows the program, some more functions run.
+    // Some more functions run when every fork has its line and the sampling interval adapts to the program.
     const more: Partial<AgentOptions> = { sites: "all", sampling: "adaptive" }
     const [usual, all] = [await ranWith({}, untracked), await ranWith(more, untracked)]
     assert.isAbove(usual.length, agent.functions.length / 2)
@@ -103,7 +103,7 @@ describe("The program does what it does alone", { timeout: 300_000 }, () => {
     }
     await Promise.all(Array.from({ length: 3 * availableParallelism() }, worker))
     assert.deepStrictEqual(harmed, [])
-    // Functions that tell, or that run as the program ends, have no way to say that they failed.
+    // Functions that send messages, or that run as the program ends, cannot report that they failed.
     assert.isBelow(silent, runs.length / 2)
   })
 

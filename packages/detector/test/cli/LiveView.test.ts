@@ -1,4 +1,4 @@
-/** The live view in real terminals, by tmux; where there is none the reason is printed. */
+/** The live view in real terminals, with tmux. Without tmux the tests are skipped and print the reason. */
 import { assert, describe, it } from "@effect/vitest"
 import { execFileSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -24,7 +24,7 @@ const missing = (() => {
 })()
 if (missing !== undefined) console.log(`LiveView.test.ts is skipped: ${missing}`)
 
-/** Runs the tool in a terminal of a size until the screen is as wished, and gives the screen. */
+/** Runs the tool in a terminal of a given size until the screen has the expected content, and returns the screen. */
 const screen = async (
   columns: number,
   rows: number,
@@ -74,7 +74,7 @@ describe.skipIf(missing !== undefined).concurrent("the live view", { timeout: 60
     }
   )
 
-  it("is drawn anew when the window changes its size", async () => {
+  it("is drawn again when the window changes its size", async () => {
     const text = await screen(90, 28, shown, "", async (session) => {
       tmux("resize-window", "-t", session, "-x", "60", "-y", "20")
       await wait(2500)
@@ -85,7 +85,7 @@ describe.skipIf(missing !== undefined).concurrent("the live view", { timeout: 60
     assert.match(text, /^fiberscope {2}\d+ of 20 s/m)
   })
 
-  it("has no colours with NO_COLOR, and is not there in a dumb terminal", async () => {
+  it("has no colours with NO_COLOR, and is not shown in a dumb terminal", async () => {
     const plain = await screen(
       72,
       24,
@@ -101,7 +101,7 @@ describe.skipIf(missing !== undefined).concurrent("the live view", { timeout: 60
     assert.strictEqual(dumb.trim(), "serving")
   })
 
-  it("ends with the report when Ctrl-C is pressed, which the program gets once, and with a kill at the third", async () => {
+  it("ends with the report after one Ctrl-C, which the program gets once, and kills the program at the third", async () => {
     const run = (name: string, ...presses: ReadonlyArray<string>) =>
       screen(90, 30, (text) => /live fibers/.test(text), "", async (session) => {
         for (const expected of presses) {
@@ -119,17 +119,17 @@ describe.skipIf(missing !== undefined).concurrent("the live view", { timeout: 60
     assert.match(stubborn, /^fiberscope {2}UNDECIDED/m)
   })
 
-  it("looks like this", async () => {
+  it("shows the state, the curves and the fork sites", async () => {
     const text = await screen(84, 24, (one) => shown(one) && /\d readings/.test(one) && one.includes("heap floor"))
     assert.match(
       numbersGone(text),
-      /serving\n+─+\nfiberscope {2}n of n s {2}too early to tell: a leak shows after n s {2}n readings\n {2}live fibers ~ +n\n/
+      /serving\n+─+\nfiberscope {2}n of n s {2}no verdict yet: a leak shows after n s {2}n readings\n {2}live fibers ~ +n\n/
     )
   })
 })
 
 describe.skipIf(missing !== undefined).concurrent("the terminal of a live view", { timeout: 60_000 }, () => {
-  /** A shell in a terminal, with job control; the tool runs in it as a person starts it. */
+  /** A shell with job control in a terminal, in which the tool runs as a person starts it. */
   const shell = async (
     name: string,
     env: string,
@@ -160,9 +160,9 @@ describe.skipIf(missing !== undefined).concurrent("the terminal of a live view",
     } finally {
       tmux("kill-session", "-t", name)
       try {
-        process.kill(-pid(), "SIGKILL") // the program goes on without the tool
+        process.kill(-pid(), "SIGKILL") // the program continues without the tool
       } catch {
-        // It has ended.
+        // The process has ended.
       }
       rmSync(folder, { recursive: true, force: true })
     }
@@ -174,7 +174,7 @@ describe.skipIf(missing !== undefined).concurrent("the terminal of a live view",
     return text()
   }
 
-  /** Lines scroll over the whole screen, down to its last line, and nothing of the view is left. */
+  /** Checks that lines scroll over the whole screen, down to its last line, and that nothing of the view remains. */
   const assertUsable = async (
     { text, type }: { readonly text: () => string; readonly type: (keys: string) => void }
   ) => {
@@ -217,7 +217,7 @@ describe.skipIf(missing !== undefined).concurrent("the terminal of a live view",
     )
   })
 
-  it("is the shell's while the tool is stopped or in the background, and the view comes back with it", async () => {
+  it("belongs to the shell while the tool is stopped or in the background, and shows the view again afterwards", async () => {
     await shell("stopped", "", async (session) => {
       session.type("C-z")
       await until(session.text, /Stopped[^]*\n\$/)

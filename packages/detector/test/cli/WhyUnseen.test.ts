@@ -15,7 +15,7 @@ const why = (
 const mark = (...argv: ReadonlyArray<string>) => ({ pid: 7, thread: 0, argv: ["/usr/bin/node", ...argv] })
 
 describe("whyUnseen", () => {
-  it("names a parent that dropped the options of node", () => {
+  it("names the process whose parent removed NODE_OPTIONS", () => {
     const runtimes = [{ pid: 12, name: "node", hasAgent: false } as const]
     assert.match(why({ runtimes, marks: [mark("npm")] }), /^node \(pid 12\) was started without the NODE_OPTIONS/)
   })
@@ -29,14 +29,14 @@ describe("whyUnseen", () => {
     )
   })
 
-  it("names where the agent was, when no effect was there", () => {
+  it("names the processes with the agent when none of them loaded effect", () => {
     assert.strictEqual(
       why({ marks: [mark("npm", "start"), mark("server.js"), mark("server.js")] }),
-      "the agent was loaded into `node npm start` and `node server.js`, and no effect was loaded there"
+      "the agent was loaded into `node npm start` and `node server.js`, but effect was not loaded there"
     )
     assert.match(
       why({ marks: Array.from({ length: 58 }, (_, i) => mark(`${i}.js`)) }),
-      /`node 2.js` and 55 more, and no/
+      /`node 2.js` and 55 more, but effect was not/
     )
   })
 
@@ -46,7 +46,7 @@ describe("whyUnseen", () => {
     assert.match(why({ code: 9 }), /older than 20/)
   })
 
-  it("says that the agent was never loaded where nothing else is known", () => {
+  it("reports that the agent was never loaded when nothing else is known", () => {
     assert.match(why({ command: ["sleep", "1"] }), /^the agent was never loaded/)
   })
 })
@@ -59,31 +59,31 @@ describe.concurrent("fiberscope run without a fiber", { timeout: 60_000 }, () =>
     return run.report!.because
   }
 
-  it("says that a parent dropped the options", async ({ skip }) => {
+  it("reports that a parent removed NODE_OPTIONS", async ({ skip }) => {
     if (process.platform !== "linux") skip("the system does not show the environment of a process")
     const reason = await reasonOf(["env", "-u", "NODE_OPTIONS", process.execPath, fixture("signals.mjs")])
     assert.match(reason, /^node \(pid \d+\) was started without the NODE_OPTIONS/)
   })
 
-  it("says that no effect was loaded", async () => {
+  it("reports that effect was not loaded", async () => {
     const reason = await reasonOf([process.execPath, "-e", "setInterval(() => {}, 1000)"])
-    assert.match(reason, /^the agent was loaded into `node`, and no effect was loaded there$/)
+    assert.match(reason, /^the agent was loaded into `node`, but effect was not loaded there$/)
   })
 
-  it("says that nothing was node", async () => {
+  it("reports that no process was node", async () => {
     assert.match(await reasonOf(["sleep", "60"]), /^the agent was never loaded: no process of the program was node/)
   })
 
-  it("says that effect was loaded, and no fiber of it ran", async () => {
+  it("reports that effect was loaded and no fiber of it ran", async () => {
     const script = `import "effect"; setInterval(() => {}, 1000)`
     const reason = await reasonOf([process.execPath, "--input-type=module", "-e", script])
     assert.match(reason, /^effect \S+ was loaded, and no fiber of it ran$/)
   })
 
-  it("says that the connection was lost while the program went on, and calls nothing ok", async () => {
+  it("reports that the connection was lost while the program continued, and gives no ok", async () => {
     const run = await fiberscope(node("cuts-connection.mjs"), { flags: ["--for", "5s"] })
     assert.strictEqual(run.code, 0, run.stderr)
     assert.strictEqual(run.report?.verdict, "undecided")
-    assert.match(run.report!.because, /^part of the observation failed: connection: it was lost after [123] s$/)
+    assert.match(run.report!.because, /^part of the observation failed: connection: lost after [123] s$/)
   })
 })

@@ -1,4 +1,4 @@
-/** `fiberscope run` as its users meet it: what it does to a program's input, output and end, and what it says when it cannot start. */
+/** `fiberscope run` as its users see it: the program's input, output and end, and the errors of a run that cannot start. */
 import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { constants, tmpdir } from "node:os"
@@ -9,7 +9,7 @@ import type { Ended } from "../support/Fiberscope.ts"
 
 const nothing = { files: [], processes: [] }
 
-/** The code that a shell gives for the end of a program. */
+/** The exit code that a shell gives for the end of a program. */
 const codeOf = ({ code, signal }: Ended): number => code ?? 128 + constants.signals[signal!]
 
 const text = (ended: Ended): string => ended.stderr.replaceAll(/\s+/g, " ")
@@ -57,7 +57,7 @@ describe.concurrent("fiberscope run", { timeout: 60_000 }, () => {
     assert.deepStrictEqual([observed.code, observed.stdout, observed.stderr], [0, untracked.stdout, untracked.stderr])
   })
 
-  it("writes its report and keeps its code when nobody reads its words", async () => {
+  it("writes its report file and keeps its exit code when stderr is closed", async () => {
     const program = observe(node("ends.mjs", "with code 3"))
     program.child.stderr!.destroy()
     const run = await program.done
@@ -66,7 +66,7 @@ describe.concurrent("fiberscope run", { timeout: 60_000 }, () => {
     assert.deepStrictEqual(run.left, nothing)
   })
 
-  it("ends as the program does when nobody reads its output", async () => {
+  it("ends as the program does when stdout is closed", async () => {
     const ends = [observe(node("echo.mjs")), start(node("echo.mjs"))].map((program) => {
       program.child.stdout!.destroy()
       program.child.stdin!.end(new Uint8Array(1_000_000))
@@ -78,7 +78,7 @@ describe.concurrent("fiberscope run", { timeout: 60_000 }, () => {
   })
 
   describe("signals", () => {
-    it("reach the program once each, and the program decides", async () => {
+    it("reach the program once each, and the program decides when to end", async () => {
       const program = observe(node("signals.mjs"))
       await program.printed("ready")
       const sent: Array<string> = []
@@ -102,7 +102,7 @@ describe.concurrent("fiberscope run", { timeout: 60_000 }, () => {
       assert.deepStrictEqual(run.left, nothing)
     })
 
-    it("that end the program end the tool with the code that a shell would give", async () => {
+    it("end the tool with the exit code that a shell would give when they end the program", async () => {
       const program = observe(node("patient.mjs"))
       await program.printed("ready")
       program.child.kill("SIGINT")
@@ -114,7 +114,7 @@ describe.concurrent("fiberscope run", { timeout: 60_000 }, () => {
   })
 
   describe("--for", () => {
-    it("asks the program to end, and its answer is no failure", async () => {
+    it("asks the program to end, and the program's exit code is not a failure", async () => {
       const run = await fiberscope(node("signals.mjs"), { flags: ["--for", "4s"] })
       assert.strictEqual(run.code, 0)
       assert.strictEqual(run.stdout.toString(), "ready\nSIGTERM 1\n")
@@ -122,11 +122,11 @@ describe.concurrent("fiberscope run", { timeout: 60_000 }, () => {
       assert.deepStrictEqual(run.left, nothing)
     })
 
-    it("kills a program that ignores it, and says so", async () => {
+    it("kills a program that ignores SIGTERM, and reports it", async () => {
       const run = await fiberscope(node("signals.mjs", "stubborn"), { flags: ["--for", "4s", "--strict"] })
       assert.strictEqual(run.code, 24)
       assert.strictEqual(run.stdout.toString(), "ready\nSIGTERM 1\n")
-      assert.include(run.stderr, "the program did not end in time after SIGTERM, and was killed")
+      assert.include(run.stderr, "the program did not end in time after SIGTERM and was killed")
       const { code, signal, stoppedByTool } = run.report!.program
       assert.deepStrictEqual({ code, signal, stoppedByTool }, {
         code: undefined,
@@ -138,7 +138,7 @@ describe.concurrent("fiberscope run", { timeout: 60_000 }, () => {
   })
 
   describe("a tool that was killed", () => {
-    it("leaves its folder to the next one, which removes it, and none that is in use", async () => {
+    it("has its folder removed by the next run, which keeps folders that are in use", async () => {
       const folder = mkdtempSync(join(tmpdir(), "fiberscope-swept-"))
       const other = join(folder, "fiberscope-run-of-somebody-else")
       try {
@@ -148,7 +148,7 @@ describe.concurrent("fiberscope run", { timeout: 60_000 }, () => {
         await Promise.all([killed.printed("ready"), going.printed("ready")])
         assert.strictEqual(readdirSync(folder).length, 3)
         process.kill(killed.child.pid!, "SIGKILL")
-        // The program goes on without the tool; here nobody else ends it.
+        // The program continues without the tool, so the test has to end it.
         process.kill(-killed.child.pid!, "SIGTERM")
         await killed.done
         assert.strictEqual(readdirSync(folder).length, 3)
@@ -190,8 +190,8 @@ describe.concurrent("fiberscope run", { timeout: 60_000 }, () => {
 
     it.for(
       [
-        [["run", "--nope", "--", "node"], "there is no flag --nope\n"],
-        [["run"], "which program?"],
+        [["run", "--nope", "--", "node"], "unknown flag --nope\n"],
+        [["run"], "missing program"],
         [["run", "--for", "a while", "--", "node"], "--for a while: expected a duration"],
         [["run", "--for"], "--for needs a value"],
         [
@@ -199,11 +199,11 @@ describe.concurrent("fiberscope run", { timeout: 60_000 }, () => {
           "--sampling often: expected a string representing a finite number"
         ],
         [["run", "--format", "html", "--", "node"], "--format html: expected \"pretty\" | "],
-        [["run", "app.mjs", "--inspect"], "there is no flag --inspect\nFlags of the program stand after --"],
+        [["run", "app.mjs", "--inspect"], "unknown flag --inspect\nPut the program and its flags after --"],
         ...["0", "256", "-1"].map((code) =>
           [
             ["run", `--error-exitcode=${code}`, "--", "node"],
-            `--error-exitcode ${code}: expected an exit code, which is a whole number from 1 to 255`
+            `--error-exitcode ${code}: expected an exit code from 1 to 255`
           ] as const
         ),
         [["run", "--error-exitcode", "1.5", "--", "node"], "--error-exitcode 1.5: expected an integer"],
@@ -216,13 +216,13 @@ describe.concurrent("fiberscope run", { timeout: 60_000 }, () => {
             time === "" ? "--for needs a value" : `--for ${time}: expected a duration`
           ] as const
         ),
-        [["report"], "which recording?"],
-        [["report", "x.ndjson", "--formt", "json"], "there is no flag --formt; did you mean --format?"],
+        [["report"], "missing argument <recording>"],
+        [["report", "x.ndjson", "--formt", "json"], "unknown flag --formt; did you mean --format?"],
         [["report", "x.ndjson", "y.ndjson"], "Unexpected positional argument"],
-        [["run", "--\u001b[2J\n::error::x", "--", "node"], "there is no flag --\\x1b[2J"],
-        [["walk"], "there is no command walk\nTo observe a program: fiberscope run -- walk\n"]
+        [["run", "--\u001b[2J\n::error::x", "--", "node"], "unknown flag --\\x1b[2J"],
+        [["walk"], "unknown command walk\nTo observe a program: fiberscope run -- walk\n"]
       ] as const
-    )("ends with 64 for wrong arguments, and a few words instead of a page: %j", async ([args, advice]) => {
+    )("ends with 64 and at most three lines for wrong arguments: %j", async ([args, advice]) => {
       const ended = await cli(...args)
       assert.strictEqual(ended.code, 64)
       assert.strictEqual(ended.stdout.toString(), "")
@@ -230,7 +230,7 @@ describe.concurrent("fiberscope run", { timeout: 60_000 }, () => {
       assert.isAtMost(ended.stderr.trim().split("\n").length, 3)
     })
 
-    it("ends with 125 when there is no place for its socket, and says where one would be", async () => {
+    it("ends with 125 when it cannot make its socket, and suggests a folder", async () => {
       const long = join(folder, "long".repeat(30))
       mkdirSync(long)
       const [missing, tooLong] = await Promise.all([
@@ -239,7 +239,10 @@ describe.concurrent("fiberscope run", { timeout: 60_000 }, () => {
       ])
       assert.deepStrictEqual([missing.code, tooLong.code], [125, 125])
       assert.match(missing.stderr, /^fiberscope: cannot make a folder for the socket: ENOENT/)
-      assert.match(tooLong.stderr, /^fiberscope: no socket at .*EINVAL.*; the path is too long, TMPDIR=\/tmp/)
+      assert.match(
+        tooLong.stderr,
+        /^fiberscope: cannot listen at the socket .*EINVAL.*; the path is too long, set TMPDIR=\/tmp/
+      )
       assert.deepStrictEqual(readdirSync(long), [])
     })
 

@@ -1,4 +1,4 @@
-/** Text of the program is data in all outputs of the command line, and a recording is a file from anywhere. */
+/** Text of the program is only data in all outputs of the command line, and a recording is an untrusted file. */
 import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { execFileSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
@@ -34,17 +34,17 @@ const inEachFormat = async (name: string): Promise<Readonly<Record<Format, Ended
 const kindsIn = (annotations: string, kind: string): number =>
   annotations.split("\n").filter((line) => line.startsWith(`::${kind} `)).length
 
-describe("names that try to leave their place", { timeout: 90_000 }, () => {
+describe("hostile names", { timeout: 90_000 }, () => {
   let outputs: Readonly<Record<Format, Ended>>
   beforeAll(async () => {
     outputs = await inEachFormat("evil-names.mjs")
   }, 90_000)
 
-  it("are found all the same, with the code of a leak in each format", () => {
+  it("do not hide the leak: each format exits with its code", () => {
     for (const format of formats) assert.strictEqual(outputs[format].code, 23, outputs[format].stderr)
   })
 
-  it("control no terminal and begin no command in a log", () => {
+  it("do not control a terminal or begin a command in a log", () => {
     for (const format of formats) assert.notMatch(outputs[format].stderr, controls, format)
     for (const line of outputs.pretty.stderr.split("\n")) {
       assert.notMatch(line, /^\s*::/)
@@ -53,7 +53,7 @@ describe("names that try to leave their place", { timeout: 90_000 }, () => {
     assert.include(outputs.pretty.stderr, "\\x1b[2J\\x1b[31mRED")
   })
 
-  it("are in annotations and on a page what they are in the terminal", () => {
+  it("read the same in annotations and in Markdown as in the terminal", () => {
     for (const line of outputs.github.stderr.trimEnd().split("\n")) assert.match(line, /^::(?:error|warning|notice) /)
     const page = outputs.markdown.stderr
     assert.isBelow(page.length, 65_536)
@@ -62,7 +62,7 @@ describe("names that try to leave their place", { timeout: 90_000 }, () => {
     }
   })
 
-  it("are whole in JSON, or cut at the length that is stated", () => {
+  it("are complete in JSON, or cut at the fixed length", () => {
     const { findings } = JSON.parse(outputs.json.stderr) as {
       readonly findings: ReadonlyArray<{ readonly site: { readonly name: string }; readonly fingerprint: string }>
     }
@@ -73,7 +73,7 @@ describe("names that try to leave their place", { timeout: 90_000 }, () => {
     }
   })
 
-  it("are accepted by the keys that were printed, copied as they stand", async () => {
+  it("are accepted by the printed keys, copied unchanged", async () => {
     const keys = outputs.pretty.stderr.split("\n").flatMap((line) => /^ +key {4}(.*)$/.exec(line)?.[1] ?? [])
     assert.isAbove(keys.length, 0)
     const file = join(folder, "accepted.json")
@@ -86,15 +86,15 @@ describe("names that try to leave their place", { timeout: 90_000 }, () => {
 })
 
 describe("thirty names at one line", { timeout: 90_000 }, () => {
-  it("make a report that is read, whatever is made of them", async () => {
+  it("give a readable report of bounded length", async () => {
     const { github, json, markdown, pretty } = await inEachFormat("many-names.mjs")
     assert.strictEqual(pretty.code, 23, pretty.stderr)
     assert.isBelow(pretty.stderr.split("\n").length, 200)
     assert.isBelow(markdown.stderr.length, 65_536)
     for (const kind of ["error", "warning", "notice"]) assert.isBelow(kindsIn(github.stderr, kind), 10)
     const { findings } = JSON.parse(json.stderr) as { readonly findings: ReadonlyArray<unknown> }
-    // Whether they are one finding or thirty: those that are not shown are counted.
-    if (findings.length > 15) assert.match(pretty.stderr, /and \d+ more leaks: --json file lists all/)
+    // There may be one finding or thirty. Those that are not shown are counted.
+    if (findings.length > 15) assert.match(pretty.stderr, /and \d+ more leaks: --json <file> lists all/)
   })
 })
 
@@ -107,14 +107,14 @@ describe("fiberscope report", { timeout: 60_000 }, () => {
     assert.notMatch(ended.stderr, controls)
   }
 
-  it("names the line of a recording that is not as it should be, in one line", async () => {
+  it("names the malformed line of a recording in one line", async () => {
     assertRefused(
       await cli("report", fixture("malformed.ndjson")),
       /malformed\.ndjson, line 3: Missing key at \["says"\]\["fibers"\]/
     )
   })
 
-  it("refuses in one line whatever else is no recording", async () => {
+  it("refuses any file that is not a recording in one line", async () => {
     const lines = readFileSync(fixture("recording.ndjson"), "utf8").split("\n")
     const file = (name: string, content: string) => {
       const path = join(folder, name)
@@ -152,7 +152,7 @@ describe("fiberscope report", { timeout: 60_000 }, () => {
     assert.match(ended.stderr, /^\nfiberscope {2}/)
   })
 
-  it("reads what was recorded of a program in which node answers oddly", async () => {
+  it("reads the recording of a program whose node functions give odd answers", async () => {
     const record = join(folder, "odd.ndjson")
     const run = await fiberscope(node("odd-answers.mjs"), { report: false, flags: ["--for", "4s", "--record", record] })
     const again = await cli("report", record)
@@ -190,7 +190,7 @@ describe("fiberscope report", { timeout: 60_000 }, () => {
     const writer = Recording.makeWriter((line) => lines.push(line))
     writer.head(["node", "app.mjs"])
     const sites = [...names, "environ.ts"].map((name) => ({ name, file: path(name), line: 3, column: 1 }))
-    // Each is a process of its own, whose only leak is there: the report shows the first few findings, with their excerpts.
+    // Each file is in its own process with one leak, because a report shows excerpts for the first few findings only.
     for (const [i, site] of sites.entries()) {
       for (const message of observed(30, site, { cwd: app, pid: i + 1, each: sites.length - i })) {
         writer.said(i, JSON.stringify(message))
@@ -214,7 +214,7 @@ describe("fiberscope report", { timeout: 60_000 }, () => {
     assert.match(reports[0]!.stderr, /> 3 │ shown below the folder\\x1b\[2J\n/)
   })
 
-  it("has the flags of a run that say what becomes of the report", async () => {
+  it("has the same flags for the report as fiberscope run", async () => {
     const recording = fixture("recording.ndjson")
     const json = join(folder, "again.json")
     const [other, quiet, short] = await Promise.all([

@@ -1,4 +1,4 @@
-/** A leak from the command line to the reader: verdict, exit code, formats, accepted findings, exact lines. */
+/** A leak on the command line: verdict, exit code, formats, accepted findings, exact lines. */
 import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -34,7 +34,7 @@ describe("fiberscope run, on a program that leaks", { timeout: 90_000 }, () => {
     return () => rmSync(folder, { recursive: true, force: true })
   }, 90_000)
 
-  it("finds it, names the fork site and the line it waits at, and says so with its exit code", () => {
+  it("finds the leak, names its fork site and waiting line, and exits with 23", () => {
     assert.strictEqual(pretty.code, 23, pretty.stderr)
     assert.strictEqual(pretty.stdout.toString(), "serving\n")
     const [finding] = pretty.report!.findings.filter(isLeak)
@@ -50,7 +50,7 @@ describe("fiberscope run, on a program that leaks", { timeout: 90_000 }, () => {
     assert.strictEqual(finding!.survivors.length, 20)
   })
 
-  it("shows the verdict first, then the guilty lines, why, how sure, and the fix", () => {
+  it("shows the verdict, the leaking lines, the evidence, the confidence and the fix, in this order", () => {
     const lines = pretty.stderr.split("\n")
     assert.match(lines[1]!, /^fiberscope {2}LEAK$/)
     assert.match(lines[2]!, /fibers forked in handle \(fixtures\/leaks\.mjs:8:\d+\) never ended/)
@@ -70,7 +70,7 @@ describe("fiberscope run, on a program that leaks", { timeout: 90_000 }, () => {
     assert.isAbove(exact.report!.processes[0]!.forkLines!.stacks, 200)
   })
 
-  it("annotates the guilty line for GitHub", () => {
+  it("annotates the leaking line for GitHub", () => {
     assert.match(
       exact.stderr,
       /^::error file=\S*fixtures\/leaks\.mjs,line=9,col=\d+,title=Fiberscope%3A fiber-growth::\d+ fibers/m
@@ -78,7 +78,7 @@ describe("fiberscope run, on a program that leaks", { timeout: 90_000 }, () => {
     assert.match(exact.stderr, /^::notice title=Fiberscope%3A leak::/m)
   })
 
-  it("makes no verdict of what is accepted until a day to come", () => {
+  it("does not count a finding that is accepted until a future day", () => {
     assert.strictEqual(accepted.code, 24, accepted.stderr)
     assert.notStrictEqual(accepted.report!.verdict, "leak")
     assert.deepStrictEqual(accepted.report!.findings.find((finding) => finding.fingerprint === fingerprint)?.accepted, {
@@ -88,17 +88,17 @@ describe("fiberscope run, on a program that leaks", { timeout: 90_000 }, () => {
     assert.match(accepted.stderr, /accepted until 2999-12-31: .*until the next release/s)
   })
 
-  it("counts again what was accepted until a day that has passed, as Markdown too", () => {
+  it("counts a finding again when its accepted day has passed, in Markdown too", () => {
     assert.strictEqual(expired.code, 77)
     assert.include(expired.stderr, "## Fiberscope: leak")
     assert.match(expired.stderr, /### \d+ fibers forked in handle/)
   })
 
-  it("leaves nothing behind", () => {
+  it("leaves no processes and no files", () => {
     for (const run of [pretty, exact, accepted, expired]) assert.deepStrictEqual(run.left, { files: [], processes: [] })
   })
 
-  it("refuses a file of accepted findings that is none, before the program starts", async () => {
+  it("refuses a malformed file of accepted findings before the program starts", async () => {
     const path = join(folder, "broken.json")
     writeFileSync(path, JSON.stringify([{ fingerprint }]))
     const run = await fiberscope(node("leaks.mjs"), { flags: ["--accepted", path] })

@@ -18,7 +18,7 @@ const runLoop = place("runLoop", "file:///app/node_modules/effect/dist/internal/
 const native = place("Map.set", "", 0)
 const internal = place("emit", "node:events", 500)
 
-/** What is known of these objects, each allocated under the stack of its number. */
+/** The allocation sites for these objects, each allocated under the stack with its number. */
 const taken = (
   stacks: ReadonlyArray<ReadonlyArray<Place>>,
   readings: ReadonlyArray<
@@ -49,7 +49,7 @@ const siteOf = (sites: AllocationSites.AllocationSites, name: string): Allocatio
   [...sites.sites.values()].find(({ frames }) => frames[0]?.name === name)!
 
 describe("AllocationSites", () => {
-  it("counts an object for every frame of the program on its stack, once for each, and for the whole", () => {
+  it("counts an object once for every program frame on its stack, and once for the whole program", () => {
     const sites = taken([[native, set, store, handler, handler, runLoop, serve, internal]], [{
       born: [[1, 0], [2, 0]]
     }])
@@ -62,7 +62,7 @@ describe("AllocationSites", () => {
     assert.deepStrictEqual(["store", "handler", "serve"].map((name) => siteOf(sites, name).depth), [0, 1, 2])
   })
 
-  it("counts an object without a frame of the program for the two innermost frames of the library", () => {
+  it("counts an object without a program frame for the two innermost frames of the library", () => {
     const sites = taken([[native, set, update, runLoop, internal], [runLoop], [internal]], [
       { born: [[1, 0], [2, 1], [3, 2]] }
     ])
@@ -73,7 +73,7 @@ describe("AllocationSites", () => {
     })
   })
 
-  it("counts the dead out where they were counted in", () => {
+  it("records the death of an object at every site that counted it", () => {
     const sites = taken([[store, serve], [handler, serve]], [
       { born: [[1, 0], [2, 0], [3, 1]] },
       { died: [2], born: [[4, 1]] },
@@ -92,22 +92,22 @@ describe("AllocationSites", () => {
     assert.deepStrictEqual(sites.readings, [2000, 4000, 6000])
   })
 
-  it("passes over objects of stacks it was never told", () => {
+  it("ignores objects with an unknown stack", () => {
     assert.deepStrictEqual(counts(taken([[store]], [{ born: [[1, 7]] }])), {})
   })
 
-  it("knows from its ordinal when, between two readings, an object was born", () => {
+  it("derives the birth time of an object between two readings from its ordinal", () => {
     const sites = taken([[store]], [{ born: [[100, 0]] }, { born: [[101, 0], [151, 0], [200, 0]] }])
     const born = [...siteOf(sites, "store").lives.all()].map(({ born, count }) => [born, count])
     assert.deepStrictEqual(born, [[1875, 1], [2125, 1], [3125, 1], [3875, 1]], "to a quarter of a second")
   })
 
-  it("tells of the samples since the interval changed, once these can tell something", () => {
+  it("switches to the samples of a new interval when there are enough of them", () => {
     const sites = taken([[store], [handler]], [{ born: [[1, 0]] }, {}, {}, {}, {}, {}, {}, {}, {}, {}])
     sites.sampling({ t: 20_000, bytes: 4096 })
     const take = (t: number, born: ReadonlyArray<readonly [number, number, number]>) =>
       sites.take({ type: "samples", t, born, died: [], pauseMs: 1 })
-    take(22_000, [[1, 1, 4096]]) // ordinals begin anew
+    take(22_000, [[1, 1, 4096]]) // ordinals start again
     assert.isTrue(sites.outdated)
     assert.deepStrictEqual(Object.keys(counts(sites)), ["store", "whole"])
     take(34_000, [])
@@ -116,7 +116,7 @@ describe("AllocationSites", () => {
     assert.deepStrictEqual(counts(sites), { handler: ["program", 1, 4096], whole: ["whole", 1, 4096] })
   })
 
-  it("does not wait for them to tell something when there was nothing before", () => {
+  it("uses the samples of a new interval at once when there were none before", () => {
     const sites = taken([[store]], [{ born: [[1, 0]] }])
     sites.sampling({ t: 2500, bytes: 4096 })
     assert.isTrue(sites.outdated)
@@ -124,7 +124,7 @@ describe("AllocationSites", () => {
     assert.isFalse(sites.outdated)
   })
 
-  it("gives the stack under which most of the young survivors of a site were allocated", () => {
+  it("gives the most frequent stack of the young survivors of a site", () => {
     const sites = taken([[store, handler], [store, serve]], [
       { born: [[1, 0], [2, 0], [3, 0]] },
       { born: [[4, 1], [5, 1], [6, 0]] },
@@ -136,7 +136,7 @@ describe("AllocationSites", () => {
     assert.deepStrictEqual(chain(9000), ["store"], "nobody is left, so the site itself")
   })
 
-  it("finds the program's function again that was inlined into a library's", () => {
+  it("finds the program's function that was inlined into a library's function", () => {
     const sites = taken([
       [set, update, runLoop],
       [set, update, store, serve, runLoop],
@@ -157,7 +157,7 @@ describe("OffHeapGrowth and ResourceGrowth", () => {
       ]),
       tick: (t) => ({
         resources: { TCPSocketWrap: t / 200 },
-        // What is dead is let go of now and then.
+        // Dead handles are released from time to time.
         memory: { ...tick(t).memory, external: 1e6 + 1000 * t + (t % 3000) * 1000 },
         floors: t % 2000 === 0 ? [{ t, bytes: 2e7, forced: true, external: 1e6 }] : []
       })
@@ -168,7 +168,7 @@ describe("OffHeapGrowth and ResourceGrowth", () => {
     return judged.findings.map(({ site }) => site.name).join()
   }
 
-  it("name who allocates the handles that node makes, whatever else grows", () => {
+  it("name the code that allocates node's handles, even if other things grow", () => {
     const buffer = place("allocate", "node:buffer", 400)
     const socket = place("Socket", "node:net", 300)
     assert.strictEqual(blamed(OffHeapGrowth, [buffer, store, handler]), "store")
@@ -183,7 +183,7 @@ describe("OffHeapGrowth and ResourceGrowth", () => {
       })
     }))._tag
 
-  it("take the lowest between two collections for what lives", () => {
+  it("count the lowest value between two collections as retained", () => {
     const sawtooth = (t: number, every: number) => (t % every) * 500
     assert.strictEqual(offHeap((t) => 1e7 + 200 * t + sawtooth(t, 3000)), "Warn")
     assert.strictEqual(offHeap((t) => 1e7 + sawtooth(t, 3000)), "Ok")
@@ -191,7 +191,7 @@ describe("OffHeapGrowth and ResourceGrowth", () => {
     assert.strictEqual(offHeap((t) => 1e7 + 5e6 * (1 - Math.exp(-t / 8000))), "Ok", "a pool that fills")
   })
 
-  it("take what node counts as array buffers only, such as a Blob, for memory off the heap too", () => {
+  it("count memory that node reports as array buffers only, such as a Blob, as off-heap memory too", () => {
     const judge = (arrayBuffers: (t: number) => number) =>
       OffHeapGrowth.check(observe(30, {}, {
         tick: (t) => ({
@@ -202,7 +202,7 @@ describe("OffHeapGrowth and ResourceGrowth", () => {
     assert.deepStrictEqual([judge((t) => 200 * t), judge(() => 1e6)], ["Warn", "Ok"])
   })
 
-  it("do not convict a sum that wanders", () => {
+  it("report no leak for a sum that fluctuates at random", () => {
     for (const seed of seeds(300)) {
       const chance = random(seed)
       const sums = [1e7]
@@ -211,7 +211,7 @@ describe("OffHeapGrowth and ResourceGrowth", () => {
     }
   })
 
-  it("fall back to what grows most, or to the kind of the resource", () => {
+  it("fall back to the site that grows most, or to the kind of the resource", () => {
     assert.strictEqual(blamed(OffHeapGrowth, [store]), "serve")
     assert.strictEqual(blamed(ResourceGrowth, [store]), "TCPSocketWrap")
   })
@@ -231,18 +231,18 @@ describe("SurvivorGrowth", () => {
     return judged._tag === "Warn" ? judged.findings.map(({ site }) => site.name).join() : judged._tag
   }
 
-  it("blames the innermost function that explains most of the growth", () => {
+  it("reports the innermost function that explains most of the growth", () => {
     assert.strictEqual(blamed({ frames: [native, store, handler, serve], lives: leak(4) }), "store")
   })
 
-  it("blames the caller when the growth comes from several functions below it", () => {
+  it("reports the caller when the growth comes from several functions below it", () => {
     assert.strictEqual(
       blamed({ frames: [store, handler, serve], lives: leak(3) }, { frames: [set, handler, serve], lives: leak(3) }),
       "handler"
     )
   })
 
-  it("tells of what grows elsewhere as well", () => {
+  it("reports other growing sites as well", () => {
     const judged = judge({ frames: [store, serve], lives: leak(6) }, {
       frames: [place("audit", "file:///app/src/audit.ts", 5)],
       lives: leak(4)
@@ -255,13 +255,13 @@ describe("SurvivorGrowth", () => {
     assert.match(also[0]!, /^memory allocated in audit \(.*audit\.ts:5:3\) is retained, \d+ KB\/s more/)
   })
 
-  it("blames who calls a constructor, and the constructor only where nobody is known to", () => {
+  it("reports the caller of a constructor, and the constructor itself only if no caller is known", () => {
     const session = place("new Session", "file:///app/src/session.ts", 3)
     assert.strictEqual(blamed({ frames: [session, handler, serve], lives: leak(4) }), "handler")
     assert.strictEqual(blamed({ frames: [session], lives: leak(4) }), "new Session")
   })
 
-  it("goes further in as long as one function explains most of it, and stays on the stacks of the widest", () => {
+  it("goes further in while one function explains most of the growth, and stays on the stacks of the widest site", () => {
     assert.strictEqual(
       blamed({ frames: [store, handler, serve], lives: leak(6) }, { frames: [set, handler, serve], lives: leak(4) }),
       "store"
@@ -273,12 +273,12 @@ describe("SurvivorGrowth", () => {
     assert.strictEqual(blamed(...below, { frames: [store], lives: leak(5) }), "serve")
   })
 
-  it("calls nothing growing that is smaller than what node and V8 keep for themselves", () => {
+  it("ignores growth that is smaller than the memory that node and V8 keep themselves", () => {
     const small = (bytes: number) => blamed({ frames: [store, handler], lives: leak(4), bytes })
     assert.deepStrictEqual([1024, 32_768].map(small), ["Ok", "store"])
   })
 
-  it("does not convict by samples that ended before the run, unless the heap has grown since", () => {
+  it("reports no leak from samples that ended before the run, unless the heap has grown since", () => {
     const judge = (floor: number, seconds = 40) => {
       const more: ReadonlyArray<Parameters<typeof observation.take>[0] & { readonly t: number }> = [
         ...readings(30, [{ frames: [store, handler], lives: leak(4) }]),
@@ -295,12 +295,12 @@ describe("SurvivorGrowth", () => {
     assert.strictEqual(judge(1e7, 33), "Warn", "nothing that was born since is old")
   })
 
-  it("does not convict when the heap does not grow with it: what was there before may go", () => {
+  it("reports no leak when the heap does not grow too: earlier objects may be released instead", () => {
     const judge = (bytesPerSecond: number, floors = 1) => {
       const observation = observe(30, {}, {
         more: readings(30, [{ frames: [store, handler], lives: leak(4) }]),
         tick: (t) => ({
-          // V8 throws away code once, which is no leak's end.
+          // V8 drops code once, which does not end a leak.
           floors: t % (2000 * floors) === 0
             ? [{ t, bytes: 2e7 + bytesPerSecond * t / 1000 + (t < 20_000 ? 4e6 : 0), forced: true }]
             : []
@@ -308,7 +308,7 @@ describe("SurvivorGrowth", () => {
       })
       return SurvivorGrowth.check(observation)._tag
     }
-    // Half of what is said, and what V8 and node keep while a program gets warm.
+    // Half of the blamed growth, and the memory that V8 and node keep while a program warms up.
     assert.deepStrictEqual([0, 30_000, 67_000, 100_000, 131_072].map((rate) => judge(rate)), [
       "Recheck",
       "Recheck",
@@ -319,7 +319,7 @@ describe("SurvivorGrowth", () => {
     assert.strictEqual(judge(0, 4), "Warn", "too few to tell")
   })
 
-  it("asks for more growth in a longer run, where what V8 and node keep by chance adds up", () => {
+  it("requires more growth in a longer run, because the memory of V8 and node adds up by chance", () => {
     const judge = (perSecond: number) => {
       const lives = Array.from({ length: 120 * perSecond }, (_, i): Life => [i * 1000 / perSecond, Infinity])
       return SurvivorGrowth.check(observe(120, {}, {
@@ -329,12 +329,12 @@ describe("SurvivorGrowth", () => {
         })
       }))._tag
     }
-    // In the late half, of 50 seconds, 100 KB, 150 KB and 300 KB.
+    // The growth is 100 KB, 150 KB and 300 KB in the late half of 50 s.
     assert.deepStrictEqual([judge(1), judge(1.5), judge(3)], ["Ok", "Recheck", "Warn"])
   })
 
-  it("asks the heap to confirm what it is told by samples that began later than the run", () => {
-    // From 4 s on samples are coarser: what was there before is not among them any more, and may be what goes.
+  it("requires the heap to confirm samples that began later than the run", () => {
+    // From 4 s on samples are coarser. Earlier objects are no longer among them, and may be the ones that are released.
     const late = readings(30, [{ frames: [store, handler], lives: leak(8, 4000) }]).filter(({ t }) =>
       t === 0 || t > 4000
     )
@@ -342,7 +342,7 @@ describe("SurvivorGrowth", () => {
       SurvivorGrowth.check(observe(30, {}, {
         more: samples,
         tick: (t) => ({
-          // It swings by so much that it does not contradict either.
+          // The heap swings so widely that it is not contradicting evidence either.
           floors: t % every === 0
             ? [{ t, bytes: 2e7 + bytesPerSecond * t / 1000 + 4e6 * Math.abs(Math.sin(t)), forced: true }]
             : []
@@ -357,7 +357,7 @@ describe("SurvivorGrowth", () => {
     assert.strictEqual(judge(late, 0), "Warn", "samples from the start see for themselves what goes")
   })
 
-  it("does not convict a function of which V8 makes another in the middle of a run", () => {
+  it("reports no leak for a function that V8 recompiles in the middle of a run", () => {
     const fifo = (from: number, to: number): ReadonlyArray<Life> =>
       Array.from({ length: (to - from) / 100 }, (_, i): Life => [from + i * 100, from + i * 100 + 14_000])
     const [before, after] = [fifo(0, 17_000), fifo(17_000, 30_000)]
@@ -367,9 +367,9 @@ describe("SurvivorGrowth", () => {
     assert.match(judged.suspicions[0]!.why, /another call site lost as much memory/)
   })
 
-  it("isLeak a queue that lets go in chunks when the heap floor rises with it, and not in a short run", () => {
+  it("reports a queue that releases in chunks when the heap floor rises with it, but not in a short run", () => {
     const judge = (seconds: number, floorPerSecond: number) => {
-      // Forty a second come. Now and then some of the oldest go, never as many at a time as the time before or after.
+      // Forty objects arrive per second. From time to time some of the oldest leave, in varying numbers.
       const births = Array.from({ length: 40 * seconds }, (_, i) => i * 25)
       let gone = 0
       const deaths = births.map(() => Infinity)
@@ -390,7 +390,7 @@ describe("SurvivorGrowth", () => {
     assert.notStrictEqual(judge(40, net), "store")
   })
 
-  it("tells what leaks from work that takes long and that goes, by those that are twice as old", () => {
+  it("distinguishes a leak from long work that ends, by the objects that are twice as old", () => {
     const chance = random(1)
     const work = Array.from({ length: 600 }, (_, i): Life => [i * 50, i * 50 + chance.exponential(3000)])
     assert.strictEqual(blamed({ frames: [store, handler], lives: work }), "Ok")
@@ -405,10 +405,10 @@ describe("SurvivorGrowth", () => {
     assert.strictEqual(blamed({ frames: [store, handler], lives: [...leak(5), ...full] }), "store")
   })
 
-  it("does not convict what loses many of its old ones and raises the heap floor more and more slowly", () => {
+  it("reports no leak for a site that releases many old objects and raises the heap floor more and more slowly", () => {
     const judge = (tau: number) => {
       let free = 0
-      // Twenty a second come, twelve go.
+      // Twenty objects arrive per second, and twelve leave.
       const lives = Array.from({ length: 1200 }, (_, i): Life => {
         free = Math.max(free, i * 50) + 1000 / 12
         return [i * 50, free]
@@ -424,9 +424,9 @@ describe("SurvivorGrowth", () => {
     assert.strictEqual(judge(600_000)._tag, "Warn")
   })
 
-  it("isLeak a queue in a short run when what goes had to wait ever longer, and says how long", () => {
+  it("reports a queue in a short run when the waiting times increase, and gives the times", () => {
     let free = 0
-    // Twenty a second come, twelve go.
+    // Twenty objects arrive per second, and twelve leave.
     const lives = Array.from({ length: 600 }, (_, i): Life => {
       free = Math.max(free, i * 50) + 1000 / 12
       return [i * 50, Math.ceil(free / 3000) * 3000]
@@ -442,14 +442,14 @@ describe("SurvivorGrowth", () => {
     assert.include(finding!.fix, "Queue.bounded")
   })
 
-  it("takes a fifth of the growth elsewhere for less than half of the story", () => {
+  it("reports the site with most of the growth when another has a tenth of it", () => {
     assert.strictEqual(
       blamed({ frames: [store, serve], lives: leak(9) }, { frames: [handler, serve], lives: leak(1) }),
       "store"
     )
   })
 
-  it("blames the caller of a library when V8 inlined it half-way, else the library", () => {
+  it("reports the caller of a library if V8 inlined it during the run, else the library", () => {
     const inlined = { frames: [set, update, runLoop], lives: leak(4) }
     assert.strictEqual(
       blamed(inlined, { frames: [set, update, handler, runLoop], lives: [[500, 2500]] }),
@@ -461,7 +461,7 @@ describe("SurvivorGrowth", () => {
     assert.strictEqual(blamed(inlined, { frames: [set, update, runLoop, module], lives: [[500, 2500]] }), "set")
   })
 
-  it("names what a library allocates under its own loop by what grows with it in the program", () => {
+  it("names allocations of a library under its own loop by the program's site that grows with them", () => {
     const judged = judge({ frames: [set, update, runLoop], lives: leak(9) }, {
       frames: [handler, serve],
       lives: leak(1),
@@ -476,7 +476,7 @@ describe("SurvivorGrowth", () => {
     )
   })
 
-  it("says when finalizers pile up in a scope", () => {
+  it("reports finalizers that pile up in a scope", () => {
     const add = place("scopeAddFinalizerUnsafe", "file:///app/node_modules/effect/dist/internal/effect.js", 9)
     const finding = (...more: ReadonlyArray<Parameters<typeof readings>[1][number]>) => {
       const judged = judge({ frames: [store, handler], lives: leak(9) }, ...more)
@@ -489,13 +489,13 @@ describe("SurvivorGrowth", () => {
     assert.notInclude(finding()!.evidence.map(({ label }) => label), "finalizers")
   })
 
-  it("accuses nobody of objects that come and go, in 50 runs", () => {
+  it("reports no leak for objects that are released after a while, in 50 runs", () => {
     for (const seed of seeds(50)) {
       assert.strictEqual(blamed({ frames: [store, handler], lives: traffic(seed) }), "Ok", `seed ${seed}`)
     }
   })
 
-  it("tells how much stays", () => {
+  it("reports the retained memory and its growth", () => {
     const judged = judge({ frames: [store, handler], lives: leak(4), bytes: 65_536 }, {
       frames: [serve],
       lives: traffic(0)

@@ -35,14 +35,14 @@ const record = (messages: ReadonlyArray<Message>): string => {
   writer.head(["node", "app.mjs"])
   for (const message of messages) writer.said(0, JSON.stringify(message))
   writer.freeze()
-  // After it was asked to end, the program lets go of everything.
+  // After it was asked to end, the program releases everything.
   writer.said(0, JSON.stringify({ ...tick(31), flow: Array.from({ length: 30 }, (_, born) => [2, born, 0, 5, 0]) }))
   writer.end({ command: ["node", "app.mjs"], code: undefined, signal: "SIGTERM", stoppedByTool: true }, 31_500)
   return lines.join("\n")
 }
 
 describe("Recording", () => {
-  it.effect("makes the same diagnosis again, and knows how the program ended", () =>
+  it.effect("gives the same diagnosis again, and the end of the program", () =>
     Effect.gen(function*() {
       const live = Observation.make()
       said.forEach(live.take)
@@ -59,7 +59,7 @@ describe("Recording", () => {
       assert.strictEqual(replay.durationMs, 31_500)
     }))
 
-  it.effect("is read as far as it goes when it stops in the middle of a line", () =>
+  it.effect("is read up to its end when it stops in the middle of a line", () =>
     Effect.gen(function*() {
       const whole = record(said)
       const { durationMs, observations } = yield* Recording.replay(whole.slice(0, whole.length / 2), "run.ndjson")
@@ -68,7 +68,7 @@ describe("Recording", () => {
       assert.isBelow(durationMs, 20_000)
     }))
 
-  it.effect("tells what would have been said at each moment, until the program was asked to end", () =>
+  it.effect("gives the diagnosis at each time until the program was asked to end", () =>
     Effect.gen(function*() {
       const verdicts: Array<string> = []
       yield* Recording.replay(record(said), "run.ndjson", {
@@ -79,7 +79,7 @@ describe("Recording", () => {
       assert.strictEqual(verdicts.at(-1), "leak")
     }))
 
-  it.effect("of another version, and any other file, is refused with advice", () =>
+  it.effect("is refused with advice when it has another version, or is not a recording", () =>
     Effect.gen(function*() {
       for (const text of ["", "{}", "{\"fiberscope\":\"recording\",\"version\":99,\"command\":[]}", "hello"]) {
         const error = yield* Effect.flip(Recording.replay(text, "other.txt"))
@@ -87,7 +87,7 @@ describe("Recording", () => {
       }
     }))
 
-  it.effect("names the file, the line and what is wrong with it", () =>
+  it.effect("reports the file, the line and the reason of an error", () =>
     Effect.gen(function*() {
       const lines = record(said).split("\n")
       const says = (message: object) => JSON.stringify({ process: 0, says: message })
@@ -118,7 +118,7 @@ describe("Recording", () => {
       }
     }))
 
-  it.effect("is refused when there is more to keep than any program has", () =>
+  it.effect("is refused when it exceeds a limit on kept data", () =>
     Effect.gen(function*() {
       const head = record([]).split("\n")[0]!
       const many = (count: number, line: (i: number) => object) =>
@@ -156,12 +156,12 @@ describe("Recording", () => {
       }
     }))
 
-  it.effect("is the same from a file as from memory, whatever its lines are cut into", () =>
+  it.effect("is read from a file in any chunks as from memory", () =>
     Effect.gen(function*() {
       const folder = mkdtempSync(join(tmpdir(), "fiberscope-recording-"))
       yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(folder, { recursive: true, force: true })))
       const file = join(folder, "run.ndjson")
-      // A line over several chunks, with characters of several bytes at their borders.
+      // The line spans several chunks and has multi-byte characters at their borders.
       const long = { type: "problem", t: 1, probe: "é€😀".repeat(400_000), message: "" } as const
       const text = record([...said, long])
       for (const whole of [text, text.slice(0, text.length / 2), `${text}\n`]) {
@@ -177,7 +177,7 @@ describe("Recording", () => {
       )
     }).pipe(Effect.scoped))
 
-  it.effect("in a file is refused where a line does not end", ({ skip }) =>
+  it.effect("is refused when a line in a file does not end", ({ skip }) =>
     Effect.gen(function*() {
       if (process.platform !== "linux") skip("there is no /dev/zero")
       assert.match((yield* Effect.flip(Recording.replayFile("/dev/zero"))).message, /^\/dev\/zero is not a recording/)

@@ -25,7 +25,7 @@ const isObject = (value: Json): value is { [key: string]: Json } =>
 const nested = (depth: number, [open, close]: readonly [string, string]): string =>
   open.repeat(depth) + "1" + close.repeat(depth)
 
-/** Written as they stand, for JSON has no such values. */
+/** Values that JSON cannot represent, written as raw text. */
 const raw: ReadonlyArray<string> = [
   "1e999",
   "-1e999",
@@ -58,7 +58,7 @@ const raw: ReadonlyArray<string> = [
 
 const placeholder = "@@raw@@"
 
-/** Changes a value somewhere inside: takes it away, makes another of it, puts it into itself, or twice where it stands. */
+/** Changes a value somewhere inside: it is removed, replaced, nested in itself, or repeated. */
 const changed = (value: Json, chance: Random): Json => {
   const { integer, next, pick } = chance
   if (typeof value === "object" && value !== null && next() < 0.85) {
@@ -91,7 +91,7 @@ const changed = (value: Json, chance: Random): Json => {
   ])()
 }
 
-/** A recording that is wrong in a few places; sometimes its lines are in another order, are missing or are cut. */
+/** A recording with a few errors. Sometimes its lines are reordered, missing or cut. */
 const broken = (seed: number): string => {
   const chance = random(seed)
   const { integer, next, pick } = chance
@@ -100,7 +100,7 @@ const broken = (seed: number): string => {
     const at = next() < 0.1 ? 0 : integer(0, out.length - 1)
     const line = out[at]!
     const way = next()
-    // What is nested deeply already cannot be written again.
+    // A value that is already nested deeply cannot be written again.
     if (way < 0.75 && line.length < 20_000) {
       const value = (() => {
         try {
@@ -132,15 +132,15 @@ const report = (text: string) =>
       })
   )
 
-describe("a recording that was changed", () => {
-  it.effect("is a real one, which has a report", () =>
+describe("a recording that is changed at random", () => {
+  it.effect("has a report before any change", () =>
     Effect.gen(function*() {
       const made = yield* report(lines.join("\n"))
       assert.strictEqual(made.verdict, "leak")
       assert.strictEqual(made.findings[0]!.site.file, "/app/src/leaks.mjs")
     }))
 
-  it.for(seeds(20))("gives a report or one line, whatever was changed (%d of 20)", (part) => {
+  it.for(seeds(20))("gives a report or a one-line error after any change (%d of 20)", (part) => {
     const outcomes = { report: 0, refused: 0 }
     for (const seed of seeds(100)) {
       const text = broken(part * 100 + seed)

@@ -14,7 +14,7 @@ const plain = (files: ReadonlyArray<TestFiles.TestFile>) =>
   files.map(({ file, left, sites, started }) => [file, started, left, ...sites])
 
 describe("TestFiles", () => {
-  it("counts what was started as a file was imported for that file", () => {
+  it("counts fibers that start during the import of a file for that file", () => {
     const files = TestFiles.make()
     files.take(look(undefined, 0, []))
     files.take(look("a.test.ts", 3, [[4, 1]]))
@@ -22,7 +22,7 @@ describe("TestFiles", () => {
     assert.deepStrictEqual(plain(files.files()), [["a.test.ts", 9, 3, [4, 2], [5, 1]]])
   })
 
-  it("counts what an earlier file left in the same process for that file only", () => {
+  it("counts remaining fibers of an earlier file in the same process for that file only", () => {
     const files = TestFiles.make()
     files.take(look("a.test.ts", 5, [[1, 5]]))
     files.take(look("b.test.ts", 7, [[1, 5], [2, 2]]))

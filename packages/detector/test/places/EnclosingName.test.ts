@@ -20,7 +20,7 @@ const classify = (rows) => rows.map((row) => ({ row }))
 `
 
 describe("makeNamer", () => {
-  it("names functions without a name by what they stand in, and constructors as stack traces do", () => {
+  it("names anonymous functions after the declaration around them, and constructors as stack traces do", () => {
     const folder = mkdtempSync(join(tmpdir(), "fiberscope-names-"))
     try {
       const file = join(folder, "app.mjs")

@@ -1,4 +1,4 @@
-/** Which files are read because a program or a recording names them. Names of files that must not be read end like sources here. */
+/** The files that are read because a program or a recording names them. Files that must not be read have source extensions here. */
 import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { execFileSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs"
@@ -39,7 +39,7 @@ const of = (trust: "running" | "recorded", cwd: string, main?: string) => {
 }
 
 const withSources = (trust: "running" | "recorded") => {
-  it("reads regular files below the working folder, through links that stay there", () => {
+  it("reads regular files below the working folder, and links that stay inside it", () => {
     const { read } = of(trust, at("app"))
     for (const file of ["app/src/main.ts", "app/src/inside.ts", "app/src/../src/main.ts"]) {
       assert.strictEqual(read(`${folder}/${file}`), "source", file)
@@ -47,7 +47,7 @@ const withSources = (trust: "running" | "recorded") => {
     assert.strictEqual(read(at("app/large.ts"))?.length, 16 * 1024 * 1024)
   })
 
-  it("reads nothing else: links out of it, pipes, folders, huge files, and what has no name of a source", () => {
+  it("reads no links out of the folder, pipes, folders, huge files, or files without a source extension", () => {
     const { read } = of(trust, at("app"))
     for (
       const file of [
@@ -72,7 +72,7 @@ const withSources = (trust: "running" | "recorded") => {
     }
   })
 
-  it("takes the root of the file system for no folder of a program, and nothing in /proc and /dev for a source", ({ skip }) => {
+  it("does not accept the root of the file system as a program folder, or files in /proc and /dev as sources", ({ skip }) => {
     if (process.platform !== "linux") skip("there is no /proc")
     assert.isUndefined(of(trust, "/").read(at("outside/secret.ts")))
     for (const cwd of ["/proc", "/proc/self", "/dev", "relative", ""]) {
@@ -83,7 +83,7 @@ const withSources = (trust: "running" | "recorded") => {
     }
   })
 
-  it("gives what it has read, though the file has changed since", () => {
+  it("keeps the text that it has read when the file changes", () => {
     const { read } = of(trust, at("app"))
     const file = write(at("app/changing.ts"), "before")
     assert.strictEqual(read(file), "before")
@@ -91,7 +91,7 @@ const withSources = (trust: "running" | "recorded") => {
     assert.strictEqual(read(file), "before")
   })
 
-  it("looks again when another process has introduced itself", () => {
+  it("reads a missing file again when another process has introduced itself", () => {
     const files = of(trust, at("app"))
     const file = write(at("later/src/main.ts"))
     assert.isUndefined(files.read(file))
@@ -103,7 +103,7 @@ const withSources = (trust: "running" | "recorded") => {
 describe("sources of a recording", () => {
   withSources("recorded")
 
-  it("are not those of the main file, of a workspace or of linked packages: a recording may name any", () => {
+  it("do not include the main file, a workspace or linked packages, because a recording may name any", () => {
     write(at("workspace/pnpm-workspace.yaml"))
     const [main, shared] = [write(at("workspace/app/main.ts")), write(at("workspace/shared/shared.ts"))]
     mkdirSync(at("workspace/app/node_modules"), { recursive: true })
@@ -118,7 +118,7 @@ describe("sources of a recording", () => {
 describe("sources of a running program", () => {
   withSources("running")
 
-  it("are also those of the project of its main file, wherever it was started", () => {
+  it("include the project of its main file, wherever it was started", () => {
     const project = at("project")
     write(join(project, "package.json"), "{}")
     const [main, other] = [write(join(project, "dist/main.js")), write(join(project, "src/other.ts"))]
@@ -127,7 +127,7 @@ describe("sources of a running program", () => {
     assert.isUndefined(read(at("outside/secret.ts")))
   })
 
-  it("are those of its folder where it has no project", () => {
+  it("include the folder of the main file if it has no project", () => {
     const { read } = of("running", at("app"), write(at("script/main.mjs")))
     assert.strictEqual(read(write(at("script/lib/other.mjs"))), "source")
   })
@@ -135,7 +135,7 @@ describe("sources of a running program", () => {
   it.for(
     [["pnpm-workspace.yaml", ""], ["package.json", "{\"workspaces\":[\"packages/*\"]}"], [".git/HEAD", ""]] as const
   )(
-    "are those of a workspace, which %s makes",
+    "include the whole workspace that is defined by %s",
     ([file, text]) => {
       const root = at(`workspace-${file.replaceAll(/\W/g, "")}`)
       write(join(root, file), text)
@@ -145,7 +145,7 @@ describe("sources of a running program", () => {
     }
   )
 
-  it("are those of packages that are linked, and of those linked from them", () => {
+  it("include packages that are linked, and packages linked from them", () => {
     const [app, linked, further] = [at("links/app"), at("elsewhere/linked"), at("elsewhere/further")]
     for (const one of [app, linked, further]) write(join(one, "src/main.ts"))
     mkdirSync(join(app, "node_modules/@scope"), { recursive: true })
@@ -158,7 +158,7 @@ describe("sources of a running program", () => {
     assert.isUndefined(read(at("outside/secret.ts")))
   })
 
-  it("are not those of what is installed: a tool that is started is no project", () => {
+  it("do not include the project around an installed tool that is started", () => {
     const tool = write(at("tooling/node_modules/tool/bin.js"))
     write(at("tooling/node_modules/tool/package.json"), "{}")
     const other = write(at("tooling/src/app.ts"))
@@ -177,7 +177,7 @@ describe("source maps", () => {
   const inline = (json: string) =>
     `f()\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(json).toString("base64")}\n`
 
-  it("tell what a place is called in its source, from the file itself or one beside it", () => {
+  it("translate places to the source, from an inline map or a separate file", () => {
     assert.strictEqual(resolve(write(at("app/inline.js"), inline(map({})))).file, at("app/src/main.ts"))
     write(at("app/beside.js.map"), map({}))
     assert.strictEqual(
@@ -186,7 +186,7 @@ describe("source maps", () => {
     )
   })
 
-  it("are not read where sources may not be", () => {
+  it("are not read outside the folders of sources", () => {
     write(at("outside/secret.map"), map({}))
     symlinkSync(at("outside/secret.map"), at("app/linked.map"))
     if (process.platform !== "win32") execFileSync("mkfifo", [at("app/pipe.map")])
@@ -206,7 +206,7 @@ describe("source maps", () => {
     }
   })
 
-  it("that are broken leave the place as it is", () => {
+  it("leave the place unchanged when they are broken", () => {
     const broken = [
       "",
       "null",

@@ -18,7 +18,7 @@ const read = (file: string): string | undefined => {
   }
 }
 
-/** A project whose `src/app.ts` was built into `dist/app.js`, with a map that was changed. */
+/** A project whose `src/app.ts` was built into `dist/app.js`, with a modified source map. */
 const project = async (
   change: (map: { sources: Array<string>; sourceRoot?: string }) => void,
   use: (
@@ -65,12 +65,12 @@ describe("SourceMaps", () => {
       assert.deepStrictEqual([file, line], [join(root, "src/app.ts"), 3])
     }))
 
-  it("keeps the path of an address whose file is not there", () =>
+  it("keeps the path of an address whose file does not exist", () =>
     project((map) => void (map.sources = ["webpack://a-project/./elsewhere/app.ts"]), (root, placeOf) => {
       assert.strictEqual(placeOf(join(root, "dist/app.js")).file, "elsewhere/app.ts")
     }))
 
-  it("lists the sources of a built file in full", () =>
+  it("lists the full paths of the sources of a built file", () =>
     project(() => {}, (root) => {
       const sources = SourceMaps.make(read).sourcesOf(join(root, "dist/app.js"))
       assert.deepStrictEqual(sources, [join(root, "src/app.ts")])
@@ -81,7 +81,7 @@ describe("SourceMaps", () => {
 describe("effectVersion", () => {
   const none = () => undefined
 
-  it("is in the folder of a package manager, of a source or of a comment", () => {
+  it("is found in the folder name of a package manager, in a source path or in a comment", () => {
     const path = "/app/node_modules/.pnpm/effect@4.0.0-rc.111/node_modules/effect/src/Effect.ts"
     assert.strictEqual(effectVersion("", ["/app/src/main.ts", path], none), "4.0.0-rc.111")
     assert.strictEqual(
@@ -90,7 +90,7 @@ describe("effectVersion", () => {
     )
   })
 
-  it("is in the manifest beside a source", () => {
+  it("is found in the manifest beside a source", () => {
     const manifest = (file: string) =>
       file === "/app/node_modules/effect/package.json"
         ? JSON.stringify({ name: "effect", version: "4.0.3" })
@@ -98,7 +98,7 @@ describe("effectVersion", () => {
     assert.strictEqual(effectVersion("", ["/app/node_modules/effect/dist/Effect.js"], manifest), "4.0.3")
   })
 
-  it("is unknown where nothing says it, or something else is there", () => {
+  it("is unknown when no path shows it, or when the manifest is another package's", () => {
     const other = () => JSON.stringify({ name: "other", version: "1.0.0" })
     assert.isUndefined(effectVersion("const a = 1", ["/app/src/effect.ts"], none))
     assert.isUndefined(effectVersion("", ["/app/node_modules/effect/dist/Effect.js"], other))

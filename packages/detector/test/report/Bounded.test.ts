@@ -3,7 +3,7 @@ import { bounded, busiestFirst, countVerdicts, worstFirst } from "../../src/repo
 import { finding } from "../support/finding.ts"
 
 describe("report/Bounded", () => {
-  it("puts the greatest harm first, and keeps the order of the rules where it is about the same", () => {
+  it("puts the greatest harm first, and keeps the order of the rules when the harm is similar", () => {
     const growing = (rule: string, perSecond: number, unit: string, different = {}) =>
       finding("memory-growth", { rule, growth: { perSecond, unit }, ...different })
     const order = worstFirst([
@@ -48,7 +48,7 @@ describe("report/Bounded", () => {
     assert.strictEqual(countVerdicts(order), "2 leak, 1 undecided, 1 ok")
   })
 
-  it("counts what is left", () => {
+  it("counts the omitted items", () => {
     assert.deepStrictEqual(bounded([1, 2, 3], 2), { shown: [1, 2], more: 1 })
     assert.deepStrictEqual(bounded([1], 2), { shown: [1], more: 0 })
   })

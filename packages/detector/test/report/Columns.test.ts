@@ -4,7 +4,7 @@ import { controls } from "../support/hostile.ts"
 import { random, seeds } from "../support/random.ts"
 
 describe("report/Columns", () => {
-  it("counts what a terminal shows: two for wide characters, none for marks", () => {
+  it("counts terminal columns: two for wide characters, none for combining marks", () => {
     for (
       const [text, columns] of [["abc", 3], ["漢字", 4], ["한글", 4], ["😀", 2], ["e\u0301", 1], ["Ü│▁…→", 5], [
         "",
@@ -15,7 +15,7 @@ describe("report/Columns", () => {
     }
   })
 
-  it("cuts between characters", () => {
+  it("cuts a text between characters", () => {
     assert.strictEqual(fitting("漢字", 3), "漢")
     assert.strictEqual(cut("漢字漢字", 4), "漢…")
     assert.strictEqual(cut("😀😀", 3), "😀…")

@@ -54,7 +54,7 @@ describe("Report", () => {
     assert.deepStrictEqual(read(JSON.stringify(encode(report))), report)
   })
 
-  it("is read back with everything that may be missing or there", () => {
+  it("is read back with and without its optional fields", () => {
     for (
       const different of [
         { code: 3, signal: undefined, stoppedByTool: false },
@@ -69,7 +69,7 @@ describe("Report", () => {
     }
   })
 
-  it("is refused when it is of another version, or none", () => {
+  it("is refused when it has another version, or is not a report", () => {
     const encoded = encode(make([leaking()])) as Record<string, unknown>
     assert.throws(() => decode({ ...encoded, version: 2 }), /version/)
     assert.throws(() => decode({ ...encoded, verdict: "fine" }), /verdict/)
@@ -95,7 +95,7 @@ describe("Report", () => {
     ])
   })
 
-  it("does not wait for a thread that is young beside one that was watched for long enough, and says so", () => {
+  it("ignores a thread that is too young beside one that can be judged, and mentions it", () => {
     const { because, verdict } = make([quiet(30, 1), quiet(5, 2), quiet(5, 3)])
     assert.strictEqual(verdict, "ok")
     assert.match(because, /; 2 threads or processes were too young to be judged$/)
@@ -134,7 +134,7 @@ describe("Report", () => {
     assert.strictEqual(alone.because, "effect 3 at /app: fiberscope needs effect 4 or newer")
   })
 
-  it("says why nobody came", () => {
+  it("gives the reason why no process was seen", () => {
     assert.match(make([]).because, /^no fiber of effect was seen in any process of the program/)
   })
 
@@ -149,7 +149,7 @@ describe("Report", () => {
     })
   })
 
-  it("tells what was switched off", () => {
+  it("lists the parts that were switched off", () => {
     const observation = quiet(30)
     observation.take({ type: "problem", t: 5, probe: "memory", message: "TypeError: no memory" })
     assert.deepStrictEqual(make([observation]).processes[0]?.problems, ["memory: TypeError: no memory"])

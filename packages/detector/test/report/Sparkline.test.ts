@@ -3,12 +3,12 @@ import { sparkline } from "../../src/report/Sparkline.ts"
 import { random, seeds } from "../support/random.ts"
 
 describe("sparkline", () => {
-  it("has a block for each number, the lowest for the lowest", () => {
+  it("has a block for each number, the lowest block for the lowest number", () => {
     assert.strictEqual(sparkline([1, 2, 3, 4, 5, 6, 7, 8], 8), "▁▂▃▄▅▆▇█")
     assert.strictEqual(sparkline([8, 1], 8), "█▁")
   })
 
-  it("has the mean of several numbers that share a block", () => {
+  it("shows the mean of several numbers that share a block", () => {
     assert.strictEqual(sparkline([0, 0, 10, 0, 10, 10], 3), "▁▄█")
   })
 
@@ -23,11 +23,11 @@ describe("sparkline", () => {
     assert.strictEqual(sparkline([70, 100], 8, 0), "▆█")
   })
 
-  it("is nothing for nothing", () => {
+  it("is empty for no numbers", () => {
     assert.strictEqual(sparkline([], 8), "")
   })
 
-  it("is never wider than it may be, and always of blocks", () => {
+  it("is never wider than its width, and has only blocks", () => {
     for (const seed of seeds(200)) {
       const { between, integer, pick } = random(seed)
       const values = Array.from({ length: integer(1, 300) }, () => between(-1e9, 1e9))

@@ -1,4 +1,4 @@
-/** Text of the program is data in every rendering: hostile strings stand in every field of a report that its schema has. */
+/** Text of the program is only data in every rendering: each field of a report has hostile strings. */
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import type { Token } from "marked"
@@ -21,7 +21,7 @@ import { opening, place, tick } from "../support/simulate.ts"
 
 const decode = Schema.decodeUnknownSync(Report)
 
-/** A report with these texts, so many in each list; the verdict of `leak` needs findings that are not accepted. */
+/** A report with these texts and a given number of items in each list. The verdict `leak` needs findings that are not accepted. */
 const reportOf = (items: number, text: (path: string) => string): Report => {
   const report = decode(valueOf(Report.ast, items, text))
   return {
@@ -36,7 +36,7 @@ const reportOf = (items: number, text: (path: string) => string): Report => {
 
 const benign = () => "word"
 
-/** Every text alone in all fields, and mixtures. */
+/** Reports with one text in all fields, and reports with mixtures. */
 const reports = (items: number): ReadonlyArray<readonly [name: string, report: Report]> => [
   ...hostile.map((text) => [JSON.stringify(text.slice(0, 40)), reportOf(items, () => text)] as const),
   ...seeds(20).map((seed) => {
@@ -52,7 +52,7 @@ const assertIsText = (text: string, name: string): void => {
   for (const line of text.split("\n")) assert.notMatch(line, isCommand, name)
 }
 
-/** The parts of a page without their text. */
+/** The structure of a page without its text. */
 const structure = (tokens: ReadonlyArray<Token>): ReadonlyArray<string> =>
   tokens.flatMap((token) => {
     if (token.type === "escape" || token.type === "text" && !("tokens" in token)) return []
@@ -67,14 +67,14 @@ const structure = (tokens: ReadonlyArray<Token>): ReadonlyArray<string> =>
     return [token.type, ...structure(inner)]
   })
 
-/** Code is either of two things, and a label is strong in a parser that follows the specification only. */
+/** Makes two parses comparable: code has two forms, and some parsers show a label as strong only by the specification. */
 const shape = (markdown: string): ReadonlyArray<string> =>
   structure(lexer(markdown)).filter((type) =>
     !["codespan", "<code>", "</code>", "text", "space", "strong"].includes(type)
   )
 
 describe("a report whose program has hostile names", () => {
-  it("has renderings that are all tested here", async () => {
+  it("is tested here in every rendering", async () => {
     const folder = new URL("../../src/report/", import.meta.url)
     const names = await Promise.all(
       readdirSync(folder).map(async (file) => Object.keys(await import(new URL(file, folder).href) as object))
@@ -89,7 +89,7 @@ describe("a report whose program has hostile names", () => {
     ])
   })
 
-  it("is text in lines that fit, in which nothing controls a terminal or a log", () => {
+  it("gives text in lines that fit, without control of a terminal or a log", () => {
     for (const [name, report] of reports(3)) {
       for (const width of [24, 100]) {
         const source = (file: string) => `${file}\n\t\u001b[31m${name}\n`.repeat(9)
@@ -103,13 +103,13 @@ describe("a report whose program has hostile names", () => {
     }
   })
 
-  it("is a page whose structure is that of any other report", () => {
+  it("gives a page with the same structure as any other report", () => {
     for (const items of [1, 3]) {
       const expected = shape(renderMarkdown(reportOf(items, benign)))
       for (const [name, report] of reports(items)) {
         const page = renderMarkdown(report)
         assertIsText(page, name)
-        // A summary without any text is a heading all the same.
+        // A summary without text is a heading too.
         assert.deepStrictEqual(shape(page), expected, `${name}\n${page}`)
         const outside = page.replaceAll(/`[^`\n]*`/g, "")
         assert.notMatch(outside, /@\w|(?<!&)#\d|\bGH-\d|https?:\/\/|www\.\w|mailto:\w|(?<!\\)!?\[|<(?!\/?code>)/, name)
@@ -118,7 +118,7 @@ describe("a report whose program has hostile names", () => {
     }
   })
 
-  it("is one workflow command for each annotation, with the properties that are meant", () => {
+  it("gives one workflow command for each annotation, with the intended properties", () => {
     const kinds = (text: string) => text.trimEnd().split("\n").map((line) => /^::(\w+) /.exec(line)?.[1])
     const expected = kinds(renderGithub(reportOf(3, benign)))
     assert.deepStrictEqual(expected, ["error", "error", "warning", "warning", "warning", "notice"])
@@ -127,7 +127,7 @@ describe("a report whose program has hostile names", () => {
       assert.notMatch(text, controls, name)
       assert.deepStrictEqual(kinds(text), expected, name)
       for (const line of text.trimEnd().split("\n")) {
-        // As the runner parses it: properties up to the next two colons, parted by commas.
+        // The runner reads the properties up to the next two colons, separated by commas.
         const properties = line.slice(2, line.indexOf("::", 2)).replace(/^\w+ /, "").split(",").map((one) =>
           one.split("=")[0]
         )
@@ -138,7 +138,7 @@ describe("a report whose program has hostile names", () => {
     }
   })
 
-  it("is JSON that is read back as it was, and that a terminal can show", () => {
+  it("gives JSON that is read back unchanged and is safe in a terminal", () => {
     for (const [name, report] of reports(2)) {
       const text = renderJson(report)
       assert.notMatch(text, controls, name)
@@ -146,7 +146,7 @@ describe("a report whose program has hostile names", () => {
     }
   })
 
-  it("is shown while it runs in lines that fit", () => {
+  it("gives a live view in lines that fit", () => {
     for (const name of hostile) {
       const observation = Observation.make()
       const [hello, copy] = opening()
@@ -179,16 +179,16 @@ describe("a report whose program has hostile names", () => {
   })
 })
 
-describe("a report of a great many things", () => {
+describe("a report with very many items", () => {
   it("shows the worst and counts the rest", () => {
     // No process of these ran tests.
     const all = reportOf(60, benign)
     const report = { ...all, tests: all.tests!.map((file) => ({ ...file, pid: -1 })) }
     const text = renderText(report)
     assert.isBelow(text.split("\n").length, 300)
-    assert.include(text, "and 25 more leaks: --json file lists all")
-    assert.include(text, "and 10 more that are accepted")
-    assert.include(text, "and 55 more\n")
+    assert.include(text, "and 25 more leaks: --json <file> lists all")
+    assert.include(text, "and 10 more accepted findings")
+    assert.include(text, "and 55 more undecided\n")
     assert.include(text, "and 52 more processes and threads: 52 leak")
     const page = renderMarkdown(report)
     assert.isBelow(page.length, 65_536)
@@ -198,10 +198,10 @@ describe("a report of a great many things", () => {
       assert.isBelow(annotations.split("\n").filter((line) => line.startsWith(`::${kind} `)).length, 10)
     }
     assert.include(annotations, "::error title=Fiberscope::and 32 more leaks")
-    assert.include(annotations, "::warning title=Fiberscope::and 52 more that are not decided")
+    assert.include(annotations, "::warning title=Fiberscope::and 52 more undecided")
   })
 
-  it("has room in a comment for at least one finding, whatever it takes to escape it", () => {
+  it("has room in a comment for at least one finding, however long its escapes are", () => {
     const page = renderMarkdown(reportOf(24, () => "@a".repeat(1000)))
     assert.isBelow(page.length, 65_536)
     assert.isAbove(page.split("\n### ").length, 2)

@@ -114,7 +114,7 @@ const source = (file: string) =>
     : undefined
 
 describe("report/text", () => {
-  it("says first that all is well, and then how sure that is", () => {
+  it("shows an ok with its limits", () => {
     expect(renderText(ok)).toMatchInlineSnapshot(`
       "
       fiberscope  OK
@@ -125,13 +125,13 @@ describe("report/text", () => {
         rss          ▁▁▁▁▂▂▂▂▃▃▃▄▄▄▄▅▅▅▅▆▆▆▇▇▇▇████                    76.3 MB → 79.1 MB
 
         node server.ts
-        30.5 s · 12 345 fibers started · 12 readings of the heap stopped it for 346 ms (1.1 %) · effect
-        4.1.0 · node v24.0.0 · fiberscope 0.1.0
+        30.5 s · 12 345 fibers started · 12 heap readings paused it for 346 ms (1.1 %) · effect 4.1.0 ·
+        node v24.0.0 · fiberscope 0.1.0
       "
     `)
   })
 
-  it("shows a leak with its place, its size, its reasons and what to do", () => {
+  it("shows a leak with its place, its size, its evidence and its fix", () => {
     expect(renderText(leak, { source })).toMatchInlineSnapshot(`
       "
       fiberscope  LEAK
@@ -150,7 +150,7 @@ describe("report/text", () => {
            from   serve (src/main.ts:9)
            waits  src/jobs.ts:37:9
            grows  41 fibers/s (148 680/h), holds at least 3.2 MB
-           born   ████████ start → end of the run: those alive now, by birth
+           born   ████████ alive now, by time of birth (start → end of the run)
            why    arrivals and departures: of the fibers that got older than 4 s, 537 arrived in the late
                   half of the run and 0 ended (z = 23.2)
            by     row "growing" of docs/rules.md, 4.2 standard deviations
@@ -158,44 +158,46 @@ describe("report/text", () => {
            fix    In handler: fork in a scope that ends with the work (Effect.forkScoped or FiberSet
                   instead of forkDetach).
            more   docs/rules.md#fiber-growth
-           key    fiber-growth:handler@src/server.ts (to accept it for a while: fiberscope.accepted.json)
+           key    fiber-growth:handler@src/server.ts (to accept this, add it to fiberscope.accepted.json)
 
-        look closer: --for 2m for a surer verdict, --sites all for the exact lines of forks, --json file
-        for all numbers
+        next: --for 2m observes longer, --sites all finds the exact line of each fork, --json <file>
+        writes all numbers
         node server.ts
-        30.5 s · 12 345 fibers started · 12 readings of the heap stopped it for 346 ms (1.1 %) · effect
-        4.1.0 · node v24.0.0 · fiberscope 0.1.0
+        30.5 s · 12 345 fibers started · 12 heap readings paused it for 346 ms (1.1 %) · effect 4.1.0 ·
+        node v24.0.0 · fiberscope 0.1.0
       "
     `)
   })
 
-  it("says what could not be decided, and what was switched off", () => {
+  it("shows undecided suspicions, and the parts that were not observed", () => {
     expect(renderText(undecided, { width: 80 })).toMatchInlineSnapshot(`
       "
       fiberscope  UNDECIDED
         9 s are too short to call anything ok; it would take a run of 30 s
 
-        undecided  pid 42  /app/src/server.ts: 12 345 fibers, 145 live; no leak found
-        in 30 s (detection limit: 25 KB/s in one function)
-        ok         pid 43, worker 2  /app/src/server.ts: 12 345 fibers, 145 live; no
-        leak found in 30 s (detection limit: 25 KB/s in one function)
+        undecided  pid 42  /app/src/server.ts: 12 345 fibers started, 145 live;
+        nothing piled up in 30 s; a leak slower than 25 KB/s in one function would not
+        have shown
+        ok         pid 43, worker 2  /app/src/server.ts: 12 345 fibers started, 145
+        live; nothing piled up in 30 s; a leak slower than 25 KB/s in one function
+        would not have shown
 
         note: the heap floor grew from 10.0 MB to 20.0 MB, more than 1.5 times.
         Whether it goes on.
 
-        not decided
+        undecided
           14 fibers of poll (src/jobs.ts:3:9) live: too few so far to tell growth from
-          chance. It would take a run of 60 s.
+          chance. Needed to decide: a run of 60 s.
 
         node server.ts
-        30.5 s · 24 690 fibers started · 24 readings of the heap stopped it for 691 ms
-        (2.3 %) · effect 4.1.0 · node v24.0.0 · fiberscope 0.1.0
-        switched off: memory: TypeError: no memory
+        30.5 s · 24 690 fibers started · 24 heap readings paused it for 691 ms (2.3 %)
+        · effect 4.1.0 · node v24.0.0 · fiberscope 0.1.0
+        not observed: memory: TypeError: no memory
       "
     `)
   })
 
-  it("shows what was accepted, and says that it is no leak", () => {
+  it("shows an accepted finding, and no leak", () => {
     const accepted = { ...fibers, accepted: { reason: "until the new pool is in", until: "2999-01-01" } }
     const text = renderText({ ...ok, findings: [accepted] }).replaceAll(/\s+/g, " ")
     assert.match(
@@ -205,7 +207,7 @@ describe("report/text", () => {
     assert.notMatch(text, /LEAK/)
   })
 
-  it("is never wider than it may be", () => {
+  it("is never wider than its width", () => {
     for (const seed of seeds(100)) {
       const { integer, pick } = random(seed)
       const width = integer(24, 160)
@@ -216,25 +218,25 @@ describe("report/text", () => {
     }
   })
 
-  it("says how the program ended when that was not as it should", () => {
+  it("reports an unexpected end of the program", () => {
     const first = (program: Partial<Report["program"]>) =>
       renderText({ ...ok, program: { ...ok.program, ...program } }).split("\n\n")[0]
     assert.match(first({ stoppedByTool: false, code: 3 })!, /the program ended by itself with code 3$/)
     assert.match(first({ stoppedByTool: false, signal: "SIGABRT" })!, /the program was ended by SIGABRT$/)
-    assert.match(first({ signal: "SIGKILL" })!, /did not end in time after SIGTERM, and was killed$/)
+    assert.match(first({ signal: "SIGKILL" })!, /did not end in time after SIGTERM and was killed$/)
     for (const program of [{}, { stoppedByTool: false, code: 0 }, { signal: "SIGTERM" }]) {
       assert.notMatch(first(program)!, /the program/)
     }
   })
 
-  it("names places and pages as one can open them from here", () => {
+  it("names places and pages by paths that the reader can open", () => {
     const text = renderText(leak, { locate: (file) => file.replace("/app/", "../").replace("docs/", "../../docs/") })
     assert.include(text, "at     handler (../src/server.ts:42:7)")
     assert.include(text, "waits  ../src/jobs.ts:37:9")
     assert.include(text, "more   ../../docs/rules.md#fiber-growth")
   })
 
-  it("is the same text with colours and without", () => {
+  it("is the same text with and without colours", () => {
     for (const report of [ok, leak, undecided]) {
       const coloured = renderText(report, { style: ansi, source })
       assert.include(coloured, "\u001b[")
@@ -245,7 +247,7 @@ describe("report/text", () => {
 })
 
 describe("report/Style", () => {
-  it("has colours for terminals, unless they are not wanted, and for pipes that ask for them", () => {
+  it("has colours for terminals, unless NO_COLOR is set, and for pipes with FORCE_COLOR", () => {
     const choices: ReadonlyArray<readonly [boolean, Record<string, string>, typeof plain]> = [
       [true, {}, ansi],
       [false, {}, plain],

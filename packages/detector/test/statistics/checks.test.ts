@@ -17,7 +17,7 @@ const rows: Readonly<Record<string, Case>> = {
   backlog: { population: "LEAK, 5 a second, beside a bounded LRU", seconds: 120, says: "growing", atLeast: 52 },
   "large batches": { recording: "meter-readings/leak", verdict: "undecided" },
   few: { recording: "nightly-audit/leak", verdict: "undecided" },
-  "one batch": { population: "swept now and then, by a third to a half", seconds: 30, says: "unclear", atLeast: 80 }
+  "one batch": { population: "sweeps that remove a third to a half", seconds: 30, says: "unclear", atLeast: 80 }
 }
 
 interface Moved {
@@ -35,7 +35,7 @@ const moved: Readonly<Record<keyof typeof limits, { readonly down: Moved; readon
     down: { to: 2.8, fails: { recording: "long-exports/healthy", verdict: "ok" } },
     up: {
       to: 5.6,
-      fails: { population: "LEAK, the same, let go in chunks", seconds: 30, says: "unclear", atLeast: 38 }
+      fails: { population: "LEAK, consumer too slow, in chunks", seconds: 30, says: "unclear", atLeast: 38 }
     }
   },
   suspected: {
@@ -53,7 +53,7 @@ const moved: Readonly<Record<keyof typeof limits, { readonly down: Moved; readon
     },
     up: {
       to: 0.35,
-      fails: { population: "swept now and then, by a third to a half", seconds: 30, says: "growing", atMost: 6 }
+      fails: { population: "sweeps that remove a third to a half", seconds: 30, says: "growing", atMost: 6 }
     }
   },
   few: {

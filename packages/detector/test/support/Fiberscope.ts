@@ -1,4 +1,4 @@
-/** The real command line as a child process, with everything a test may want to know of a run. */
+/** The real command line as a child process, with everything that a test may need about a run. */
 import { afterAll } from "@effect/vitest"
 import { Schema } from "effect"
 import type { ChildProcess } from "node:child_process"
@@ -30,7 +30,7 @@ export interface Options {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
   readonly stdin?: string | Uint8Array
-  /** Whether to ask for `--json` and `--record`; they are unless told. */
+  /** Whether to pass `--json` and `--record`. Default: both. */
   readonly report?: boolean
 }
 
@@ -47,18 +47,18 @@ export interface Run extends Ended {
   readonly report: Report.Report | undefined
   /** The lines of `--record`. */
   readonly recording: ReadonlyArray<Message>
-  /** Files in the folder for temporary files, and processes that are still there: there should be none. */
+  /** Temporary files and processes that still exist after the run: there should be none. */
   readonly left: { readonly files: ReadonlyArray<string>; readonly processes: ReadonlyArray<number> }
 }
 
 export interface Running<A> {
   readonly child: ChildProcess
-  /** When stdout so far contains a text. */
+  /** Waits until stdout contains a text. */
   readonly printed: (text: string) => Promise<void>
   readonly done: Promise<A>
 }
 
-/** Node 24 for every `#!/usr/bin/env node`, and nothing of the environment of the test runner. */
+/** An environment with Node 24 for every `#!/usr/bin/env node`, and without the variables of the test runner. */
 const environment = (more: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv => {
   const { NODE_OPTIONS: _, ...env } = process.env
   const path = `${dirname(process.execPath)}${delimiter}${env["PATH"]}`
@@ -66,7 +66,7 @@ const environment = (more: Readonly<Record<string, string>> = {}): NodeJS.Proces
   return { ...env, PATH: path, NO_COLOR: "1", ...more }
 }
 
-// A test that ran out of time leaves nothing behind either.
+// Processes of a test that exceeded its timeout are ended as well.
 const groups = new Set<number>()
 const folders = new Set<string>()
 afterAll(() => {
@@ -80,7 +80,7 @@ afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true })
 })
 
-/** Starts a program in a process group of its own. */
+/** Starts a program in its own process group. */
 export const start = (command: ReadonlyArray<string>, options: Options = {}): Running<Ended> => {
   const [file, ...args] = command
   const child = spawn(file!, args, {
@@ -94,7 +94,7 @@ export const start = (command: ReadonlyArray<string>, options: Options = {}): Ru
   let stderr = ""
   child.stdout.on("data", (chunk: Buffer) => out.push(chunk))
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => stderr += chunk)
-  child.stdin.on("error", () => {}) // the program need not read
+  child.stdin.on("error", () => {}) // the program may not read it
   if (options.stdin !== undefined) child.stdin.end(options.stdin)
   const done = once(child, "close").then(([code, signal]: Array<unknown>) => {
     groups.delete(child.pid!)
@@ -121,7 +121,7 @@ export const start = (command: ReadonlyArray<string>, options: Options = {}): Ru
   }
 }
 
-/** Starts a program without the tool, and waits for its end. */
+/** Runs a program without the tool to its end. */
 export const alone = (command: ReadonlyArray<string>, options?: Options): Promise<Ended> => start(command, options).done
 
 /** Starts `fiberscope run` with a program. */
@@ -150,11 +150,11 @@ export const observe = (command: ReadonlyArray<string>, options: Options = {}): 
   return { ...running, done }
 }
 
-/** `fiberscope run` with a program, to its end. */
+/** Runs `fiberscope run` with a program to its end. */
 export const fiberscope = (command: ReadonlyArray<string>, options?: Options): Promise<Run> =>
   observe(command, options).done
 
-/** `fiberscope` with these arguments, whatever they are. */
+/** Runs `fiberscope` with any arguments to its end. */
 export const cli = (...args: ReadonlyArray<string>): Promise<Ended> => alone([process.execPath, main, ...args])
 
 /** The number of fibers that the tool saw, in all processes and threads of a run. */
@@ -169,13 +169,13 @@ const readRecording = (file: string): ReadonlyArray<Message> =>
     (JSON.parse(line) as { readonly says: Message }).says
   )
 
-/** Processes of a group that are still there after some time: one that has closed its pipes may not have ended yet. */
+/** Processes of a group that still exist after some time. A process that has closed its pipes may not have ended yet. */
 const survivors = async (group: number): Promise<ReadonlyArray<number>> => {
   for (let i = 0; i < 100 && livingIn(group).length > 0; i++) await wait(20)
   return livingIn(group)
 }
 
-/** Processes of a group that have not ended; those that wait to be reaped have. */
+/** Processes of a group that have not ended. Zombies count as ended. */
 const livingIn = (group: number): ReadonlyArray<number> => {
   if (!existsSync("/proc/self/stat")) return isGroup(group) ? [group] : []
   return readdirSync("/proc").map(Number).filter((pid) => {

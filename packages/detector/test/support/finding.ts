@@ -8,7 +8,7 @@ const rules: Readonly<Record<string, string>> = {
   "off-heap-growth": "OffHeapGrowth"
 }
 
-/** A finding of a kind, with what is to be different. */
+/** A finding of a kind with default fields, some of which are replaced. */
 export const finding = (kind: Kind, different?: Partial<Finding>): Finding => ({
   kind,
   rule: rules[kind] ?? "ARule",

@@ -1,7 +1,7 @@
-/** Texts that a program may have anywhere, and what must not be left of them in an output. */
+/** Hostile texts that a program may contain anywhere, and the characters that must not reach an output. */
 import type { SchemaAST } from "effect"
 
-/** Each tries to leave the place where it is printed. */
+/** Texts that try to affect the output outside the place where they are printed. */
 export const hostile: ReadonlyArray<string> = [
   "evil\u001b[2J\u001b[31mRED\u001b]0;title-pwned\u0007",
   "line1\n::error file=x.ts::INJECTED\n## heading",
@@ -30,12 +30,12 @@ export const hostile: ReadonlyArray<string> = [
   ""
 ]
 
-/** Characters that control something, but for ends of lines. */
+/** Control characters, except ends of lines. */
 export const controls = /[^\n\P{Cc}]|[\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
 
 /**
- * A value of a schema with so many items in each list, in which each string comes from `text`, which is told where it stands. What is
- * optional is there.
+ * A value of a schema with a given number of items in each list. Each string comes from `text`, which receives its path. Optional
+ * fields are present.
  */
 export const valueOf = (ast: SchemaAST.AST, items: number, text: (path: string) => string, path = ""): unknown => {
   switch (ast._tag) {

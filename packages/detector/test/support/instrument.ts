@@ -1,10 +1,10 @@
-/** A copy of the agent in which one function, by its number, throws whenever it is called. */
+/** A copy of the agent in which one function, chosen by its number, throws on every call. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { stripTypeScriptTypes } from "node:module"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseSync, Visitor } from "oxc-parser"
-import { coreModules } from "../../src/agent/Own.ts"
+import { coreModules } from "../../src/agent/toolFrames.ts"
 
 /** A function of the agent. */
 export interface AgentFunction {
@@ -13,7 +13,7 @@ export interface AgentFunction {
   readonly line: number
 }
 
-/** Reads the number of the function that throws, and `FAIL_LOG`: a file to which the numbers of all functions that ran are written. */
+/** Reads the number of the function that throws, and `FAIL_LOG`, a file for the numbers of all functions that ran. */
 const prelude = `
 import { writeFileSync as __write } from "node:fs"
 const __fail = globalThis[Symbol.for("test/fail")] ??= (() => {
@@ -27,8 +27,8 @@ const __fail = globalThis[Symbol.for("test/fail")] ??= (() => {
 `
 
 /**
- * Functions that the runtime calls and that are nothing but a guard. They stand below a comment \`// guarded: <reason>\`, and whatever
- * they call is instrumented.
+ * Functions that the runtime calls and that are only a guard. They are below a comment \`// guarded: <reason>\`, and the functions
+ * that they call are instrumented.
  */
 const isShell = (lines: ReadonlyArray<string>, line: number): boolean =>
   /\/\/ guarded: /.test(lines[line - 1] ?? "") || /\/\/ guarded: /.test(lines[line - 2] ?? "")
@@ -47,7 +47,7 @@ export const instrumentAgent = (
   ]
   for (const [name, path] of files) {
     const source = stripTypeScriptTypes(readFileSync(path, "utf8"))
-    // The guard itself is what is trusted.
+    // The guard itself is trusted, so it is not instrumented.
     const text = name === "core/internal/census/Guard" ? source : prelude + instrument(source, name, functions)
     const file = join(folder, `${name}.js`)
     mkdirSync(dirname(file), { recursive: true })

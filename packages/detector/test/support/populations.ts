@@ -1,32 +1,32 @@
-/** Populations of things that are born and die: objects, fibers. Those that do not leak are the null hypothesis of the detector. */
+/** Simulated populations of objects or fibers with births and deaths. Those that do not leak are the null hypothesis of the detector. */
 import type { Random } from "./random.ts"
 
-/** How a population behaves in one run. */
+/** The behaviour of a population in one run. */
 export interface Behaviour {
-  /** How many are born in a second of the run, on average. */
+  /** The mean number of births in a second of the run. */
   readonly births: (second: number) => number
-  /** Whether that is their number, and no average. */
+  /** Whether `births` is the exact number instead of a mean. */
   readonly exactly?: boolean | undefined
-  /** How long one lives that is born then, in seconds; `Infinity`: for ever. */
+  /** The lifetime in seconds of a member that is born at this time; `Infinity` means forever. */
   readonly life: (second: number) => number
-  /** How many requests are dealt with in a second, each of which leaves nothing behind. 50 unless told. */
+  /** The number of healthy requests handled in a second. Default: 50. */
   readonly work?: ((second: number) => number) | undefined
 }
 
 export interface Population {
   readonly name: string
   readonly leaks: boolean
-  /** `scale`: how many times as many things as usual, of which queues must know. */
+  /** `scale` is the factor for the number of members, which queues must take into account. */
   readonly make: (random: Random, seconds: number, scale: number) => Behaviour
 }
 
-/** A thing of a population, in seconds. */
+/** A member of a population, with its times in seconds. */
 export interface Member {
   readonly born: number
   readonly died: number
 }
 
-/** First come, first served, `perSecond` of them; `chunk` (seconds): they are let go that much at a time. */
+/** The lifetimes in a first-in-first-out queue that serves `perSecond`. With `chunk` > 0, departures happen every `chunk` seconds. */
 const queue = (perSecond: number, chunk: number): (second: number) => number => {
   let free = 0
   return (second) => {
@@ -35,7 +35,7 @@ const queue = (perSecond: number, chunk: number): (second: number) => number => 
   }
 }
 
-/** Traffic by the second: a factor around 1 that remembers its last value by `memory`, and is off by `size` as a rule. */
+/** Traffic by the second: a factor around 1 with standard deviation `size` and autocorrelation `memory`. */
 const uneven = (random: Random, memory: number, size: number): (second: number) => number => {
   let x = 0
   const factors: Array<number> = []
@@ -50,7 +50,7 @@ const uneven = (random: Random, memory: number, size: number): (second: number) 
 
 const requests = 50
 
-/** All of it is caused by requests, `perSecond` of such things at traffic 1. */
+/** Births that are caused by requests: `perSecond` at traffic 1. */
 const causedBy = (traffic: (second: number) => number, perSecond: number): Pick<Behaviour, "births" | "work"> => ({
   births: (second) => perSecond * traffic(second),
   work: (second) => requests * traffic(second)
@@ -59,7 +59,7 @@ const causedBy = (traffic: (second: number) => number, perSecond: number): Pick<
 const sixOf = (random: Random, mean: number): number =>
   Array.from({ length: 6 }, () => random.exponential(mean)).reduce((a, b) => a + b)
 
-const forEver = (): number => Infinity
+const forever = (): number => Infinity
 
 export const populations: ReadonlyArray<Population> = [
   {
@@ -92,7 +92,7 @@ export const populations: ReadonlyArray<Population> = [
     leaks: false,
     make: (random, seconds) => {
       const until = random.between(0.02, 0.25) * seconds
-      return { births: (second) => (second < until ? 20 : 0), life: forEver }
+      return { births: (second) => (second < until ? 20 : 0), life: forever }
     }
   },
   {
@@ -100,7 +100,7 @@ export const populations: ReadonlyArray<Population> = [
     leaks: false,
     make: (random, seconds) => {
       const tau = random.between(0.02, 0.1) * seconds
-      return { births: (second) => 60 * Math.exp(-second / tau), life: forEver }
+      return { births: (second) => 60 * Math.exp(-second / tau), life: forever }
     }
   },
   {
@@ -108,11 +108,11 @@ export const populations: ReadonlyArray<Population> = [
     leaks: false,
     make: (random, seconds) => {
       const tau = random.between(0.1, 0.3) * seconds
-      return { births: (second) => 60 * Math.exp(-second / tau), life: forEver }
+      return { births: (second) => 60 * Math.exp(-second / tau), life: forever }
     }
   },
   {
-    name: "the same, amid uneven traffic",
+    name: "cache, fills late, uneven traffic",
     leaks: false,
     make: (random, seconds) => {
       const tau = random.between(0.1, 0.3) * seconds
@@ -120,16 +120,16 @@ export const populations: ReadonlyArray<Population> = [
       return {
         births: (second) => 60 * Math.exp(-second / tau) * traffic(second),
         work: (second) => requests * traffic(second),
-        life: forEver
+        life: forever
       }
     }
   },
   {
-    name: "the same, and nothing else is done",
+    name: "cache, fills late, no other work",
     leaks: false,
     make: (random, seconds) => {
       const tau = random.between(0.1, 0.3) * seconds
-      return { births: (second) => 60 * Math.exp(-second / tau), work: () => 0, life: forEver }
+      return { births: (second) => 60 * Math.exp(-second / tau), work: () => 0, life: forever }
     }
   },
   {
@@ -137,7 +137,7 @@ export const populations: ReadonlyArray<Population> = [
     leaks: false,
     make: (random, seconds) => {
       const full = random.between(0.3, 0.6) * seconds
-      return { births: (second) => (second < full ? 20 : 0), life: forEver }
+      return { births: (second) => (second < full ? 20 : 0), life: forever }
     }
   },
   {
@@ -155,7 +155,7 @@ export const populations: ReadonlyArray<Population> = [
     make: (random, seconds) => {
       const rate = random.between(5, 40)
       const full = random.between(0.1, 0.5) * seconds
-      // Nothing goes before it is full; from then on each that comes puts out any one.
+      // Nothing is evicted before the cache is full. From then on each arrival evicts a random entry.
       return { births: () => rate, life: (second) => Math.max(0, full - second) + random.exponential(full) }
     }
   },
@@ -194,12 +194,12 @@ export const populations: ReadonlyArray<Population> = [
     }
   },
   {
-    name: "swept now and then, by a third to a half",
+    name: "sweeps that remove a third to a half",
     leaks: false,
     make: (random, seconds) => {
       const period = random.between(0.4, 0.65) * seconds
       const share = random.between(0.3, 0.5)
-      // Each sweep takes this share of what it finds.
+      // Each sweep removes this share of the living members.
       return {
         births: () => 20,
         life: (second) => {
@@ -216,7 +216,7 @@ export const populations: ReadonlyArray<Population> = [
     make: (random, seconds, scale) => {
       const life = random.between(0.4, 0.95) * seconds
       const rooms = 20
-      // Those that were under way at the start have their rest before them.
+      // Rounds that are under way at the start have only their remaining time.
       const started = Array.from({ length: rooms }, () => random.between(0, life))
       let room = { of: -1, members: 0, left: 0 }
       const births = Array.from({ length: seconds }, () => 20 * random.poisson(rooms / life))
@@ -241,7 +241,7 @@ export const populations: ReadonlyArray<Population> = [
     make: (random, seconds) => {
       // An age before the end: what comes later is not old yet.
       const full = random.between(0.72, 0.8) * seconds
-      return { births: (second) => (second < full ? 20 : 0), life: forEver }
+      return { births: (second) => (second < full ? 20 : 0), life: forever }
     }
   },
   {
@@ -250,7 +250,7 @@ export const populations: ReadonlyArray<Population> = [
     make: (random, seconds) => {
       const at = random.between(0.55, 0.68) * seconds
       const lasts = random.between(0.02, 0.06) * seconds
-      return { births: (second) => (second >= at && second < at + lasts ? 60 : 0), life: forEver }
+      return { births: (second) => (second >= at && second < at + lasts ? 60 : 0), life: forever }
     }
   },
   {
@@ -265,7 +265,7 @@ export const populations: ReadonlyArray<Population> = [
     }
   },
   {
-    name: "jobs, many things each, that overlap",
+    name: "overlapping jobs with many objects each",
     leaks: false,
     make: (random, seconds) => {
       const period = Math.max(2, Math.round(random.between(0.08, 0.3) * seconds))
@@ -305,7 +305,7 @@ export const populations: ReadonlyArray<Population> = [
     }
   },
   {
-    name: "the same, uneven",
+    name: "traffic ramp, uneven",
     leaks: false,
     make: (random, seconds) => {
       const mean = random.between(1, seconds / 8)
@@ -326,13 +326,13 @@ export const populations: ReadonlyArray<Population> = [
     name: "buckets that keep the last six each",
     leaks: false,
     make: (random, seconds) => {
-      // Six more in the same bucket, and it is gone.
+      // A member leaves after six more arrivals in the same bucket.
       const mean = random.between(0.05, 0.4) * seconds / 6
       return { births: () => 8, life: () => sixOf(random, mean) }
     }
   },
   {
-    name: "the same, filled half-way through the run",
+    name: "such buckets, full after half of the run",
     leaks: false,
     make: (random, seconds) => {
       const mean = random.between(0.4, 0.6) * seconds / 6
@@ -362,7 +362,7 @@ export const populations: ReadonlyArray<Population> = [
     }
   },
   {
-    name: "the same, let go in chunks",
+    name: "queue near its limit, departs in chunks",
     leaks: false,
     make: (random, seconds, scale) => {
       const rate = random.between(5, 20)
@@ -373,7 +373,7 @@ export const populations: ReadonlyArray<Population> = [
     }
   },
   {
-    name: "queue that works off a rush, in chunks",
+    name: "queue that drains a rush, in chunks",
     leaks: false,
     make: (random, seconds, scale) => {
       const rate = random.between(5, 20)
@@ -389,7 +389,7 @@ export const populations: ReadonlyArray<Population> = [
     name: "queue whose delay settles",
     leaks: false,
     make: (random, seconds) => {
-      // With more than this it has not settled by the end of the run, and nobody can tell.
+      // With a longer delay it has not settled by the end of the run, and is indistinguishable from a leak.
       const delay = random.between(0.15, 0.35) * seconds
       const tau = random.between(0.1, 0.2) * seconds
       const rate = random.between(5, 20)
@@ -405,7 +405,7 @@ export const populations: ReadonlyArray<Population> = [
     }
   },
   {
-    name: "LEAK, the same, let go in chunks",
+    name: "LEAK, consumer too slow, in chunks",
     leaks: true,
     make: (random, seconds, scale) => {
       const rate = random.between(10, 40)
@@ -413,22 +413,22 @@ export const populations: ReadonlyArray<Population> = [
     }
   },
   {
-    name: "LEAK, all stay, 2 a second",
+    name: "LEAK, 2 a second, all are retained",
     leaks: true,
-    make: () => ({ births: () => 2, life: forEver })
+    make: () => ({ births: () => 2, life: forever })
   },
   {
     name: "LEAK, 5 a second, uneven traffic",
     leaks: true,
-    make: (random) => ({ ...causedBy(uneven(random, 0.5, 0.5), 5), life: forEver })
+    make: (random) => ({ ...causedBy(uneven(random, 0.5, 0.5), 5), life: forever })
   },
   {
-    name: "LEAK, 20 a second, a tenth stays",
+    name: "LEAK, 20 a second, a tenth is retained",
     leaks: true,
     make: (random) => ({ births: () => 20, life: () => (random.next() < 0.1 ? Infinity : random.exponential(0.5)) })
   },
   {
-    name: "LEAK, 5 a second, amid steady work",
+    name: "LEAK, 5 a second, during steady work",
     leaks: true,
     make: (random) => ({ births: () => 25, life: () => (random.next() < 0.2 ? Infinity : random.exponential(2)) })
   },
@@ -445,15 +445,15 @@ export const populations: ReadonlyArray<Population> = [
     leaks: true,
     make: (random, seconds) => {
       const from = random.between(0.2, 0.4) * seconds
-      return { births: (second) => (second < from ? 0 : 5), life: forEver }
+      return { births: (second) => (second < from ? 0 : 5), life: forever }
     }
   },
   {
-    name: "LEAK, a job each few seconds leaves 20",
+    name: "LEAK, 20 per job, a job every few seconds",
     leaks: true,
     make: (random) => {
       const period = random.integer(3, 5)
-      return { births: (second) => (second % period === 0 ? 20 : 0), life: forEver }
+      return { births: (second) => (second % period === 0 ? 20 : 0), life: forever }
     }
   },
   {
@@ -462,11 +462,11 @@ export const populations: ReadonlyArray<Population> = [
     make: (random, seconds) => {
       const period = random.between(0.3, 1.5) * seconds
       const phase = random.between(0, 2 * Math.PI)
-      return { ...causedBy((second) => 1 + 0.8 * Math.sin(2 * Math.PI * second / period + phase), 5), life: forEver }
+      return { ...causedBy((second) => 1 + 0.8 * Math.sin(2 * Math.PI * second / period + phase), 5), life: forever }
     }
   },
   {
-    name: "LEAK, 4 a second, amid batches",
+    name: "LEAK, 4 a second, beside batches",
     leaks: true,
     make: (random, seconds) => {
       const period = random.between(0.1, 0.3) * seconds
@@ -491,11 +491,11 @@ export const populations: ReadonlyArray<Population> = [
 export interface Run {
   readonly seconds: number
   readonly members: ReadonlyArray<Member>
-  /** Requests that were dealt with by the end of each second, the 0th included. */
+  /** The number of requests handled by the end of each second, beginning with second 0. */
   readonly done: ReadonlyArray<number>
 }
 
-/** Runs a population; births are at any moment of their second. */
+/** Runs a population. Births are uniformly distributed within their second. */
 export const run = ({ make }: Population, random: Random, seconds: number, scale = 1): Run => {
   const { births, exactly = false, life, work = () => requests } = make(random, seconds, scale)
   const out: Array<Member> = []
@@ -503,7 +503,7 @@ export const run = ({ make }: Population, random: Random, seconds: number, scale
   for (let second = 0; second < seconds; second++) {
     const born = scale * births(second)
     const times = Array.from({ length: exactly ? born : random.poisson(born) }, () => second + random.next())
-    // A queue is asked in the order of time.
+    // A queue needs its arrivals in order of time.
     for (const born of times.sort((a, b) => a - b)) out.push({ born, died: born + life(born) })
     done.push(done.at(-1)! + Math.round(work(second)))
   }

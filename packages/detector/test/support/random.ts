@@ -1,4 +1,4 @@
-/** Chance that can be repeated: a test names its seeds. */
+/** Reproducible random numbers: each test names its seeds. */
 
 export interface Random {
   /** Uniform in [0, 1). */
@@ -8,9 +8,9 @@ export interface Random {
   readonly between: (from: number, to: number) => number
   /** Standard normal. */
   readonly normal: () => number
-  /** The time to the next event of a Poisson process, or the life of what dies at any moment alike. */
+  /** Exponential: the time to the next event of a Poisson process, or a lifetime with a constant death rate. */
   readonly exponential: (mean: number) => number
-  /** How many events of a Poisson process, when there are so many on average. */
+  /** Poisson: the number of events with a given mean. */
   readonly poisson: (mean: number) => number
   readonly pick: <A>(values: ReadonlyArray<A>) => A
 }

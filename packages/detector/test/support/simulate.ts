@@ -1,11 +1,11 @@
-/** Recordings that were never made: what an agent would have said of a program whose fibers we know from birth to death. */
+/** Simulated recordings: the messages of an agent in a program whose fibers are known from birth to death. */
 import type { Message, Place, Samples, Tick } from "../../src/agent/Protocol.ts"
 import * as Observation from "../../src/observation/Observation.ts"
 
-/** Milliseconds; what lives on dies at Infinity. */
+/** Times in milliseconds. A survivor dies at Infinity. */
 export type Life = readonly [born: number, died: number]
 
-/** Says hello and that effect was found, as every agent does first. */
+/** The first messages of every agent: `hello`, and the copy of effect that was found. */
 export const opening = (
   options?: { readonly samplingBytes?: number; readonly pid?: number }
 ): ReadonlyArray<Message> => [
@@ -25,7 +25,7 @@ export const opening = (
   { type: "copy", t: 0, where: "file:///app/node_modules/effect/dist/internal/effect.js", effect: "4.1.0" }
 ]
 
-/** A tick of a program that does nothing, with what is to be different. */
+/** A tick of an idle program, some fields of which are replaced. */
 export const tick = (t: number, different?: Partial<Tick>): Tick => ({
   type: "tick",
   t,
@@ -43,14 +43,14 @@ export const tick = (t: number, different?: Partial<Tick>): Tick => ({
 
 export const place = (name: string, file?: string, line?: number): Place => ({ name, file, line, column: line && 3 })
 
-/** What was observed of a program that ran for some seconds, with the fibers of these sites. */
+/** The observation of a program that ran for some seconds, with the fibers of these sites. */
 export const observe = (
   seconds: number,
   sites: Readonly<Record<string, ReadonlyArray<Life>>>,
   options?: {
     /** How the fibers end: with an exit, or by being collected. */
     readonly end?: "ended" | "abandoned"
-    /** More to be said, in order of time with the ticks. */
+    /** Further messages, merged with the ticks in order of time. */
     readonly more?: ReadonlyArray<Message & { readonly t: number }>
     readonly tick?: (t: number) => Partial<Tick>
   }
@@ -71,7 +71,7 @@ export const observe = (
   return observation
 }
 
-/** A fiber is tenured by the first tick at which it is older than a second; those that ended before are never mentioned. */
+/** A fiber is tenured at the first tick at which it is older than 1 s. Fibers that ended before are never mentioned. */
 const flowsOf = (
   sites: ReadonlyArray<ReadonlyArray<Life>>,
   end?: "ended" | "abandoned"
@@ -125,7 +125,7 @@ export const readings = (
   return out
 }
 
-/** What an agent says of a program whose fibers, so many a second, are forked at a place and never end. */
+/** The messages of an agent in a program that forks fibers at one place, at a fixed rate, which never end. */
 export const observed = (
   seconds: number,
   fork: Place,

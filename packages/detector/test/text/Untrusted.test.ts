@@ -7,7 +7,7 @@ import { finding } from "../support/finding.ts"
 import { controls, hostile } from "../support/hostile.ts"
 import { random, seeds } from "../support/random.ts"
 
-/** Any text: mostly what controls something, and halves of characters. */
+/** Any text: mostly control characters and halves of surrogate pairs. */
 const texts: ReadonlyArray<string> = [
   ...hostile,
   ...seeds(200).map((seed) => {
@@ -23,7 +23,7 @@ const texts: ReadonlyArray<string> = [
 ]
 
 describe("oneLine", () => {
-  it("has no control characters, is as long as it may be, and is the same when it is applied again", () => {
+  it("removes control characters, keeps to the length limit, and is idempotent", () => {
     for (const text of texts) {
       for (const most of [1, 2, 7, 30, longest.text]) {
         const line = oneLine(text, most)
@@ -35,7 +35,7 @@ describe("oneLine", () => {
     }
   })
 
-  it("shows what was there, and leaves text of any language alone", () => {
+  it("shows control characters as escapes, and keeps text of any language", () => {
     assert.strictEqual(
       oneLine("a\n\r\t\u0000\u001b\u007f\u009b\u202e\u2028\u{e0041}\ud83d"),
       "a\\n\\r\\t\\x00\\x1b\\x7f\\x9b\\u202e\\u2028\\u{e0041}\\ud83d"
@@ -57,13 +57,13 @@ describe("oneLine", () => {
     }
   })
 
-  it("never cuts a character into halves", () => {
+  it("never cuts a character in half", () => {
     assert.strictEqual(oneLine("ab😀cd", 4), "ab…")
     assert.strictEqual(oneLine("ab😀cd", 5), "ab😀…")
     assert.strictEqual(oneLine("ab\u001bcd", 5), "ab…", "nor what stands for one")
   })
 
-  it("takes the meaning from commands of CI systems", () => {
+  it("makes commands of CI systems harmless", () => {
     assert.strictEqual(oneLine("::error::x"), ":\\:error::x")
     assert.strictEqual(oneLine("a\n::error::x"), "a\\n:\\:error::x")
     assert.strictEqual(oneLine("##[error]x ##vso[y]"), "#\\#[error]x #\\#vso[y]")
@@ -71,7 +71,7 @@ describe("oneLine", () => {
 })
 
 describe("printable", () => {
-  it("reaches all strings and keys, and nothing else", () => {
+  it("changes all strings and keys, and nothing else", () => {
     const value = { a: ["x\n", { "k\u001b": "y\r" }], n: 1, b: false, u: undefined, z: null }
     assert.deepStrictEqual(
       printable(value),
@@ -83,7 +83,7 @@ describe("printable", () => {
 })
 
 describe("oneSentence", () => {
-  it("joins the lines of a message", () => {
+  it("joins the lines of a message with spaces", () => {
     assert.strictEqual(oneSentence("Expected\n  at [\"a\"]\r\n\u001b[31m"), "Expected at [\"a\"] \\x1b[31m")
   })
 })
@@ -92,7 +92,7 @@ describe("a fingerprint", () => {
   const of = (name: string, file?: string) =>
     fingerprint("fiber-growth", file === undefined ? { name } : { name, file })
 
-  it("is printed as it is, and needs no escapes in a file of accepted findings", () => {
+  it("is printed unchanged, and needs no escapes in a file of accepted findings", () => {
     for (const text of texts) {
       for (const key of [of(text), of(text, `/app/${text}`)]) {
         assert.strictEqual(printable({ fingerprint: key }).fingerprint, key)
@@ -106,7 +106,7 @@ describe("a fingerprint", () => {
     }
   })
 
-  it("differs where names differ, also behind the cut and in characters that nobody sees", () => {
+  it("differs when names differ, even after the printed part and in invisible characters", () => {
     const different = [
       ...new Set(texts),
       "a\n",
@@ -122,7 +122,7 @@ describe("a fingerprint", () => {
     assert.match(of("n".repeat(200), "/app/src/server.ts"), /^fiber-growth:n+~[0-9a-f]{10}@src\/server\.ts$/)
   })
 
-  it("of a rule of one's own is accepted as it was printed", () => {
+  it("is accepted as printed when it comes from a custom rule", () => {
     const own = "mine:\u001b[31m"
     const [marked] = mark([{ fingerprint: oneLine(own), reason: "known", until: "2999-01-01" }], 0)([
       finding("fiber-growth", { fingerprint: own })
@@ -130,7 +130,7 @@ describe("a fingerprint", () => {
     assert.isDefined(marked!.accepted)
   })
 
-  it("writes as in a URL what cannot stand between quotes", () => {
+  it("percent-encodes characters that need an escape between quotes", () => {
     assert.strictEqual(
       keyText("GET /a \"b\"\\ 100%\u009b😀\ud800 ::error"),
       "GET /a %22b%22%5C 100%25%C2%9B😀%ud800 :%3Aerror"
@@ -146,7 +146,7 @@ describe("text in Markdown", () => {
         "&"
       )
 
-  it("reads as the text that it was, as a sentence and as code", () => {
+  it("renders as the original text, as a sentence and as code", () => {
     for (const text of texts) {
       const line = oneLine(text).trim().replaceAll(/ +/g, " ")
       if (line === "") continue
@@ -156,7 +156,7 @@ describe("text in Markdown", () => {
     }
   })
 
-  it("is code where nothing could be made of it", () => {
+  it("is a code span when it contains nothing special", () => {
     assert.strictEqual(markdownCode("handler (src/server.ts:42:7)"), "`handler (src/server.ts:42:7)`")
     for (const text of ["@octocat", "a`b", "http://x", "www.x", " a", "<b>", "Foo::bar"]) {
       assert.match(markdownCode(text), /^<code>.*<\/code>$/)

@@ -1,9 +1,9 @@
 /**
- * FIXED: a task lives in the scope of the request that needs it.
+ * FIXED: a task runs in the scope of the request that needs it.
  *
- * What changed: the task is spawned by a task manager that belongs to the scope of the request. The scope closes when the request
- * ends, be it by success, failure or interruption, and takes the task with it. `Effect.forkScoped` ends it just as well; the manager
- * also bounds how many there are, tells when one of them fails, and names the one that does not stop.
+ * The change: the task is spawned by a task manager in the scope of the request. The scope closes when the request ends, by success,
+ * failure or interruption, and interrupts the task. `Effect.forkScoped` would end it too; the manager also bounds the number of tasks,
+ * reports when one of them fails, and names a task that does not stop.
  */
 import * as TaskManager from "@fiberscope/core/TaskManager"
 import { Array, Effect, Layer } from "effect"
@@ -29,7 +29,7 @@ export const handleRequest = Effect.fn("handleRequest")(function*() {
   return data.length
 }, Effect.scoped)
 
-/** Background tasks that are live; none between requests. */
+/** The number of live background tasks; 0 between requests. */
 export const left = (): number => live
 
 if (import.meta.main) {

@@ -1,8 +1,8 @@
 /**
- * LEAKY: every request starts a task that nobody will ever stop.
+ * LEAKY: every request starts a task that is never stopped.
  *
- * `handleRequest` detaches `backgroundTask` and answers. From then on no parent, no scope and no variable knows that fiber; only the
- * timer it sleeps on does. It keeps its data for as long as the process lives: one fiber and about 1 KB for each request.
+ * `handleRequest` detaches `backgroundTask` and answers. From then on no parent, no scope and no variable refers to that fiber; only the
+ * timer of its sleep does. It keeps its data until the process ends: one fiber and about 1 KB for each request.
  */
 import { Array, Effect, Layer } from "effect"
 import { run } from "../run.ts"

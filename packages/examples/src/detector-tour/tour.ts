@@ -1,8 +1,8 @@
 /**
- * The tour of the tools: count what is alive, take snapshots, compare them, pass the two classic thresholds.
+ * A tour of the tools: it counts live fibers, takes snapshots, compares them, and exceeds the two classic thresholds.
  *
- * The steps and the counts are those of the tutorial this project grew from: fifty tasks are started, twenty-five of them are
- * cancelled, and three snapshots are compared: +50 live fibers, then -25.
+ * The steps and the counts are from the tutorial that this project is based on: fifty tasks start, twenty-five of them are cancelled,
+ * and three snapshots are compared: +50 live fibers, then -25.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { LiveFibers, render as renderFibers } from "@fiberscope/core/LiveFibers"
@@ -47,7 +47,7 @@ const tour = Effect.fn("tour")(function*(seconds: number) {
   yield* Fiber.interruptAll(tasks)
 })
 
-// The thresholds of the tutorial are notes, not verdicts: 100 live tasks (20 here, so that it shows), and a heap that grew by half.
+// The thresholds of the tutorial give notes, not verdicts: 100 live tasks (20 here, so that a note appears), and a heap that grew by half.
 const tools = (interval: Duration.Input) =>
   Layer.mergeAll(
     LiveFibers.layer(),
@@ -55,7 +55,7 @@ const tools = (interval: Duration.Input) =>
     LeakDetector.layer({ interval, rules: [LiveFiberThreshold(20), HeapGrowthRatio(1.5)] })
   )
 
-// The tutorial takes three seconds too.
+// The tutorial takes three seconds, so this is the default here.
 const pace = paceOfProcess({ seconds: 3, fastSeconds: 1 })
 if (pace !== undefined) {
   tour(pace.seconds).pipe(Effect.provide(tools(pace.fast ? "100 millis" : "500 millis")), NodeRuntime.runMain)

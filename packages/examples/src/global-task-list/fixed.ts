@@ -1,8 +1,8 @@
 /**
- * FIXED: the list is that of a task manager, which knows a task as long as it runs.
+ * FIXED: a task manager has the list, and a task is on it only while it runs.
  *
- * What changed: one manager, a service of the whole program, spawns every task. It forgets a task in the moment in which it ends, can
- * be asked at any time what runs and since when, and interrupts what is left when the program ends.
+ * The change: one manager, a service of the whole program, spawns every task. It forgets a task as soon as it ends, lists the running
+ * tasks with their start times at any time, and interrupts the remaining ones when the program ends.
  */
 import { TaskManager } from "@fiberscope/core/TaskManager"
 import { Array, Effect } from "effect"
@@ -25,7 +25,7 @@ export const handleRequest = Effect.fn("handleRequest")(function*() {
 
 export const services = TaskManager.layer({ name: "invoices", maxRunning: 100 })
 
-/** Tasks that run; none when the requests have been answered. */
+/** The number of running tasks; 0 when the requests have been answered. */
 export const left = (): number => running
 
 if (import.meta.main) {

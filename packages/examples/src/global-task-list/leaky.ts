@@ -1,8 +1,8 @@
 /**
- * LEAKY: every task is put on a list, and none is taken off.
+ * LEAKY: every task is added to a list, and none is removed.
  *
- * The tasks end as they should, so no fiber piles up. But the list keeps each of them, and with it the result that the task ended
- * with: about 1 KB for each request, for the sake of one that might have to be interrupted.
+ * The tasks end, so fibers do not pile up. But the list keeps each of them with its result, about 1 KB for each request, although only
+ * a running task could still be interrupted.
  */
 import { Array, Effect, Fiber, Layer } from "effect"
 import { run } from "../run.ts"

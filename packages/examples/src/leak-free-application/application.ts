@@ -1,9 +1,9 @@
 /**
- * A whole service that leaves nothing behind: what it starts, what it opens and how it ends.
+ * A whole service without leaks: tasks, resources, and an orderly shutdown.
  *
- * Five tasks work for thirty seconds at most, three keepers hold a resource each, and a signal ends it all in order: first the tasks,
- * which hear of it and finish; then the resources that are still open; then the process, by its deadline whatever hangs. Each of these
- * promises is a layer, so the service states them and repeats none.
+ * Five tasks work for at most thirty seconds, and three keepers hold one resource each. A signal ends everything in order: first the
+ * tasks, which are notified and finish; then the resources that are still open; then the process, by its deadline even if something
+ * hangs. Each of these guarantees is a layer, so the service only combines them.
  */
 import * as Deadline from "@fiberscope/core/Deadline"
 import { GracefulShutdown, launch } from "@fiberscope/core/GracefulShutdown"
@@ -19,7 +19,7 @@ const longRunningTask = Effect.fn("longRunningTask")(
     const tasks = yield* TaskManager
     const work = Effect.forever(Effect.sleep("1 second"))
     yield* Effect.raceFirst(work, tasks.stopping).pipe(Deadline.within(limit, `task ${id}`))
-    yield* Console.log(`task ${id} has heard that the service stops`)
+    yield* Console.log(`task ${id} was notified that the service stops`)
   },
   Effect.catchTag(
     "DeadlineExceeded",
@@ -33,7 +33,7 @@ const keepResource = Effect.fn("keepResource")(function*(id: number) {
   const resource = yield* resources.register(
     `resource ${id}`,
     Effect.sync((): Array<string> => []),
-    (data) => Console.log(`resource ${id} is released after ${data.length} uses`)
+    (data) => Console.log(`resource ${id} was released after ${data.length} uses`)
   )
   const use = Effect.andThen(Effect.sync(() => resource.push("used")), Effect.sleep("500 millis"))
   yield* Effect.raceFirst(Effect.forever(use), tasks.stopping)
@@ -45,19 +45,19 @@ const start = Effect.fn("start")(function*(limit: Duration.Input) {
   yield* Effect.forEach(Array.range(1, 5), (id) => tasks.spawn(`task ${id}`, longRunningTask(id, limit)))
   yield* Effect.forEach(Array.range(1, 3), (id) => tasks.spawn(`keeper ${id}`, keepResource(id)))
   const running = (yield* tasks.tasks).length
-  yield* Console.log(`${running} tasks run, and ${(yield* resources.open).length} resources are open`)
+  yield* Console.log(`${running} tasks are running, and ${(yield* resources.open).length} resources are open`)
 })
 
 const Foundation = Layer.mergeAll(TaskManager.layer({ name: "application", maxRunning: 8 }), ResourceRegistry.layer())
 
-/** The service; its long tasks work no longer than the limit. */
+/** The service, whose long tasks work at most as long as the limit. */
 export const application = (limit: Duration.Input) =>
   Layer.effectDiscard(start(limit)).pipe(Layer.provideMerge(Foundation))
 
 const stopAfter = (seconds: number) =>
   Layer.effectDiscard(Effect.gen(function*() {
     const shutdown = yield* GracefulShutdown
-    const stop = Effect.delay(shutdown.request(`its ${seconds} seconds are over`), `${seconds} seconds`)
+    const stop = Effect.delay(shutdown.request(`the ${seconds} seconds of this run are over`), `${seconds} seconds`)
     yield* Effect.forkScoped(stop)
   }))
 
@@ -67,7 +67,7 @@ if (pace !== undefined) {
   runMain(launch(Layer.merge(service, stopAfter(pace.seconds))), {
     onEnd: ({ participants, stuck }) => {
       const ended = participants.map(({ name, outcome }) => `${name} ${outcome}`).join(", ")
-      process.stdout.write(`at the end: ${ended}; ${stuck.length} fibers left\n`)
+      process.stdout.write(`at the end: ${ended}; ${stuck.length} fibers are still running\n`)
     }
   })
 }

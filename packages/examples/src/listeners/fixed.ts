@@ -1,15 +1,15 @@
 /**
- * FIXED: a listener belongs to the scope of the request that listens.
+ * FIXED: a listener belongs to the scope of the request that adds it.
  *
- * What changed: `listeners.on` removes the listener when the scope closes, so nobody has to keep a function for that and remember to
- * call it. The warning is on again: it would name `handleRequest` if the scope were one that never closes.
+ * The change: `listeners.on` removes the listener when the scope closes, so there is no function to keep and to call for that. The
+ * warning is on again: it would name `handleRequest` if the scope never closed.
  */
 import { Listeners } from "@fiberscope/core/Listeners"
 import { Array, Effect } from "effect"
 import { EventEmitter } from "node:events"
 import { run } from "../run.ts"
 
-// As many as there may be requests at a time: Node warns above that, and `Listeners` does, naming who listens.
+// The most requests at a time. Above it, Node warns, and `Listeners` warns and names the code that listens.
 const most = 200
 
 const prices = new EventEmitter().setMaxListeners(most)
@@ -27,7 +27,7 @@ export const handleRequest = Effect.fn("handleRequest")(function*() {
 
 export const services = Listeners.layer({ warnAbove: most })
 
-/** Listeners that are registered; none between requests. */
+/** The number of registered listeners; 0 between requests. */
 export const left = (): number => prices.listenerCount("price")
 
 if (import.meta.main) {

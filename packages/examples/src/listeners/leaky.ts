@@ -1,8 +1,8 @@
 /**
- * LEAKY: every request listens to something that outlives it, and never stops listening.
+ * LEAKY: every request adds a listener to an emitter that outlives it, and never removes it.
  *
- * The emitter keeps each listener, the listener keeps what it refers to, and every event wakes them all: about 1 KB for each request,
- * and a little more time for each event. Node warns above ten listeners; somebody has turned that off, as it is often done.
+ * The emitter keeps each listener, the listener keeps its variables, and every event calls them all: about 1 KB for each request, and a
+ * little more time for each event. Node warns above ten listeners; here the warning is turned off, as in many programs.
  */
 import { Array, Effect, Layer } from "effect"
 import { EventEmitter } from "node:events"

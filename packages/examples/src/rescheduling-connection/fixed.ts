@@ -1,9 +1,9 @@
 /**
- * FIXED: a connection is a scoped resource that a pool opens, lends and closes, and polling is a schedule inside of that scope.
+ * FIXED: a connection is a scoped resource that a pool opens, lends and closes, and polling is a schedule in that scope.
  *
- * What changed: `acquireRelease` ties `close` to the scope of the connection, so it cannot be forgotten. The callback that scheduled
- * itself became a fiber of the same scope that repeats on a schedule. The buffer slides: it keeps the newest 20 messages. And requests
- * borrow: no more than ten connections are ever open, and who forgets to give one back is named.
+ * The change: `acquireRelease` ties `close` to the scope of the connection, so it cannot be forgotten. The callback that scheduled
+ * itself became a fiber in the same scope that repeats on a schedule. The buffer slides: it keeps the newest 20 messages. Requests
+ * borrow a connection: at most ten are ever open, and the pool names a borrower that does not return one.
  */
 import * as ConnectionPool from "@fiberscope/core/ConnectionPool"
 import { Array, Effect, Queue, Schedule } from "effect"
@@ -46,7 +46,7 @@ export const handleRequest = Effect.fn("handleRequest")(function*() {
   return yield* Queue.size(buffer)
 }, Effect.scoped)
 
-/** Connections that are open and messages that they keep; none when the pool has ended. */
+/** The number of open connections and buffered messages; 0 when the pool has ended. */
 export const left = (): number => open + buffered
 
 if (import.meta.main) {

@@ -1,9 +1,9 @@
 /**
- * LEAKY: a connection schedules its own next poll for ever, and nobody closes it.
+ * LEAKY: a connection schedules its own next poll forever and is never closed.
  *
  * The timer holds the callback, the callback holds the connection, and the connection holds a buffer that only grows. `close` would
- * break the chain, but a caller who forgets it gets no error: every request leaves one connection behind, and each of them goes on
- * buffering about 10 KB a second.
+ * break the chain, but a caller that forgets it gets no error: one connection remains after each request, and continues to buffer about
+ * 10 KB per second.
  */
 import { Array, Effect, Layer } from "effect"
 import { run } from "../run.ts"

@@ -1,9 +1,9 @@
 /**
- * FIXED: at most a thousand orders wait, and who comes too late is told so.
+ * FIXED: at most a thousand orders wait, and further orders are refused with an error.
  *
- * What changed: the queue became a mailbox, which has no default for its capacity: how much may pile up is a decision. So is what
- * happens then. Here the order is refused, which its sender can deal with; `overflow: "suspend"` would have the sender wait instead, and
- * in a server the senders would be what piles up.
+ * The change: the queue became a mailbox, which has no default capacity, so its size is a decision. The behaviour of a full mailbox is
+ * one too. Here the order is refused, and its sender can handle that; `overflow: "suspend"` would make the sender wait instead, and in
+ * a server the senders would pile up.
  */
 import * as Mailbox from "@fiberscope/core/Mailbox"
 import { Array, Effect, Layer } from "effect"
@@ -43,7 +43,7 @@ export const services = Layer.provideMerge(
   Orders.layer({ capacity: 1000, overflow: "fail", onDrop: () => {} })
 )
 
-/** Orders on their way; none when the workers have ended. */
+/** The number of orders that are being shipped; 0 when the workers have ended. */
 export const left = (): number => shipping
 
 if (import.meta.main) {

@@ -1,8 +1,8 @@
 /**
- * LEAKY: more is put into a queue than is taken out, and the queue has no limit.
+ * LEAKY: orders arrive faster than they are taken from a queue, and the queue has no limit.
  *
- * The orders come faster than two workers can ship them. Nothing fails and nobody waits: the queue just gets longer, about 1 KB for each
- * order, and so does the time that an order spends in it.
+ * Two workers cannot ship the orders as fast as they arrive. Nothing fails and no sender waits: the queue only gets longer, about 1 KB
+ * for each order, and orders spend more and more time in it.
  */
 import { Array, Effect, Layer, Queue } from "effect"
 import { run } from "../run.ts"

@@ -1,10 +1,9 @@
 /**
- * FIXED: a session owns its workers, a mailbox with a limit, and a batch that is written before the session ends.
+ * FIXED: a session owns its workers, a bounded mailbox, and a batch that is written before the session ends.
  *
- * What changed: the workers are tasks of a manager in the scope of the session. They receive from a mailbox, which can tell when all
- * that was sent has been dealt with: that is how long the session waits. A worker keeps nothing: it hands its item to a batch worker,
- * which writes ten at a time, and at its end what is left. The scope closes in reverse order of what was opened, so an interrupted
- * session stops its workers first and writes last.
+ * The change: the workers are tasks of a manager in the scope of the session. They receive from a mailbox, and the session waits until
+ * the mailbox has no unprocessed items. A worker keeps nothing: it passes its item to a batch worker, which writes ten at a time, and
+ * the rest at its end. The scope closes in reverse order, so an interrupted session stops its workers first and writes last.
  */
 import * as BatchWorker from "@fiberscope/core/BatchWorker"
 import * as Mailbox from "@fiberscope/core/Mailbox"
@@ -46,7 +45,7 @@ export const session = Effect.fn("session")(function*() {
   yield* items.awaitDrained
 }, Effect.scoped)
 
-/** Workers that are live and items that they keep; none between sessions. */
+/** The number of live workers and kept items; 0 between sessions. */
 export const left = (): number => live + cached
 
 if (import.meta.main) {

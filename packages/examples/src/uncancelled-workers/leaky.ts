@@ -1,8 +1,8 @@
 /**
- * LEAKY: every session starts ten workers, and no session stops them.
+ * LEAKY: every session starts ten workers and never stops them.
  *
- * The workers of a session that is over go on waiting for the shared queue, so they also go on taking items of later sessions. Each
- * appends what it took to a cache of its own that nothing ever empties: ten fibers for each session, and about 1 KB for each item.
+ * After a session has ended, its workers still wait for the shared queue, so they take items of later sessions. Each worker adds its
+ * items to its own cache, which is never emptied: ten fibers for each session, and about 1 KB for each item.
  */
 import { Array, Effect, Layer, Queue } from "effect"
 import { run } from "../run.ts"

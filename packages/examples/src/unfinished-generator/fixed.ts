@@ -1,9 +1,9 @@
 /**
- * FIXED: the generator belongs to a stream, and a stream closes what it opened. Here are three ways to read a part of it.
+ * FIXED: the generator belongs to a stream, which closes it. There are three ways to read a part of it.
  *
- * What changed: `fromGenerator` calls the generator's `return()` when the scope of the stream closes, so its `finally` runs whether the
- * reader has enough, fails or is interrupted. The signal wakes a generator that waits at that moment. One that does not end in time is
- * left behind and named, instead of holding up its reader for ever.
+ * The change: `fromGenerator` calls the generator's `return()` when the scope of the stream closes, so its `finally` runs whether the
+ * reader has enough, fails or is interrupted. The signal wakes a generator that waits at that moment. A generator that does not end in
+ * time is abandoned and named, so it does not block its reader forever.
  */
 import * as ManagedStream from "@fiberscope/core/ManagedStream"
 import { Array, Effect, Scope, Stream } from "effect"
@@ -31,12 +31,12 @@ const rows = Stream.unwrap(
   Effect.map(ManagedStream.ManagedStream, (streams) => streams.fromGenerator("rows", readRows))
 )
 
-/** A stream that has enough ends, and its scope with it. */
+/** Reads with `Stream.take`: the stream ends after ten rows, and its scope closes. */
 const firstPage = Effect.fn("firstPage")(function*() {
   return yield* Stream.runCollect(Stream.take(rows, 10))
 })
 
-/** A scope that is closed by hand: for a reader who pulls when it suits them, and knows when they are done. */
+/** Reads with a scope that is closed by hand, for a reader that pulls at its own pace and knows when it is done. */
 const pageByHand = Effect.fn("pageByHand")(function*() {
   return yield* Effect.acquireUseRelease(
     Scope.make(),
@@ -50,7 +50,7 @@ const pageByHand = Effect.fn("pageByHand")(function*() {
   )
 })
 
-/** What comes within 20 milliseconds, however much that is. */
+/** Reads all rows that arrive within 20 milliseconds. */
 const pageInTime = Effect.fn("pageInTime")(function*() {
   return yield* rows.pipe(
     ManagedStream.bounded({ label: "rows", maxDuration: "20 millis" }),

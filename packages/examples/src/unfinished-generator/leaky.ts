@@ -1,9 +1,9 @@
 /**
- * LEAKY: an async generator is read in part and then dropped.
+ * LEAKY: an async generator is not read to its end.
  *
- * A generator that nobody resumes stands at its `yield` for ever and never reaches its `finally`. Here the `finally` takes the rows off
- * the list of open exports, so the list keeps 10 000 rows (80 KB) for each preview. A loop that ends in `break` would have closed the
- * generator; `next()` called by hand does not.
+ * A generator that is not resumed waits at its `yield` forever and never reaches its `finally`. Here the `finally` removes the rows from
+ * the list of open exports, so the list keeps 10 000 rows (80 KB) for each preview. A `for await` loop with `break` would close the
+ * generator; calling `next()` by hand does not.
  */
 import { Array, Effect, Layer } from "effect"
 import { setTimeout } from "node:timers/promises"

@@ -1,8 +1,8 @@
-/** Which scripts are the tool's own: what they allocate, and where they wait, is no news of the program. */
+/** Recognizes the tool's own scripts. Their frames are left out of stacks and waiting places. */
 
 const agentFolder = new URL(".", import.meta.url).href
 const coreFolder = new URL(".", import.meta.resolve("@fiberscope/core/FiberCensus")).href
-/** The modules of core that the agent is made of, without their endings. */
+/** The modules of core that the agent loads, without file extensions. */
 export const coreModules = [
   "FiberCensus",
   "FiberSite",
@@ -16,5 +16,5 @@ const own: ReadonlySet<string> = new Set(
   coreModules.flatMap((name) => [`${coreFolder}${name}.ts`, `${coreFolder}${name}.js`])
 )
 
-/** Whether a script, by the URL that V8 knows it by, belongs to the agent or the census. */
-export const isOwn = (url: string): boolean => url.startsWith(agentFolder) || own.has(url)
+/** Whether a script belongs to the agent or the census, by the URL that V8 has for it. */
+export const isToolFile = (url: string): boolean => url.startsWith(agentFolder) || own.has(url)

@@ -4,11 +4,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import process from "node:process"
-import { originalOf } from "../../src/agent/Originals.ts"
+import { originalOf } from "../../src/agent/loaderSourceMaps.ts"
 
-const originals = new URL("../../src/agent/Originals.ts", import.meta.url).href
+const originals = new URL("../../src/agent/loaderSourceMaps.ts", import.meta.url).href
 
-/** Line 1, column 11 of what is loaded is line 7, column 3 of `written.ts`. */
+/** Line 1, column 11 of the loaded code is line 7, column 3 of `written.ts`. */
 const sourceMap = { version: 3, sources: ["written.ts"], names: [], mappings: "UAME" }
 
 const program = `
@@ -23,7 +23,7 @@ console.log(JSON.stringify([
 `
 
 describe("originalOf", () => {
-  it("tells places in what a loader made up by where they were written", () => {
+  it("translates places in code that a loader generated to places in its source", () => {
     const folder = mkdtempSync(join(tmpdir(), "originals-"))
     try {
       const map = Buffer.from(JSON.stringify(sourceMap)).toString("base64")
@@ -42,7 +42,7 @@ describe("originalOf", () => {
     }
   })
 
-  it("leaves alone what has no map", () => {
+  it("keeps places in files without a source map", () => {
     for (const file of [undefined, "", "node:fs", "file:///nowhere.js", "not a path", "evalmachine.<anonymous>"]) {
       const place = { name: "f", file, line: 3, column: 4 }
       assert.strictEqual(originalOf(place), place)
