@@ -175,12 +175,10 @@ describe("report/text", () => {
       fiberscope  UNDECIDED
         9 s are too short to call anything ok; it would take a run of 30 s
 
-        undecided  pid 42  /app/src/server.ts: 12 345 fibers started, 145 live;
-        nothing piled up in 30 s; a leak slower than 25 KB/s in one function would not
-        have shown
+        undecided  pid 42  /app/src/server.ts: 12 345 fibers started, 145 live; no
+        leak found in 30 s (detection limit: 25 KB/s in one function)
         ok         pid 43, worker 2  /app/src/server.ts: 12 345 fibers started, 145
-        live; nothing piled up in 30 s; a leak slower than 25 KB/s in one function
-        would not have shown
+        live; no leak found in 30 s (detection limit: 25 KB/s in one function)
 
         note: the heap floor grew from 10.0 MB to 20.0 MB, more than 1.5 times.
         Whether it goes on.
