@@ -16,6 +16,7 @@ export const check = async () => [
     step("lint", "oxlint", ["--deny-warnings"])
   ]),
   await step("links", process.execPath, [join(root, "scripts/links.mjs")]),
+  await step("rules", process.execPath, [join(root, "scripts/rules.mjs"), "--check"]),
   await step("architecture", process.execPath, [join(root, "scripts/rooms.mjs"), "--check"]),
   await step("paths", process.execPath, [join(root, "scripts/agents.mjs")]),
   await step("prose", process.execPath, [join(root, "scripts/prose.mjs")])

@@ -7,7 +7,7 @@ import { keyText, longest } from "./text/Untrusted.ts"
 export { Site } from "./places/Site.ts"
 
 /**
- * What leaks. A rule of one's own may add a kind.
+ * The kind of a leak. A rule of one's own may add a kind.
  *
  * - `fiber-growth`: fibers of a fork site accumulate; they neither end nor are collected;
  * - `abandoned-fibers`: fibers are collected before they end, so their finalizers never run;

@@ -32,7 +32,7 @@ export interface Recheck {
 }
 
 /**
- * Something that may leak: `what` it is, `why` this run cannot tell, and what it `wouldTake` to tell.
+ * Something that may leak: `what` it is, `why` this run is not enough, and what it `wouldTake` to decide.
  *
  * @category models
  */
@@ -51,8 +51,8 @@ export interface Suspicion {
 export type Judgement = Ok | Warn | Recheck
 
 /**
- * The slowest leak that a rule would have found in this run, in bytes a second: `Infinity` where it would have found none. Where that is
- * `essential`, nothing can be called ok then, and `why` says what is missing.
+ * The slowest leak that a rule would have found in this run, in bytes a second: `Infinity` if it would have found none. If that is
+ * `essential`, nothing can be called ok then, and `why` names what is missing.
  *
  * @category models
  */

@@ -28,7 +28,7 @@ const table = (runs: ReadonlyArray<Run>): string =>
 const next = (): string => {
   const leaky = relative(process.cwd(), programOf("background-tasks/leaky"))
   return [
-    "Where to go next",
+    "Next steps",
     "  list all examples      npm run example",
     `  the full report of one npm run -s fiberscope -- run --for 30s -- node ${leaky}`,
     "  observe your program   npm run -s fiberscope -- run --for 30s -- node path/to/app.ts",

@@ -110,7 +110,7 @@ const pair = Effect.fn("pair")(function*({ look, name, title }: Entry, { fast, s
   if (live) yield* repaint("")
   else yield* Console.log(`${show(runs).join("\n")}\n`)
   for (const { stdout } of runs) yield* Console.log(stdout.join("\n") + "\n")
-  yield* Console.log(style.strong("What to look at"))
+  yield* Console.log(style.strong("Points of interest"))
   for (const line of look) yield* Console.log(`  ${line}`)
   for (const { name, report } of runs) {
     if (report?.verdict === "undecided") yield* Console.log(`  ${name} is undecided: ${report.because}.`)

@@ -59,7 +59,7 @@ describe("npm run example", () => {
     assert.match(stdout, /^fixed {2}[▁-█]+ .*undecided$/m)
     assert.match(stdout, /^listeners, leaky: 500 requests a second$/m)
     assert.match(stdout, /^at the end, after \d+ requests: 0 listeners are registered$/m)
-    assert.include(stdout, "What to look at\n  heap floor: 1 KB more after each request")
+    assert.include(stdout, "Points of interest\n  heap floor: 1 KB more after each request")
     assert.match(stdout, /listeners\/leaky is undecided: .* too short/)
     assert.match(stdout, /git diff --no-index .*listeners\/leaky\.ts .*listeners\/fixed\.ts$/m)
   })

@@ -58,7 +58,7 @@ export const ResourceGrowth = LeakRule.make({
   }
 })
 
-/** Timers live as long as the fibers that sleep on them. Where most may be theirs, and their lifetime is unknown, so is this. */
+/** Timers live as long as the fibers that sleep on them. If most may be theirs, and their lifetime is unknown, so is this. */
 const timersOfFibers = (observation: Observation, type: string, count: number): NumberVerdict | undefined => {
   const fibers = type === "Timeout" ? ofUnknownLife(observation) : undefined
   if (fibers === undefined || fibers.count < limits.most * count) return undefined

@@ -30,8 +30,8 @@ export const largestFall = ({ changes }: Level, fewest: number, since: number): 
 }
 
 /**
- * The steps at which this share departed at once, where that happened once or twice. What happens three times shows its period in the
- * other signals.
+ * The steps at which this share departed at once, where that happened once or twice. A third time shows the period in the other
+ * signals.
  */
 export const emptyings = ({ changes, departed }: Level, share: number): ReadonlyArray<number> => {
   const least = limits.few * highest(changes)

@@ -3,8 +3,8 @@
  *
  * **Details**
  *
- * The value at one moment says little, because work under way comes and goes. What is always there shows in the minimum of a stretch of
- * time. These minima must rise step by step, as fast at the end as before, and by more than chance there too. A sum that wanders has
+ * The value at one moment says little, because work under way comes and goes. The minimum of a stretch of time shows what is always
+ * there. These minima must rise step by step, as fast at the end as before, and by more than chance there too. A sum that wanders has
  * steps of both signs; a sum that comes to rest has steps that shrink.
  */
 import { limits } from "./limits.ts"
@@ -106,7 +106,7 @@ export const inParts = (
 
 /**
  * Growth in rarer and larger steps, as of the table of a collection that doubles when it is full: in the late half of a window by more than
- * `smallest`, and by at least one and a half times as much as in the quarter before, with hardly a fall. Such a number has hardly any
+ * `smallest`, and by at least one and a half times as much as in the quarter before, with hardly a fall. This number has hardly any
  * steps, and {@link judge} calls it steady.
  */
 export const doubling = (

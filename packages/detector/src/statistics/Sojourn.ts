@@ -3,11 +3,11 @@
  *
  * **Details**
  *
- * Sojourn times distinguish a queue that grows from what only looks like one. Where the consumer keeps up, they are the same early and
- * late. Where a collection is full, a thing departs at the age that it takes to fill it. Where a batch is released, its youngest is
- * young. Only where more arrive than depart does each wait longer than the one before: by Little's law (1961), the number that waits is
- * the rate of arrivals times the time that each waits. If a share `s` stays, a thing that departs at `t` arrived at `(1 - s) t`, so its
- * age grows by `s`, also where items are released in batches.
+ * Sojourn times distinguish a queue that grows from what only looks like one. If the consumer keeps up, they are the same early and late.
+ * If a collection is full, a thing departs at the age that it takes to fill it. If a batch is released, its youngest is young. Only if more
+ * arrive than depart does each wait longer than the one before: by Little's law (1961), the number that waits is the rate of arrivals times
+ * the time that each waits. If a share `s` stays, a thing that departs at `t` arrived at `(1 - s) t`, so its age grows by `s`, also where
+ * items are released in batches.
  */
 import type { Lifetime } from "./Lifetimes.ts"
 import { limits } from "./limits.ts"

@@ -1,10 +1,10 @@
 /**
- * Arrivals against departures of old things: the one statistic behind every verdict, for fibers and for memory alike.
+ * Arrivals against departures of old things: the one statistic behind every verdict, for fibers and for memory.
  *
  * **Details**
  *
  * Call *old* what was born before `t - age` and is alive at `t`. Old things form a queue: they arrive when they reach that age, they
- * depart when they die. Where work is bounded, departures keep up with arrivals, or there are neither; where something leaks,
+ * depart when they die. With bounded work, departures keep up with arrivals, or there are neither; in a leak,
  * arrivals go on and nothing departs. Daemons forked at the start, warm-up, bursts, sawtooth, ramps and long but finite work all
  * end with nothing old arriving any more. This is the weak generational hypothesis (generation counts as in V. Šor's thesis,
  * "Statistical Approach for Memory Leak Detection in Java Applications", Tartu 2014) with the deaths added.
@@ -21,7 +21,7 @@ import type { Point } from "./TimeSeries.ts"
 import type { Flow, Options, Window } from "./Window.ts"
 
 /**
- * What the statistic says of one site.
+ * The classification of one site, with its counts.
  *
  * **Details**
  *
@@ -77,7 +77,7 @@ export const judge = (
   const signals = signalsOf(all, window, age, options)
   const { emptiedAt, fall, last, late, old, perSecond, sojourn } = signals
   const found = classify(signals, options)
-  // What was emptied began anew then: whether it fills ever more slowly since shows without what was before.
+  // A collection that was emptied began again then, and may fill more and more slowly since.
   const since = found._tag === "growing" && !found.queue && emptiedAt !== undefined
     ? judge(all, { start: emptiedAt, end: window.end }, age, options)
     : found

@@ -25,18 +25,18 @@ export const net = ({ arrivals, departures }: Flow): number => arrivals - depart
 export const zOf = (flow: Flow, arrivals = 1, departures = 1): number =>
   net(flow) / Math.sqrt(Math.max(1, arrivals * flow.arrivals + departures * flow.departures))
 
-/** What is known of a program beside the lifetimes. */
+/** Knowledge of a program beside the lifetimes. */
 export interface Options {
   /** The program had no more to do at the end than before. Then growth with departures is growth as well. */
   readonly steadyTraffic?: boolean | undefined
   /** Arrivals below which nothing is called growing. Default 10. */
   readonly fewest?: number | undefined
-  /** Arrivals that are worth another look when none departs. Default six tenths of the fewest. */
+  /** Arrivals that are worth a longer run when none departs. Default: half of the fewest. */
   readonly suspicious?: number | undefined
-  /** How much the program did between two moments, in any unit. Less work leaks less: that is no slowing down. */
+  /** The work between two moments, in any unit. Less work leaks less, which is not a slowing down. */
   readonly work?: ((from: number, to: number) => number) | undefined
-  /** Milliseconds to which births are known, at the best. Default: as well as they are told. */
+  /** Milliseconds to which births are known, at best. Default: as they are given. */
   readonly resolution?: number | undefined
-  /** Milliseconds: what goes younger than this tells nothing of how long things wait. Default: that is not looked at. */
+  /** Milliseconds: younger departures do not count for waiting times. Default: waiting times are not measured. */
   readonly youngest?: number | undefined
 }

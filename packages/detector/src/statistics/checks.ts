@@ -4,7 +4,7 @@ import type { Signals } from "./signals.ts"
 import { net, zOf } from "./Window.ts"
 import type { Options } from "./Window.ts"
 
-/** What is said of old things. */
+/** The classification of old things. */
 export interface Classification {
   readonly _tag: "growing" | "unclear" | "steady"
   /** The name of the row that decided. */
@@ -69,7 +69,7 @@ export const checks: ReadonlyArray<Check> = [
     name: "emptied",
     says: "unclear",
     text: "it is emptied now and then",
-    reason: "What was once emptied may be emptied again: a sweep with a long period.",
+    reason: "A collection that was emptied once may be emptied again: a sweep with a long period.",
     holds: (s) => growsOn(s) && (s.fall > limits.most || (s.mayBeEmptied && !s.waitsLonger))
   },
   {

@@ -1,4 +1,4 @@
-/** What is measured of the old things of one site in a window: a few numbers, each with the uncertainty that belongs to it. */
+/** The measurements of the old things of one site in a window: a few numbers, each with the uncertainty that belongs to it. */
 import { countsIn, dispersion, surelyUneven, unevenness } from "./Dispersion.ts"
 import { emptyings, largestFall, mayBeEmptiedAgain, steps } from "./Level.ts"
 import type { Lifetime } from "./Lifetimes.ts"
@@ -177,7 +177,7 @@ const waitsLonger = (early: Flow, late: Flow, sojourn: Sojourn.Sojourn | undefin
     && net(late) >= limits.few * late.arrivals && net(early) >= 0
 }
 
-/** Standard deviations by which the share of departures rose: what is about to be full loses ever more of what it takes in. */
+/** Standard deviations by which the share of departures rose: a collection that is about to be full loses more and more of its arrivals. */
 const moreDepart = (before: Flow, after: Flow): number => {
   if (before.arrivals === 0 || after.departures < limits.many * after.arrivals) return 0
   const share = Math.min(1, (before.departures + after.departures) / (before.arrivals + after.arrivals))

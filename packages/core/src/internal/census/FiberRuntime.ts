@@ -10,7 +10,7 @@
  */
 import type { Guard } from "./Guard.ts"
 
-/** One frame of the chain that `Effect.fn` and spans leave behind: `stack` renders the source line lazily. */
+/** One frame of the chain that `Effect.fn` and spans make: `stack` renders the source line lazily. */
 export interface StackFrame {
   readonly name: string
   readonly stack: () => string | undefined

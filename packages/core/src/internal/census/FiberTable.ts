@@ -3,7 +3,7 @@
  *
  * A fiber that is suspended for the first time enters the **nursery**, which holds it strongly until it ends; most fibers end there
  * and cost nothing else. Its place is given by the low bits of its id: ids count up, so the nursery is a ring, and nothing has to be
- * looked up. What is still alive after a sweep interval, or in the place of a younger fiber, is **tenured**: a `WeakRef` and a few
+ * looked up. A fiber that is still alive after a sweep interval, or in the place of a younger fiber, is **tenured**: a `WeakRef` and a few
  * numbers in paged arrays. Their ids are found through an open-addressing hash in typed arrays, so that nothing is written to the
  * fiber (a property on it would change its hidden class) and almost nothing lies on the heap.
  */

@@ -1,7 +1,7 @@
 /**
  * The fibers of each fork site: how old is old there, and whether old ones pile up.
  *
- * What one function forks may run different things, so each site is judged alone, and all sites of one fork together.
+ * One function may fork different work, so each site is judged alone, and all sites of one fork together.
  */
 import type { Place } from "../../agent/Protocol.ts"
 import type { Finding } from "../../Finding.ts"
@@ -137,7 +137,7 @@ export const judgeGroup = (group: ReadonlyArray<FiberSiteRecord>, window: Window
 export const ofUnknownLife = (observation: Observation): {
   readonly count: number
   readonly doubt: Doubt
-  /** Of each of their sites. */
+  /** The places of each of their sites. */
   readonly places: ReadonlyArray<Pick<Finding, "site" | "chain" | "waits">>
 } | undefined => {
   const [most] = [...judgeAll(observation)].flat()

@@ -98,7 +98,7 @@ export const judgeSites = (
 
 /**
  * The classification at one sixth of the run, unless another age shows more. At twice the age, long work has departed and a leak has not.
- * Of a queue that gets longer hardly anything is old, but its items wait longer and longer, which shows at the least age.
+ * Hardly any item of a growing queue is old, but its items wait longer and longer, which shows at the smallest age.
  */
 const atTheRightAge = (judge: (age: number) => Turnover.Turnover, age: number): Turnover.Turnover => {
   const turnover = judge(age)

@@ -5,8 +5,8 @@ import { limits } from "../../statistics/limits.ts"
 import { ageOf, oldNow } from "./FiberSites.ts"
 
 /**
- * What is worth asking the agent about sites with enough old or abandoned fibers: where they wait, when nobody has looked yet, and
- * where fibers without a name are forked.
+ * Questions to the agent about sites with enough old or abandoned fibers: the place where they wait, if it is unknown, and the lines at
+ * which unnamed fibers are forked.
  */
 export const questions = (observation: Observation): ReadonlyArray<Inspect | Lines> => {
   const { window } = observation
@@ -17,13 +17,13 @@ export const questions = (observation: Observation): ReadonlyArray<Inspect | Lin
     const count = site.lives.living() < limits.fibers ? 0 : oldNow([site], window, ageOf([site], window))
     if (count >= limits.fibers) old.set(site, count)
   }
-  // Where none has many, a few of each may be those of a helper that forks for everybody.
+  // If no site has many, a few at each may be those of a helper that forks for all of them.
   const most = [...old].sort((a, b) => b[1] - a[1]).filter(([, count], i) => count >= limits.arrivals || i < 3)
   const suspects = new Set(most.map(([site]) => site))
   for (const site of observation.sites.values()) {
     const dropped = site.abandoned.born() >= limits.fibers
     if (!dropped && !suspects.has(site)) continue
-    // Abandoned fibers cannot be asked; others of their site, that may be abandoned soon, can.
+    // Abandoned fibers cannot be inspected; others of their site, which may be abandoned soon, can.
     const somewhere = site.waiting.length > 0
     const look = !somewhere && site.looks < mostLooks && site.lives.living() > 0
     if (look) out.push({ type: "inspect", site: site.id, most: inspections })
@@ -37,10 +37,10 @@ export const questions = (observation: Observation): ReadonlyArray<Inspect | Lin
 
 const inspections = 5
 
-/** Fibers of a site that were looked at in vain so often wait in nobody's code but the library's. */
+/** Inspections without a result, after which the fibers of a site are known to wait in library code. */
 const mostLooks = 3
 
-/** A line that is that of most of so many is that of most, but for one time in a thousand. */
+/** Fibers with known lines: the line of most of 20 is the line of most, except once in a thousand times. */
 const enoughLines = 20
 
 const knownLines = ({ lines }: FiberSiteRecord): number =>
