@@ -90,12 +90,29 @@ export type Finding = typeof Finding.Type
  */
 export const isLeak = (finding: Finding): boolean => finding.severity !== "info" && finding.accepted === undefined
 
+/** The kinds of the rules of this package, each of which has a section of its own. */
+const documented: ReadonlySet<Kind> = new Set([
+  "fiber-growth",
+  "abandoned-fibers",
+  "memory-growth",
+  "off-heap-growth",
+  "resource-growth",
+  "gauge-growth",
+  "metric-cardinality",
+  "lease-overdue",
+  "listener-pile-up",
+  "stuck-end",
+  "live-fibers",
+  "heap-growth",
+  "loop-starvation"
+])
+
 /**
  * The page that explains a kind.
  *
  * @category constructors
  */
-export const docsOf = (kind: Kind): string => `docs/rules.md#${kind}`
+export const docsOf = (kind: Kind): string => `docs/rules.md#${documented.has(kind) ? kind : "rules-of-your-own"}`
 
 /**
  * The fingerprint of a kind at a site: no line, no column, no folder of one machine.

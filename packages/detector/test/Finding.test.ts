@@ -39,7 +39,7 @@ describe("Finding", () => {
       count: 0,
       evidence: [],
       fingerprint: "own-kind:f",
-      docs: "docs/rules.md#own-kind"
+      docs: "docs/rules.md#rules-of-your-own"
     })
     assert.isFalse("decided" in made)
   })

@@ -36,8 +36,6 @@ export const parse = (text: string, file: string): Effect.Effect<Accepted, Accep
  * import * as Accepted from "./Accepted.ts"
  *
  * const accepted = [{ fingerprint: "fiber-growth:poll@src/jobs.ts", reason: "gone with v3", until: "2027-01-31" }]
- * console.log(Accepted.holds(accepted[0]!, Date.parse("2027-01-31T12:00:00Z"))) // true
- * console.log(Accepted.holds(accepted[0]!, Date.parse("2027-02-01T00:00:00Z"))) // false
  * console.log(Accepted.mark(accepted, Date.parse("2027-01-01"))([])) // []
  * ```
  */
