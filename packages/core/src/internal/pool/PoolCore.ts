@@ -6,8 +6,15 @@
  * interrupted. A slot is occupied from before its connection is opened until after it is closed, so there are never more
  * connections than slots.
  *
- * States of a slot: `opening` → `idle`, `leased` or `closing`; `idle` → `leased`, `checking` (validation) or `closing`; `checking` → `idle`,
- * `leased` or `closing`; `leased` → `idle` or `closing`.
+ * | state of a slot | entered by            | next                        | by                                              |
+ * | --------------- | --------------------- | --------------------------- | ----------------------------------------------- |
+ * | `opening`       | `#open`               | `leased`, `idle`, `closing` | `#fresh`; `#notOpened` (an overdue one is left) |
+ * | `idle`          | `#makeIdle`           | `leased`                    | `#hand`, `take`                                 |
+ * |                 |                       | `checking`, `closing`       | `#check`; `retire`, `#ring` (expired), `shut`   |
+ * | `checking`      | `#check` (validation) | `leased`, `idle`            | `#checked`                                      |
+ * |                 |                       | `closing`                   | `#broken`, `#checkIsOverdue`                    |
+ * | `leased`        | `#lend`               | `idle`, `leased`, `closing` | `giveBack`, `revoke`                            |
+ * | `closing`       | `#close`              | the slot is removed         | `#leave`                                        |
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"

@@ -1,6 +1,13 @@
 /**
  * The drain sequence of a shutdown until the main fiber is interrupted: readiness, the delay, then the phases in order, all
  * within one deadline.
+ *
+ * | status     | entered by                   | readiness                    | next                              |
+ * | ---------- | ---------------------------- | ---------------------------- | --------------------------------- |
+ * | `waiting`  | construction                 | true after start-up          | `delaying`, by `begin`            |
+ * | `delaying` | a signal, a request, a fault | false after `readinessDelay` | `draining`, after `preStopDelay`  |
+ * | `draining` | `sequence`                   | false                        | `drained`, after the last phase   |
+ * | `drained`  | `sequence`                   | false                        | the main fiber is interrupted     |
  */
 import type * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
