@@ -5,6 +5,9 @@
  * only import is a type: this module is loaded into observed programs.
  */
 import type { FiberCache, StackFrame } from "./internal/census/FiberRuntime.ts"
+import { isLibraryFile } from "./internal/census/programFile.ts"
+
+export { isLibraryFile, isProgramFile } from "./internal/census/programFile.ts"
 
 /**
  * A place in the source of the program: `line` and `column` are 1-based and absent where only a name is known.
@@ -98,8 +101,6 @@ const placeOf = (frame: StackFrame): Omit<Frame, "name"> | undefined => {
     return undefined
   }
 }
-
-const isLibrary = (frame: Frame): boolean => frame.file !== undefined && /[\\/]node_modules[\\/]/.test(frame.file)
 
 const definition = " (definition)"
 
@@ -232,7 +233,11 @@ export class FiberSites {
       line: place?.line,
       column: place?.column
     }
-    return { id: this.#frames < maxSites ? ++this.#frames : maxSites + 1, frame, library: isLibrary(frame) }
+    return {
+      id: this.#frames < maxSites ? ++this.#frames : maxSites + 1,
+      frame,
+      library: isLibraryFile(frame.file ?? "")
+    }
   }
 
   #chain(cache: FiberCache): ReadonlyArray<Frame> {

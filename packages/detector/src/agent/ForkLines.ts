@@ -7,6 +7,7 @@
  * is forked in two places has the line of the later call.
  */
 import type { AnyFunction, Guard, StackFrame } from "@fiberscope/core/FiberCensus"
+import { isLibraryFile } from "@fiberscope/core/FiberSite"
 import { callSite } from "./CallSite.ts"
 import { originalOf } from "./loaderSourceMaps.ts"
 
@@ -39,8 +40,6 @@ const constant = /^export const ((?:fork|run)[A-Z]\w*) = (internal\.\w+);$/gm
 const definition = /^export const run = (function \(\) \{[\s\S]*?^\});$/gm
 const wrapped = /^(?:fork(?:Child|In|Scoped|Detach)|run(?:Fork|Callback|Promise|PromiseExit)(?:With)?)$/
 
-const isLibrary = (file: string): boolean => /[\\/]node_modules[\\/]/.test(file)
-
 export const makeForkLines = (now: () => number, guard: Guard): ForkLines => {
   const frames = new Map<string, StackFrame>()
   const frameByEffect = new WeakMap<object, StackFrame>()
@@ -52,7 +51,7 @@ export const makeForkLines = (now: () => number, guard: Guard): ForkLines => {
 
   const remember = (effect: object): void => {
     const start = now()
-    const call = callSite(isLibrary)
+    const call = callSite(isLibraryFile)
     if (call !== undefined) {
       const { column, file, line: row } = originalOf({ name: "", ...call })
       const line = `at ${file ?? call.file}:${row ?? call.line}:${column ?? call.column}`

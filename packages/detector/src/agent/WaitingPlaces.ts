@@ -7,6 +7,7 @@
  * this is done for suspected fibers only, and the places of functions are cached.
  */
 import type { FiberCensus, Guard, RuntimeFiber } from "@fiberscope/core/FiberCensus"
+import { isProgramFile } from "@fiberscope/core/FiberSite"
 import { openSession } from "./InspectorSession.ts"
 import { originalOf } from "./loaderSourceMaps.ts"
 import type { Place, Waiting } from "./Protocol.ts"
@@ -272,6 +273,4 @@ const makeLocator = (isToolFile: (url: string) => boolean, guard: Guard): Locato
   }
 }
 
-const isProgram = (url: string, isToolFile: (url: string) => boolean): boolean =>
-  url !== "" && !url.startsWith("node:") && !url.startsWith("evalmachine") && !/[\\/]node_modules[\\/]/.test(url) &&
-  !isToolFile(url)
+const isProgram = (url: string, isToolFile: (url: string) => boolean): boolean => isProgramFile(url) && !isToolFile(url)

@@ -8,6 +8,7 @@
  * Node decodes the whole map of a file for a single place, and keeps the result. The maps of libraries are in files, so the report
  * reads them: in the program, those of effect alone would take tens of megabytes.
  */
+import { isProgramFile } from "@fiberscope/core/FiberSite"
 import nodeModule from "node:module"
 import type { Place } from "./Protocol.ts"
 
@@ -17,7 +18,7 @@ const findSourceMap = nodeModule.findSourceMap
 /** The place in the original source, when node has a map for it; otherwise `place` itself, which is V8's. */
 export const originalOf = (place: Place): Place => {
   const { column, file, line } = place
-  if (file === undefined || file === "" || line === undefined || /^node:|[\\/]node_modules[\\/]/.test(file)) {
+  if (file === undefined || line === undefined || !isProgramFile(file)) {
     return place
   }
   try {

@@ -9,7 +9,8 @@ export const coreModules = [
   "internal/census/FiberRuntime",
   "internal/census/FiberTable",
   "internal/census/Guard",
-  "internal/census/effectVersions"
+  "internal/census/effectVersions",
+  "internal/census/programFile"
 ]
 
 const own: ReadonlySet<string> = new Set(

@@ -1,4 +1,5 @@
 /** One cause, one finding: a finding that another one explains becomes evidence of that one. */
+import { isLibraryFile } from "@fiberscope/core/FiberSite"
 import { fingerprint, isLeak } from "../Finding.ts"
 import type { Evidence, Finding, Site } from "../Finding.ts"
 import type { Explanation, LeakRule, Suspicion } from "../LeakRule.ts"
@@ -97,7 +98,7 @@ const shareFile = (fibers: Pick<Finding, "site" | "chain" | "waits">, memory: Fi
   return [memory.site, ...memory.chain].some(({ file }) => file !== undefined && files.has(file))
 }
 
-const isLibrary = ({ file }: Site): boolean => file === undefined || /[\\/]node_modules[\\/]/.test(file)
+const isLibrary = ({ file }: Site): boolean => file === undefined || isLibraryFile(file)
 
 const floorEvidence = (observation: Observation): Evidence | undefined => {
   const { perSecond, rising } = floorTrend(observation)

@@ -1,5 +1,6 @@
 /** The frame that an `Effect.fn` would add, for functions called outside of one: a combinator on a layer has a caller, and no fiber yet. */
 import type { StackFrame } from "effect/References"
+import { isLibraryFile } from "../census/programFile.ts"
 
 const most = 16
 
@@ -17,6 +18,6 @@ export const calledFrom = (name: string): (parent: StackFrame | undefined) => St
 }
 
 /** Whether the line is neither of a library, such as the `pipe` in between, nor of Fiberscope. */
-const isCaller = (text: string): boolean => !/[\\/]node_modules[\\/]/.test(text) && !text.includes(ours)
+const isCaller = (text: string): boolean => !isLibraryFile(text) && !text.includes(ours)
 
 const ours = decodeURIComponent(new URL("../..", import.meta.url).pathname)

@@ -6,6 +6,7 @@
  * A query takes about 0.1 milliseconds. Without an inspector there are no results.
  */
 import type { Session } from "node:inspector"
+import { isProgramFile } from "../census/programFile.ts"
 
 /** `line` and `column` count from 1. */
 export interface Place {
@@ -103,9 +104,7 @@ const mapped = ({ columnNumber = 0, lineNumber, scriptId }: Location): Place | u
 }
 
 /** Whether a script is the program's own: not Node's, not a library's, not Fiberscope's. */
-export const isProgram = (url: string): boolean =>
-  url !== "" && !url.startsWith("node:") && !url.startsWith("evalmachine") && !/[\\/]node_modules[\\/]/.test(url)
-  && !pathOf(url).startsWith(ours)
+export const isProgram = (url: string): boolean => isProgramFile(url) && !pathOf(url).startsWith(ours)
 
 const pathOf = (url: string): string => {
   const path = url.replace(/[?#].*$/, "")

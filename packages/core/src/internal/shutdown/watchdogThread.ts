@@ -7,6 +7,7 @@ import { writeSync } from "node:fs"
 import { Session } from "node:inspector"
 import { createRequire } from "node:module"
 import { parentPort, workerData } from "node:worker_threads"
+import { isProgramFile } from "../census/programFile.ts"
 import type { WatchdogData, WatchdogMessage, WatchdogReply } from "./Watchdog.ts"
 import { blockedKey } from "./Watchdog.ts"
 
@@ -184,7 +185,7 @@ const urlOf = ({ location }: CallFrame): string => urls.get(location.scriptId) ?
 /** Whether a frame is of the program: not of Node, of a library, or of the interruption itself. */
 const isProgram = (frame: CallFrame): boolean => {
   const url = urlOf(frame)
-  return !url.startsWith("node:") && !/[\\/]node_modules[\\/]/.test(url) && !url.startsWith(ours)
+  return isProgramFile(url) && !url.startsWith(ours)
 }
 
 const ours = new URL("../..", import.meta.url).href
