@@ -151,4 +151,4 @@ const judgement = (findings: ReadonlyArray<Finding>, suspicions: ReadonlyArray<S
  *
  * @category constructors
  */
-export const runOf = (ms: number): string => `a run of ${Math.ceil(ms / 1000)} s`
+export const runOf = (ms: number): string => `a run of ${Math.ceil(ms / 1000)} s (--for ${Math.ceil(ms / 1000)}s)`

@@ -27,7 +27,7 @@ export const renderGithub = renderer((report: Report, base: string = ""): string
   if (findings.more > 0) lines.push(`::error title=Fiberscope::${githubData(`and ${findings.more} more leaks`)}`)
   const undecided = bounded(report.undecided, most.annotations)
   for (const { what, why, wouldTake } of undecided.shown) {
-    lines.push(`::warning title=Fiberscope::${githubData(`${what}: ${why}. Needed to decide: ${wouldTake}.`)}`)
+    lines.push(`::warning title=Fiberscope::${githubData(`${what}: ${why}. To decide: ${wouldTake}.`)}`)
   }
   if (undecided.more > 0) {
     lines.push(`::warning title=Fiberscope::${githubData(`and ${undecided.more} more undecided`)}`)

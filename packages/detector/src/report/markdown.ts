@@ -56,7 +56,7 @@ const undecidedLines = (report: Report): ReadonlyArray<string> => {
     "",
     "### Undecided",
     "",
-    ...shown.map(({ what, why, wouldTake }) => `- ${text(`${what}: ${why}. Needed to decide: ${wouldTake}.`)}`),
+    ...shown.map(({ what, why, wouldTake }) => `- ${text(`${what}: ${why}. To decide: ${wouldTake}.`)}`),
     ...more === 0 ? [] : [`- and ${more} more`]
   ]
 }

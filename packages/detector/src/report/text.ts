@@ -95,7 +95,7 @@ export const renderText = renderer((report: Report, options?: TextOptions): stri
   const undecided = bounded(report.undecided, most.undecided)
   if (undecided.shown.length > 0) lines.push("", `  ${style.unsure("undecided")}`)
   for (const { what, why, wouldTake } of undecided.shown) {
-    say("    ", `${what}: ${why}. Needed to decide: ${wouldTake}.`)
+    say("    ", `${what}: ${why}. To decide: ${wouldTake}.`)
   }
   if (undecided.more > 0) say("    ", `and ${undecided.more} more undecided`)
   lines.push("")
@@ -156,7 +156,9 @@ const findingTexts = (finding: Finding, width: number, locate: TextOptions["loca
     ...evidence.more === 0 ? [] : [`why    and ${evidence.more} more reasons`],
     ...(finding.decided === undefined
       ? []
-      : [`by     row "${finding.decided.row}" of docs/rules.md, ${finding.decided.z} standard deviations`]),
+      : [
+        `by     check "${finding.decided.row}" of docs/rules.md: ${finding.decided.z} standard deviations above chance`
+      ]),
     ...(finding.cannotShow === "" ? [] : [`note   this cannot show ${finding.cannotShow}`]),
     `fix    ${finding.fix}`,
     `more   ${locate?.(finding.docs) ?? finding.docs}`
@@ -190,13 +192,15 @@ const processLine = ({ argv, because, fibers, pid, thread, verdict }: ProcessRep
   `${verdict.padEnd(9)}  pid ${pid}${thread === 0 ? "" : `, worker ${thread}`}  ${
     oneLine(argv.slice(1).join(" "), longest.name)
   }: `
-  + `${number(fibers.started)} fibers started, ${number(fibers.live)} live; ${because}`
+  + `${startedOf(fibers.started)}, ${number(fibers.live)} live; ${because}`
 
 const signalLines = (report: Report, width: number): ReadonlyArray<string> => {
   const line = (name: string, label: string, render: (value: number) => string): ReadonlyArray<string> => {
     const values = report.signals[name]?.points.map(([, value]) => value) ?? []
     if (values.length < 2) return []
-    const ends = `${render(values[0]!)} → ${render(values.at(-1)!)}`
+    // The heap of a program falls after its start, which says nothing of a leak.
+    const first = name === "heap.floor" ? `${render(Math.min(...values))} (lowest)` : render(values[0]!)
+    const ends = `${first} → ${render(values.at(-1)!)}`
     const cells = Math.max(8, Math.min(48, width - 40))
     // If the line is too long, the curve is dropped first and then the first number.
     const shorter = [`${sparkline(values, cells).padEnd(cells)}  ${ends}`, ends, render(values.at(-1)!)]
@@ -220,6 +224,8 @@ const endOf = ({ program: { code, signal, stoppedByTool } }: Report): string | u
     ? `the program ended by itself with code ${code}`
     : undefined
 
+const startedOf = (count: number): string => `${number(count)} ${count === 1 ? "fiber" : "fibers"} started`
+
 const longestCommand = 300
 
 const footer = (report: Report): ReadonlyArray<string> => {
@@ -231,7 +237,7 @@ const footer = (report: Report): ReadonlyArray<string> => {
     `${(report.durationMs / 1000).toFixed(1)} s`,
     first === undefined
       ? undefined
-      : `${number(report.processes.reduce((sum, { fibers }) => sum + fibers.started, 0))} fibers started`,
+      : startedOf(report.processes.reduce((sum, { fibers }) => sum + fibers.started, 0)),
     readings > 0 ? `${readings} heap readings paused it for ${Math.round(paused)} ms (${share} %)` : undefined
   ]
   const stacks = report.processes.reduce((sum, { forkLines }) => sum + (forkLines?.stacks ?? 0), 0)

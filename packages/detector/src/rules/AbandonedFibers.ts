@@ -29,7 +29,9 @@ export const AbandonedFibers = LeakRule.make({
           rule: name,
           severity: "warning",
           decided: Findings.decidedBy(turnover),
-          summary: `${count} fibers forked in ${describeSite(place)} were abandoned: collected before they ended`,
+          summary: `${count} fibers forked in ${
+            describeSite(place)
+          } could never finish: they were collected while they waited`,
           site: place,
           chain: site.chain.map(siteOf),
           waits: site.waiting.map(({ place: at }) => siteOf(at)),
@@ -37,17 +39,17 @@ export const AbandonedFibers = LeakRule.make({
           growth: { perSecond: turnover.perSecond, unit: "fibers" },
           evidence: [{
             label: "collected",
-            text: `${turnover.late.arrivals} of them in the late half of the run; nothing could ever have resumed them`
+            text:
+              `the garbage collector removed ${turnover.late.arrivals} of them in the late half of the run; their finalizers never ran`
           }],
-          cannotShow: "what they waited for: nothing referred to it any more.",
-          fix:
-            "Something forgot to complete their wait. Check that each Effect.callback resumes on every path, and that a "
-            + "Deferred, Queue or Latch outlives its waiters. Fork in a scope, whose end interrupts them."
+          cannotShow: "the object that they waited for: nothing refers to it any more.",
+          fix: "Something forgot to complete their wait. Check that each Effect.callback resumes on every path. Keep a "
+            + "Deferred, Queue or Latch reachable until its waiters have ended. Fork in a scope: its end interrupts them."
         }))
       } else if (turnover._tag === "unclear") {
         suspicions.push({
           rule: name,
-          what: `${count} fibers of ${describeSite(place)} were collected before they ended`,
+          what: `${count} fibers of ${describeSite(place)} were collected while they waited`,
           why: turnover.why,
           wouldTake: LeakRule.runOf(2 * lengthOf(window))
         })

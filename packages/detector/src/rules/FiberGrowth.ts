@@ -91,18 +91,22 @@ const findingOf = (
   const companion = named === undefined ? growingPlace(observation) : undefined
   const place = companion?.site ?? (named === undefined ? nameOf(site!) : siteOf(named))
   const count = living(sites)
+  // In a line that gets longer, fibers do end.
+  const course = turnover.queue || turnover.late.departures > 0 ? "end more slowly than they start" : "have not ended"
   const runs = sites.flatMap((one) => one.runs === undefined ? [] : [describeSite(siteOf(one.runs))])
   return Findings.make({
     kind: "fiber-growth",
     rule: name,
     decided: Findings.decidedBy(turnover),
     summary: forks > 1
-      ? `${count} fibers forked in ${forks} places never ended, most of them in ${describeSite(nameOf(site!))}${
+      ? `${count} fibers forked in ${forks} places ${course}, most of them in ${describeSite(nameOf(site!))}${
         waitAt(undefined, waits)
       }`
-      : companion === undefined
-      ? `${count} fibers forked in ${describeSite(place)} never ended${waitAt(place, waits)}`
-      : `${count} unnamed fibers never ended; they are likely related to allocations in ${describeSite(place)}`,
+      : companion !== undefined
+      ? `${count} unnamed fibers ${course}; they are likely related to allocations in ${describeSite(place)}`
+      : named === undefined
+      ? `${count} unnamed fibers ${course}; --sites all finds the line that forks them${waitAt(place, waits)}`
+      : `${count} fibers forked in ${describeSite(place)} ${course}${waitAt(place, waits)}`,
     site: place,
     chain: companion?.chain ?? site!.chain.map(siteOf),
     waits,
@@ -112,9 +116,9 @@ const findingOf = (
     evidence: [
       {
         label: "arrivals and departures",
-        text: `${turnover.late.arrivals} fibers got older than ${
+        text: `in the late half of the run ${turnover.late.arrivals} fibers reached an age of ${
           seconds(turnover.age)
-        } in the late half of the run, and ${turnover.late.departures} of the old ones ended`
+        }, and ${turnover.late.departures} fibers older than that ended`
       },
       ...(runs.length === 0 ? [] : [{ label: "runs", text: `they run ${runs.slice(0, 3).join(", ")}` }]),
       ...children.map((child) => ({
@@ -128,8 +132,10 @@ const findingOf = (
         text: `${waiting[i]!.count} of those that were inspected wait at ${describeSite(at)}`
       }))
     ],
-    cannotShow: "whether they would end after the run. Fibers that are forked and never start are invisible.",
-    fix: fix(site!)
+    cannotShow: "whether they would end after the run. Fibers that are forked and never start are not counted.",
+    fix: turnover.queue
+      ? "They wait in a line. Start less at the same time, or let more of them run: bound the queue or the concurrency."
+      : fix(site!)
   })
 }
 

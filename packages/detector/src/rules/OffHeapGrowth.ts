@@ -70,21 +70,22 @@ const findingOf = (observation: Observation, { grown, lows, perSecond, z }: Mini
     kind: "off-heap-growth",
     rule: name,
     decided: Findings.decidedBy({ row: "minima", z }),
-    summary: `memory outside of the heap, mostly buffers, is retained: ${size(perSecond * 60)} more each minute`
-      + (place === undefined ? "" : `; ${describeSite(place.site)} allocates the objects that hold it`),
+    summary: `buffers (memory outside of the heap) grow by ${size(perSecond)}/s`
+      + (place === undefined ? "" : `; ${describeSite(place.site)} probably creates them`),
     site: place?.site ?? { name: "(buffers)" },
     chain: place?.chain ?? [],
     bytes: Math.round(grown),
     growth: { perSecond, unit: "bytes" },
     evidence: [{
       label: "minima",
-      text: `between ${lows.length} collections in the late two thirds of the run, the minimum rose from ${
-        size(lows[0]!.value)
-      } to ${size(lows.at(-1)!.value)}`
+      text:
+        `the least memory between ${lows.length} garbage collections, in the late two thirds of the run, rose from ${
+          size(lows[0]!.value)
+        } to ${size(lows.at(-1)!.value)}`
     }],
     cannotShow: place === undefined
-      ? "the function that allocated it: V8 samples the heap only."
-      : "whether these are the same objects: V8 samples the heap only, where a buffer has its handle.",
+      ? "which function creates them: V8 samples the heap only."
+      : "for certain which function creates them: V8 samples the small object of a buffer on the heap, and not the buffer.",
     fix:
       "Look for buffers, typed arrays and compressed streams that are kept. A slice keeps the whole buffer: copy what you keep."
   })

@@ -23,6 +23,7 @@ const advice: Readonly<Record<string, string>> = {
   [descriptorType]: "Close files in the scope of the work that opened them (Effect.acquireRelease, FileSystem.open).",
   Timeout:
     "Clear timers in the scope of the work that set them (Effect.acquireRelease, Effect.repeat with a Schedule in a scope).",
+  ProcessWrap: "Kill each child process when its work ends or is interrupted (Effect.acquireRelease).",
   TCPSocketWrap:
     "Close sockets in the scope of the work that opened them (Effect.acquireRelease), and give idle ones a timeout."
 }
@@ -66,8 +67,24 @@ const timersOfFibers = (observation: Observation, type: string, count: number): 
   return { _tag: "unclear", row: "unknown lifetime", why: `${what}, and ${why}`, perSecond: 0, z: 0, text: "" }
 }
 
+/** Common words for Node's types. */
+const words: Readonly<Record<string, string>> = {
+  [descriptorType]: "file descriptors",
+  FSEventWrap: "file watchers",
+  MessagePort: "message ports",
+  PipeWrap: "pipes",
+  ProcessWrap: "child processes",
+  StatWatcher: "file watchers",
+  TCPServerWrap: "servers",
+  TCPSocketWrap: "sockets",
+  TLSWrap: "TLS sockets",
+  Timeout: "timers",
+  UDPWrap: "UDP sockets",
+  Worker: "threads"
+}
+
 const openOf = (type: string, count: number): string =>
-  type === descriptorType ? `${count} file descriptors are open` : `${count} resources of type ${type} are open`
+  `${count} ${words[type] ?? `resources of type ${type}`} are open`
 
 const findingOf = (observation: Observation, type: string, count: number, verdict: NumberVerdict): Finding => {
   const place = growingPlace(observation, (chain) => chain.some(isHandleFrame))
@@ -79,7 +96,7 @@ const findingOf = (observation: Observation, type: string, count: number, verdic
     decided: Findings.decidedBy(verdict),
     summary: `${openOf(type, count)}, and the number rises`
       + (place !== undefined
-        ? `; objects of such resources are allocated in ${describeSite(place.site)}`
+        ? `; ${describeSite(place.site)} probably opens them`
         : fibers === undefined
         ? ""
         : `, together with fibers that are forked in ${describeSite(fibers)}`),
@@ -87,10 +104,10 @@ const findingOf = (observation: Observation, type: string, count: number, verdic
     chain: place?.chain ?? [],
     count,
     growth: { perSecond: verdict.perSecond, unit: "resources" },
-    evidence: [{ label: "opened and closed", text: verdict.text }],
+    evidence: [{ label: "number", text: verdict.text }],
     cannotShow: place === undefined && fibers === undefined
-      ? "which code opened them: Node reports their type only."
-      : "whether these objects belong to these resources: Node reports their type only.",
+      ? "which code opens them: Node reports their type only."
+      : "for certain which code opens them: Node reports their type only.",
     fix: advice[type] ?? "Close them in the scope of the work that opened them (Effect.acquireRelease)."
   })
 }

@@ -148,10 +148,10 @@ const advice = ({ queue }: Turnover.Turnover, at: Site, finalizers: boolean): st
     ? "Something is acquired again and again in a scope that stays open, and each time adds a finalizer to it. Give each piece of work "
       + "a scope of its own (Effect.scoped around it), or close what is not needed any more."
     : queue
-    ? "It waits in a queue whose consumer is too slow. Give the queue a capacity, so that the producer waits too (Queue.bounded, "
+    ? "Their consumer is too slow. Give the queue a capacity, so that the producer waits too (Queue.bounded, "
       + "Stream.buffer with a capacity) or drops (Queue.sliding), or let more than one consumer empty it."
     : `Look at what ${at.name} adds to, and what removes it again. Bound a container (Cache with capacity, Queue.bounded, a TTL), `
-      + "and end what belongs to a piece of work with its scope: listeners, finalizers, requests (Effect.acquireRelease, Listeners)."
+      + "and release listeners, finalizers and requests with the scope of their work (Effect.acquireRelease)."
 
 const findingOf = (observation: Observation, cause: Judged, also: ReadonlyArray<Judged>): Finding => {
   const { site, turnover } = cause
@@ -166,7 +166,9 @@ const findingOf = (observation: Observation, cause: Judged, also: ReadonlyArray<
     kind: "memory-growth",
     rule: name,
     decided: Findings.decidedBy(turnover),
-    summary: `memory allocated in ${label} is retained: ${size(perSecond)}/s more`,
+    summary: turnover.queue
+      ? `a queue of objects from ${label} grows by ${size(perSecond)}/s`
+      : `memory allocated in ${label} is not released: it grows by ${size(perSecond)}/s`,
     site: at,
     chain,
     count: site.lives.living(),
@@ -176,22 +178,24 @@ const findingOf = (observation: Observation, cause: Judged, also: ReadonlyArray<
     evidence: [
       {
         label: "survivors",
-        text: `${turnover.late.arrivals} sampled objects got older than ${
+        text: `in the late half of the run ${turnover.late.arrivals} sampled objects reached an age of ${
           Math.ceil(turnover.age / 1000)
-        } s in the late half of the run, and ${turnover.late.departures} of the old ones were released`
+        } s, and ${turnover.late.departures} objects older than that were released`
       },
-      { label: "allocated", text: `in ${library ?? describeSite(at)}${by}` },
+      ...by === "" && library === undefined
+        ? []
+        : [{ label: "allocated", text: `in ${library ?? describeSite(at)}${by}` }],
       ...waiting(turnover),
       ...finalizers,
       ...also.slice(0, mostOthers).map((other) => ({
         label: "also",
-        text: `memory allocated in ${describeSite(siteOf(other.site.frames[0]!))} is retained, ${
+        text: `memory allocated in ${describeSite(siteOf(other.site.frames[0]!))} grows by ${
           size(bytesPerSecond(other))
-        }/s more: another part of this leak, or another leak`
+        }/s: another part of this leak, or another leak`
       }))
     ],
     cannotShow:
-      "which object keeps them; samples show the allocating function only. A container that is still filling up looks the same.",
+      "which object keeps them. A cache that is not full yet looks the same: a longer run distinguishes them.",
     fix: advice(turnover, at, finalizers.length > 0)
   })
 }

@@ -46,7 +46,7 @@ export const checks: ReadonlyArray<Check> = [
   {
     name: "filling",
     says: "unclear",
-    text: "growth slows down: it may be a collection that is filling up",
+    text: "it grows more and more slowly, as a cache does that fills up",
     reason:
       "A collection that fills with random keys accepts fewer and fewer new ones; a leak under steady load does not slow down.",
     holds: (s) => growsOn(s) && s.slowingZ >= limits.suspected
@@ -93,7 +93,7 @@ export const checks: ReadonlyArray<Check> = [
   {
     name: "queue or chance",
     says: "unclear",
-    text: "waiting times are increasing, but there are too few departures to rule out chance",
+    text: "waiting times are increasing, but too few have ended to rule out chance",
     reason: "The same with fewer items.",
     holds: (s, { steadyTraffic }) =>
       steadyTraffic === true && s.late.arrivals >= s.fewest && s.waitsLonger && s.slowingInBatchesZ < limits.suspected
@@ -112,7 +112,7 @@ export const checks: ReadonlyArray<Check> = [
   {
     name: "large batches",
     says: "unclear",
-    text: "old objects arrive faster than they are released, but releases come in large batches",
+    text: "they are released in large batches, and the next may release them all",
     reason: "A few releases say little about how many there will be.",
     behind: true,
     holds: (s) =>
@@ -123,7 +123,7 @@ export const checks: ReadonlyArray<Check> = [
   {
     name: "few",
     says: "unclear",
-    text: "there are too few so far to distinguish growth from chance",
+    text: "they are too few so far to distinguish growth from chance",
     reason: "The same shape with fewer arrivals.",
     holds: (s) =>
       s.rawZ >= Math.min(limits.suspected, Math.sqrt(s.suspicious)) && s.late.arrivals >= s.suspicious

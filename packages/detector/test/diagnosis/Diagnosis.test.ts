@@ -32,7 +32,7 @@ describe("Diagnosis", () => {
   it("finds a leak of fibers, with its site, its size and its speed", () => {
     const { because, findings, verdict } = Diagnosis.diagnose(leaky(30))
     assert.strictEqual(verdict, "leak")
-    assert.match(because, /^\d+ fibers forked in handler \(src\/handler\.ts:7:3\) never ended$/)
+    assert.match(because, /^\d+ fibers forked in handler \(src\/handler\.ts:7:3\) have not ended$/)
     assert.strictEqual(findings.length, 1)
     assert.deepInclude(findings[0], {
       kind: "fiber-growth",

@@ -94,7 +94,7 @@ describe("mergeFindings", () => {
       places: [{ place: place("w"), count: 1 }],
       timers: [60_000]
     })
-    assert.deepInclude(doubt(theirs), { what: "memory stays", wouldTake: "a run of 180 s" })
+    assert.deepInclude(doubt(theirs), { what: "memory stays", wouldTake: "a run of 180 s (--for 180s)" })
     assert.isUndefined(doubt({ chain: [{ name: "open", file: "/app/src/other.ts" }] }))
     assert.isUndefined(doubt({ ...theirs, kind: "resource-growth" }))
   })

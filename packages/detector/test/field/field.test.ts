@@ -31,7 +31,7 @@ const report = (
     verdict,
     because: options.because ?? "so it is",
     findings: verdict === "leak"
-      ? [{ severity: "error", site, chain: [], waits: [], summary: "3 fibers never ended" }]
+      ? [{ severity: "error", site, chain: [], waits: [], summary: "3 fibers have not ended" }]
       : [],
     versions: { effect: [options.effect ?? "4.1.0"] },
     processes: [{ fibers: { started: options.started ?? 3 }, problems: [] }]

@@ -252,7 +252,7 @@ describe("SurvivorGrowth", () => {
     assert.deepStrictEqual(judged.findings.map(({ site }) => site.name), ["store"])
     const also = judged.findings[0]!.evidence.filter(({ label }) => label === "also").map(({ text }) => text)
     assert.strictEqual(also.length, 1)
-    assert.match(also[0]!, /^memory allocated in audit \(.*audit\.ts:5:3\) is retained, \d+ KB\/s more/)
+    assert.match(also[0]!, /^memory allocated in audit \(.*audit\.ts:5:3\) grows by \d+ KB\/s/)
   })
 
   it("reports the caller of a constructor, and the constructor itself only if no caller is known", () => {
@@ -396,7 +396,7 @@ describe("SurvivorGrowth", () => {
     assert.strictEqual(blamed({ frames: [store, handler], lives: work }), "Ok")
     const judged = judge({ frames: [store, handler], lives: [...leak(5), ...work] })
     assert(judged._tag === "Warn")
-    assert.match(judged.findings[0]!.evidence[0]!.text, /sampled objects got older than 10 s/)
+    assert.match(judged.findings[0]!.evidence[0]!.text, /sampled objects reached an age of 10 s/)
   })
 
   it("finds a leak beside a full container that the same function fills", () => {
@@ -472,7 +472,7 @@ describe("SurvivorGrowth", () => {
     assert.strictEqual(finding!.site.name, "handler")
     assert.match(
       finding!.summary,
-      /^memory allocated in set of lib, together with handler \(.*\), is retained/
+      /^memory allocated in set of lib, together with handler \(.*\), is not released/
     )
   })
 
@@ -504,6 +504,9 @@ describe("SurvivorGrowth", () => {
     const [finding] = judged.findings
     assert.strictEqual(finding!.bytes, finding!.count * 65_536)
     assert.closeTo(finding!.growth.perSecond, 4 * 65_536, 0.2 * 4 * 65_536)
-    assert.match(finding!.summary, /^memory allocated in store \(src\/store\.ts:3:3\) is retained: \d+ KB\/s more$/)
+    assert.match(
+      finding!.summary,
+      /^memory allocated in store \(src\/store\.ts:3:3\) is not released: it grows by \d+ KB\/s$/
+    )
   })
 })

@@ -43,7 +43,7 @@ const ok: Report = {
 }
 
 const fibers = finding("fiber-growth", {
-  summary: "1240 fibers forked in handler (src/server.ts:42:7) never ended",
+  summary: "1240 fibers forked in handler (src/server.ts:42:7) have not ended",
   chain: [{ name: "handler", file: "/app/src/server.ts", line: 42, column: 7 }, {
     name: "serve",
     file: "/app/src/main.ts",
@@ -121,7 +121,7 @@ describe("report/text", () => {
         no leak found in 30 s (detection limit: 25 KB/s in one function)
 
         live fibers  ▁▄█▁▄█▁▄█▁▄█▁▄█▁▄█▁▄█▁▄█▁▄█▁▄█                    10 → 12
-        heap floor   ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁                    19.1 MB → 19.1 MB
+        heap floor   ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁                    19.1 MB (lowest) → 19.1 MB
         rss          ▁▁▁▁▂▂▂▂▃▃▃▄▄▄▄▅▅▅▅▆▆▆▇▇▇▇████                    76.3 MB → 79.1 MB
 
         node server.ts
@@ -135,12 +135,12 @@ describe("report/text", () => {
     expect(renderText(leak, { source })).toMatchInlineSnapshot(`
       "
       fiberscope  LEAK
-        1240 fibers forked in handler (src/server.ts:42:7) never ended
+        1240 fibers forked in handler (src/server.ts:42:7) have not ended
 
         live fibers  ▁▁▁▁▂▂▂▂▃▃▃▄▄▄▄▅▅▅▅▆▆▆▇▇▇▇████                    0 → 1 189
-        heap floor   ▁▁▁▁▂▂▂▂▃▃▃▄▄▄▄▅▅▅▅▆▆▆▇▇▇▇████                    19.1 MB → 22.2 MB
+        heap floor   ▁▁▁▁▂▂▂▂▃▃▃▄▄▄▄▅▅▅▅▆▆▆▇▇▇▇████                    19.1 MB (lowest) → 22.2 MB
 
-        1  1240 fibers forked in handler (src/server.ts:42:7) never ended
+        1  1240 fibers forked in handler (src/server.ts:42:7) have not ended
              40 │ const start = Effect.fn("start")(function*() {
              41 │   const jobs = yield* Jobs
            > 42 │   yield* Effect.forkDetach(jobs.poll)
@@ -153,7 +153,7 @@ describe("report/text", () => {
            born   ████████ alive now, by time of birth (start → end of the run)
            why    arrivals and departures: of the fibers that got older than 4 s, 537 arrived in the late
                   half of the run and 0 ended (z = 23.2)
-           by     row "growing" of docs/rules.md, 4.2 standard deviations
+           by     check "growing" of docs/rules.md: 4.2 standard deviations above chance
            note   this cannot show Whether they would end later than this run took to look.
            fix    In handler: fork in a scope that ends with the work (Effect.forkScoped or FiberSet
                   instead of forkDetach).
@@ -185,7 +185,7 @@ describe("report/text", () => {
 
         undecided
           14 fibers of poll (src/jobs.ts:3:9) live: too few so far to tell growth from
-          chance. Needed to decide: a run of 60 s.
+          chance. To decide: a run of 60 s.
 
         node server.ts
         30.5 s · 24 690 fibers started · 24 heap readings paused it for 691 ms (2.3 %)

@@ -182,7 +182,10 @@ describe("FiberGrowth", () => {
     })
     const judged = FiberGrowth.check(observation)
     assert(judged._tag === "Warn")
-    assert.match(judged.findings[0]!.summary, /forked in handler \(.*\) never ended; they wait at src\/jobs\.ts:37:9$/)
+    assert.match(
+      judged.findings[0]!.summary,
+      /forked in handler \(.*\) have not ended; they wait at src\/jobs\.ts:37:9$/
+    )
     assert.deepStrictEqual(judged.findings[0]!.waits, [
       { name: "(anonymous)", file: "/app/src/jobs.ts", line: 37, column: 9 }
     ])
@@ -237,7 +240,7 @@ describe("fibers without a name", () => {
     assert.deepStrictEqual([site.name, site.line], ["fetchNews", 9])
     assert.match(
       summary,
-      /^146 unnamed fibers never ended; they are likely related to allocations in fetchNews \(src\/news\.ts:9:3\)/
+      /^146 unnamed fibers have not ended; they are likely related to allocations in fetchNews \(src\/news\.ts:9:3\)/
     )
   })
 
@@ -287,7 +290,7 @@ describe("ResourceGrowth", () => {
     assert.strictEqual(named(fibers)!.site.name, "watch")
     assert.match(
       named(fibers)!.summary,
-      /^\d+ resources of type Timeout .* together with fibers that are forked in watch/
+      /^\d+ timers are open, .* together with fibers that are forked in watch/
     )
     assert.strictEqual(named([])!.site.name, "Timeout")
   })
@@ -304,7 +307,7 @@ describe("ResourceGrowth, of file descriptors", () => {
       "380 file descriptors are open, and the number rises"
     ])
     assert.deepStrictEqual(judge((s) => ({ FileDescriptor: 20 + 12 * s, TCPSocketWrap: 12 * s })), [
-      "360 resources of type TCPSocketWrap are open, and the number rises"
+      "360 sockets are open, and the number rises"
     ])
     assert.strictEqual(judge((s) => ({ FileDescriptor: 20 + s % 7 })), "Ok")
   })

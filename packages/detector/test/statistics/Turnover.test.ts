@@ -253,9 +253,9 @@ describe("Turnover", () => {
       "steady: arrivals and departures are balanced",
       "steady: arrivals and departures are balanced",
       "unclear: most arrived at the same time",
-      "unclear: growth slows down: it may be a collection that is filling up",
+      "unclear: it grows more and more slowly, as a cache does that fills up",
       "unclear: it is emptied now and then",
-      "unclear: there are too few so far to distinguish growth from chance"
+      "unclear: they are too few so far to distinguish growth from chance"
     ])
   })
 
@@ -267,7 +267,7 @@ describe("Turnover", () => {
     const window = { start: 0, end }
     assert.deepInclude(Turnover.judge(lives, window, 3000), {
       _tag: "unclear",
-      why: "old objects arrive faster than they are released, but releases come in large batches"
+      why: "they are released in large batches, and the next may release them all"
     })
     assert.strictEqual(Turnover.judge(lives, window, 3000, { steadyTraffic: true })._tag, "growing")
     const keepsUp = Array.from({ length: 40 }, (_, second) => ({

@@ -41,7 +41,7 @@ export const judgeNumber = (
     row: turnover.row,
     perSecond: turnover.perSecond,
     z: turnover.z,
-    text: `in the late half of the run it rose by ${arrivals} and fell by ${departures}`
+    text: `in the late half of the run the number rose by ${arrivals} and fell by ${departures}`
   }
   if (turnover._tag === "growing") {
     return moreTraffic
@@ -56,7 +56,7 @@ export const judgeNumber = (
   const rise = Minima.judge(Minima.inParts(points, late, parts), limits.arrivals)
   if (rise._tag === "steady") return { _tag: turnover._tag, why: turnover.why, ...moved }
   const { lows, perSecond, z } = rise
-  const text = `in ${lows.length} stretches of the late two thirds, the minimum rose from ${
+  const text = `in ${lows.length} stretches of the late two thirds, the least number rose from ${
     rounded(lows[0]!.value)
   } to ${rounded(lows.at(-1)!.value)}`
   const doubt = doubtOf(rise, moreTraffic)
