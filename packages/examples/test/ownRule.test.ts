@@ -5,7 +5,7 @@ import { LeakDetector } from "@fiberscope/detector/LeakDetector"
 import { Effect } from "effect"
 import { connect, createServer } from "node:net"
 import type { AddressInfo, Socket } from "node:net"
-import { IdleConnections } from "../src/own-rule/IdleConnections.ts"
+import { IdleConnections } from "../src/IdleConnections.ts"
 
 /** Some sockets to a server on loopback, for as long as the scope is open. */
 const sockets = (count: number) =>
