@@ -1,6 +1,6 @@
 /**
- * What there is in the corpus, and what is true of each program. The programs are the blind judge of the detector: no
- * rule and no threshold may be chosen by looking at them, and a wrong verdict is answered by a better rule.
+ * The programs of the corpus, and the truth about each. A new part is written without a look at the rules and run once, untouched: that
+ * result stands in docs/truth.md. From then on its recordings show that a change of the rules loses nothing.
  */
 import { adversarial } from "./adversarial/manifest.ts"
 import { fifth } from "./fifth/manifest.ts"
