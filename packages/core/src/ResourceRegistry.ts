@@ -13,7 +13,7 @@
  * whichever comes first, and only once. Its release runs in a fiber of its own. A release that exceeds its time limit is
  * interrupted, and abandoned if it does not respond.
  */
-import * as Cause from "effect/Cause"
+import type * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
@@ -21,8 +21,6 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
-import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Deadline from "./Deadline.ts"
@@ -31,13 +29,10 @@ import { renderSite } from "./FiberSite.ts"
 import { takePart } from "./GracefulShutdown.ts"
 import { siteOf } from "./internal/fibers/siteOf.ts"
 import { instrument } from "./internal/instruments.ts"
-import { isDue } from "./internal/isDue.ts"
 import { monotonic } from "./internal/monotonic.ts"
 import { renderClosed } from "./internal/renderClosed.ts"
-import { reportFailure, runDetached } from "./internal/reportFailure.ts"
-import { closingOrder } from "./internal/resources/closingOrder.ts"
-import { rounded } from "./internal/rounded.ts"
-import { wasAbandoned } from "./internal/wasAbandoned.ts"
+import type { Entry } from "./internal/resources/RegistryCore.ts"
+import { RegistryCore } from "./internal/resources/RegistryCore.ts"
 
 /**
  * A resource that is open, being acquired or being released.
@@ -174,31 +169,6 @@ export class ResourceRegistry extends Context.Service<ResourceRegistry, {
   }
 }
 
-interface Entry {
-  readonly name: string
-  readonly phase: number
-  readonly after: ReadonlyArray<string>
-  readonly closeTimeout: number
-  readonly context: Context.Context<never>
-  readonly owner: number
-  readonly capturedAt: Fiber.Fiber.Cache
-  /** Milliseconds of the monotonic clock, like all times here. */
-  readonly since: number
-  readonly ended: Latch.Latch
-  status: OpenResource["status"] | "closed"
-  release: ((exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown, unknown>) | undefined
-  /** The time at which its closing was requested. */
-  asked: number | undefined
-  fiber: Fiber.Fiber<unknown, unknown> | undefined
-  interrupted: boolean
-  outcome: ClosedResource["outcome"] | undefined
-  took: number
-  cause: Cause.Cause<unknown> | undefined
-}
-
-/** The share of a deadline in which the closing order is kept. */
-const orderly = 0.8
-
 /**
  * Makes the registry in a scope, and closes everything when the scope closes.
  *
@@ -225,204 +195,60 @@ export const make = (
   options: ResourceRegistryOptions = {}
 ): Effect.Effect<ResourceRegistry["Service"], never, Scope.Scope> =>
   Effect.gen(function*() {
-    const clock = yield* Clock.Clock
-    const now = monotonic(clock)
+    const now = monotonic(yield* Clock.Clock)
     const { closeDeadline = "30 seconds", name = "default", strategy = "sequential" } = options
-    const timeout = Duration.fromInputUnsafe(options.closeTimeout ?? "5 seconds")
-    const entries = new Set<Entry>()
-    const counts = { stuck: 0, closed: 0, failed: 0, timedOut: 0 }
-    let closed = false
+    const timeout = options.closeTimeout ?? "5 seconds"
+    const core = new RegistryCore(now, strategy, (label) => new RegistryClosed({ name: label }))
     yield* instrument({
       module: "resources",
       name,
-      gauges: { open: () => entries.size, stuck: () => counts.stuck },
-      counters: { closed: () => counts.closed, failed: () => counts.failed, timed_out: () => counts.timedOut }
+      gauges: { open: () => core.entries.size, stuck: () => core.counts.stuck },
+      counters: {
+        closed: () => core.counts.closed,
+        failed: () => core.counts.failed,
+        timed_out: () => core.counts.timedOut
+      }
     })
-
-    const end = (entry: Entry): void => {
-      entries.delete(entry)
-      entry.status = "closed"
-      entry.ended.openUnsafe()
-    }
-
-    const released = (entry: Entry, exit: Exit.Exit<unknown, unknown>): void => {
-      const { context, status } = entry
-      entry.took = now() - entry.asked!
-      const took = rounded(entry.took)
-      counts.closed++
-      if (status === "stuck") {
-        counts.stuck--
-        runDetached(context, Effect.logWarning(`"${entry.name}", whose release was stuck, is closed after ${took}`))
-      } else entry.outcome = Exit.isSuccess(exit) ? "released" : entry.interrupted ? "timedOut" : "failed"
-      if (entry.outcome === "timedOut") {
-        counts.timedOut++
-        runDetached(
-          context,
-          Effect.logWarning(`The release of "${entry.name}" did not end within ${took} and was interrupted`)
-        )
-      }
-      if (Exit.isFailure(exit) && !(entry.interrupted && Cause.hasInterruptsOnly(exit.cause))) {
-        counts.failed++
-        entry.cause = exit.cause
-        runDetached(context, reportFailure(exit.cause, `the release of ${entry.name}`))
-      }
-      end(entry)
-    }
-
-    /** Begins the release, unless it has begun or the resource is still being acquired. */
-    const begin = (entry: Entry, exit: Exit.Exit<unknown, unknown>): void => {
-      if (entry.status === "acquiring") entry.asked ??= now()
-      if (entry.status !== "open") return
-      entry.status = "closing"
-      // The resource may have been given up while it was being acquired; its release still has its own time limit.
-      entry.asked = now()
-      entry.outcome = undefined
-      const release = Deadline.unbounded(Effect.suspend(() => entry.release!(exit)))
-      entry.fiber = Effect.runForkWith(entry.context)(release)
-      entry.fiber.addObserver((ended) => released(entry, ended))
-    }
-
-    const giveUp = (entry: Entry): void => {
-      const { context, fiber } = entry
-      if (entry.status === "closed" || entry.outcome === "stuck") return
-      entry.interrupted = true
-      fiber?.interruptUnsafe()
-      // If that ended the fiber, its observer was called during the interruption above.
-      if (isClosed(entry)) return
-      entry.outcome = "stuck"
-      entry.took = now() - entry.asked!
-      const took = rounded(entry.took)
-      const site = renderSite(siteOf(entry.capturedAt))
-      if (fiber === undefined) {
-        return runDetached(
-          context,
-          Effect.logError(`"${entry.name}" is still being acquired after ${took}. It was registered by ${site}`)
-        )
-      }
-      entry.status = "stuck"
-      counts.stuck++
-      runDetached(
-        context,
-        Effect.logError(
-          `The release of "${entry.name}" did not end within ${took}, ${wasAbandoned}. `
-            + `It was registered by ${site}`
-        )
-      )
-    }
-
-    const limitOf = (entry: Entry) => entry.asked! + entry.closeTimeout
-
-    /** Waits for the end until a time, and then gives up if the resource's own limit or the final deadline has come. */
-    const settle = (entry: Entry, until: number, last: number): Effect.Effect<void> =>
-      Effect.suspend(() => {
-        if (isClosed(entry)) return Effect.void
-        const at = Math.min(limitOf(entry), until)
-        if (!isDue(at, now())) {
-          // Timers fire up to a millisecond early: check the time again.
-          const sleep = Effect.sleep(at - now())
-          return Effect.andThen(Effect.raceFirst(entry.ended.await, sleep), settle(entry, until, last))
-        }
-        return Effect.sync(() => {
-          if (isDue(Math.min(limitOf(entry), last), now())) giveUp(entry)
-        })
-      })
-
-    const settleAll = (some: ReadonlyArray<Entry>, until: number, last: number) =>
-      Effect.forEach(some, (entry) => settle(entry, until, last), { concurrency: "unbounded", discard: true })
-
-    const release = (entry: Entry, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
-      Effect.suspend(() => {
-        begin(entry, exit)
-        return isClosed(entry) ? Effect.void : settle(entry, Infinity, Infinity)
-      })
-
-    const register: ResourceRegistry["Service"]["register"] = (label, acquire, onRelease, registerOptions = {}) =>
-      Effect.uninterruptible(Effect.withFiber((fiber) => {
-        if (closed) return Effect.fail(new RegistryClosed({ name: label }))
-        const { after = [], closeTimeout = timeout, phase = 0 } = registerOptions
-        const entry: Entry = {
-          name: label,
-          phase,
-          after: [after].flat(),
-          closeTimeout: Duration.toMillis(Duration.fromInputUnsafe(closeTimeout)),
-          context: fiber.context,
-          owner: fiber.id,
-          capturedAt: fiber.cache,
-          since: now(),
-          ended: Latch.makeUnsafe(),
-          status: "acquiring",
-          release: undefined,
-          asked: undefined,
-          fiber: undefined,
-          interrupted: false,
-          outcome: undefined,
-          took: 0,
-          cause: undefined
-        }
-        entries.add(entry)
-        const acquired = Effect.flatMap(acquire, (resource) => {
-          // All services of the release are in the context of the entry.
-          entry.release = onRelease.bind(undefined, resource) as Entry["release"]
-          entry.status = "open"
-          if (closed) return Effect.andThen(release(entry, Exit.void), Effect.fail(new RegistryClosed({ name: label })))
-          const finalizer = (exit: Exit.Exit<unknown, unknown>) => release(entry, exit)
-          return Effect.as(Scope.addFinalizerExit(Context.getUnsafe(fiber.context, Scope.Scope), finalizer), resource)
-        })
-        return Effect.onExitPrimitive(acquired, () => {
-          if (entry.status === "acquiring") end(entry)
-          return undefined
-        })
-      }))
-
     const closeAll = (deadline: Duration.Input = "30 seconds"): Effect.Effect<CloseReport> =>
-      Effect.gen(function*() {
-        closed = true
-        const start = now()
-        const around = Duration.toMillis(yield* Deadline.remaining)
-        const last = start + Math.min(Duration.toMillis(Duration.fromInputUnsafe(deadline)), around)
-        const until = start + (last - start) * orderly
-        const waves = closingOrder([...entries], strategy)
-        for (const wave of waves) {
-          if (isDue(until, now())) break
-          for (const entry of wave) begin(entry, Exit.void)
-          yield* settleAll(wave, until, last)
-        }
-        const all = waves.flat()
-        for (const entry of all) begin(entry, Exit.void)
-        yield* settleAll(all, last, last)
-        return {
-          resources: all.map((entry) => ({
-            name: entry.name,
-            outcome: entry.outcome ?? "stuck",
-            took: Duration.millis(entry.took),
-            site: siteOf(entry.capturedAt),
-            cause: entry.cause
-          })),
-          elapsed: Duration.millis(now() - start)
-        }
-      })
-
+      Effect.map(core.closeAll(Duration.toMillis(Duration.fromInputUnsafe(deadline))), reportOf)
     yield* Effect.addFinalizer(() => closeAll(closeDeadline))
     yield* takePart(`resources ${name}`, Effect.flatMap(Deadline.remaining, closeAll), { order: "resources" })
-
     return ResourceRegistry.of({
-      register,
+      register: (label, acquire, release, { after = [], closeTimeout = timeout, phase = 0 } = {}) =>
+        core.register({
+          name: label,
+          acquire,
+          release,
+          phase,
+          after: [after].flat(),
+          closeTimeout: Duration.toMillis(Duration.fromInputUnsafe(closeTimeout))
+        }),
       closeAll,
-      open: Effect.sync(() =>
-        [...entries].map((entry): OpenResource => ({
-          name: entry.name,
-          status: entry.status as OpenResource["status"],
-          phase: entry.phase,
-          age: Duration.millis(now() - entry.since),
-          owner: entry.owner,
-          site: siteOf(entry.capturedAt)
-        }))
-      )
+      open: Effect.sync(() => [...core.entries].map((entry) => openOf(entry, now())))
     })
   })
 
-/** A function call, because the status changes in a way that the compiler cannot see. */
-const isClosed = ({ status }: Entry): boolean => status === "closed"
+const openOf = (entry: Entry, now: number): OpenResource => ({
+  name: entry.name,
+  status: entry.status as OpenResource["status"],
+  phase: entry.phase,
+  age: Duration.millis(now - entry.since),
+  owner: entry.owner,
+  site: siteOf(entry.capturedAt)
+})
+
+const reportOf = (
+  { closed, elapsed }: { readonly closed: ReadonlyArray<Entry>; readonly elapsed: number }
+): CloseReport => ({
+  resources: closed.map((entry) => ({
+    name: entry.name,
+    outcome: entry.outcome ?? "stuck",
+    took: Duration.millis(entry.took),
+    site: siteOf(entry.capturedAt),
+    cause: entry.cause
+  })),
+  elapsed: Duration.millis(elapsed)
+})
 
 const labels = { released: "released", failed: "failed", timedOut: "interrupted", stuck: "stuck" }
 
