@@ -63,7 +63,7 @@ export const defaultRules: ReadonlyArray<LeakRule> = [
   StuckShutdown,
   HeapFloorTrend,
   HeapGrowthRatio(),
-  LoopStarvation
+  LoopStarvation()
 ]
 
 /**

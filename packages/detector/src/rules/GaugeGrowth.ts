@@ -45,7 +45,11 @@ const judge = (observation: Observation, series: ReadonlyMap<string, ReadonlyArr
   return { findings, suspicions }
 }
 
-/** Gauges whose name `watches`. Default: those of Fiberscope's own modules. */
+/**
+ * Gauges whose name `watches`. Default: those of Fiberscope's own modules.
+ *
+ * @category rules
+ */
 export const GaugeGrowth = (
   watches: (name: string) => boolean = (name) => name.startsWith("fiberscope_")
 ): LeakRule.LeakRule =>
@@ -66,7 +70,11 @@ export const GaugeGrowth = (
       )
   })
 
-/** Metrics whose sets of attributes grow with traffic: each set is kept forever. */
+/**
+ * Metrics whose sets of attributes grow with traffic: each set is kept forever.
+ *
+ * @category rules
+ */
 export const MetricCardinality = LeakRule.make({
   name: "MetricCardinality",
   find: (observation) =>
