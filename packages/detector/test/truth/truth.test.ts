@@ -6,14 +6,12 @@ import { isLeak } from "../../src/Finding.ts"
 import { programs } from "../corpus/manifest.ts"
 import { fiberscope } from "../support/Fiberscope.ts"
 
-/** Off the heap there are only the handles of buffers to tell who keeps them, few enough to take longer. */
+/** Fibers, memory, its clean twin, and fibers that are collected; `replay.test.ts` judges all programs from their recordings. */
 const runs: ReadonlyArray<readonly [name: string, seconds: number]> = [
   ["webhook-retries/leak", 27],
   ["price-quotes/leak", 27],
   ["price-quotes/clean", 27],
-  ["recent-lru/healthy", 27],
-  ["orphan-leases/leak", 27],
-  ["upload-buffers/leak", 45]
+  ["orphan-leases/leak", 27]
 ]
 
 describe.concurrent("the corpus", { timeout: 120_000 }, () => {
