@@ -196,6 +196,7 @@ export {
 } from "./internal/census/FiberRuntime.ts"
 export { makeGuard, messageOf } from "./internal/census/Guard.ts"
 export type { AnyFunction, Guard, GuardedTimer } from "./internal/census/Guard.ts"
+export { heldBy } from "./internal/census/heldBy.ts"
 
 const sweepEveryMs = 1000
 const scanBudget = 4096 // slots: a few hundred microseconds

@@ -6,14 +6,13 @@
  * libraries, the closures are searched for functions and effects that the program passed to the library. A fiber takes about 1 ms, so
  * this is done for suspected fibers only, and the places of functions are cached.
  */
+import { heldBy } from "@fiberscope/core/FiberCensus"
 import type { FiberCensus, Guard, RuntimeFiber } from "@fiberscope/core/FiberCensus"
 import { isProgramFile } from "@fiberscope/core/FiberSite"
 import { openSession } from "./InspectorSession.ts"
 import { originalOf } from "./loaderSourceMaps.ts"
 import type { Place, Waiting } from "./Protocol.ts"
 
-const maxObjects = 60
-const maxDepth = 4
 const maxClosureDepth = 6
 
 /** The most objects inspected in the closures of one function. Each takes about 20 microseconds. */
@@ -71,7 +70,7 @@ interface Locator {
 }
 
 const placeOf = (fiber: RuntimeFiber, { locate }: Locator): Place | undefined => {
-  for (const candidate of candidates(fiber)) {
+  for (const candidate of heldBy(fiber)) {
     const place = locate(candidate)
     if (place !== undefined) return place
   }
@@ -80,7 +79,7 @@ const placeOf = (fiber: RuntimeFiber, { locate }: Locator): Place | undefined =>
 
 const placeWithin = (fiber: RuntimeFiber, { locateWithin }: Locator): Place | undefined => {
   let left = looksInAll
-  for (const candidate of candidates(fiber)) {
+  for (const candidate of heldBy(fiber)) {
     if (typeof candidate !== "function" || left <= 0) continue
     const { looks, place } = locateWithin(candidate, Math.min(left, looksEach))
     if (place !== undefined) return place
@@ -91,40 +90,12 @@ const placeWithin = (fiber: RuntimeFiber, { locateWithin }: Locator): Place | un
 
 /** The length of the timer that will wake a fiber. The finalizer at the top of its stack clears that timer, so it refers to it. */
 const timerOf = (fiber: RuntimeFiber, { timerWithin }: Locator): number | undefined => {
-  for (const candidate of candidates(fiber, 1)) {
+  for (const candidate of heldBy(fiber, 1)) {
     const ms = typeof candidate === "function" ? timerWithin(candidate) : undefined
     if (ms !== undefined) return ms
   }
   return undefined
 }
-
-/** The functions and generators in the top frames of a fiber's stack, from the top down, and a few levels into effects not run yet. */
-const candidates = function*(fiber: RuntimeFiber, frames = fiber._stack.length): IterableIterator<object> {
-  const seen = new Set<object>()
-  let budget = maxObjects
-  for (let top = fiber._stack.length - 1; top >= Math.max(0, fiber._stack.length - frames); top--) {
-    let level: Array<unknown> = [fiber._stack[top]]
-    for (let depth = 0; depth < maxDepth && level.length > 0; depth++) {
-      const next: Array<unknown> = []
-      for (const object of level) {
-        if (typeof object !== "object" || object === null) continue
-        for (const key of Reflect.ownKeys(object)) {
-          // Only data properties are read: a getter would run code of the program.
-          const value = Object.getOwnPropertyDescriptor(object, key)?.value as unknown
-          if (value === null || (typeof value !== "object" && typeof value !== "function")) continue
-          if (value === fiber || seen.has(value)) continue
-          seen.add(value)
-          if (--budget < 0) return
-          if (typeof value === "function" || isGenerator(value)) yield value
-          else if (!Array.isArray(value) && !("_stack" in value)) next.push(value)
-        }
-      }
-      level = next
-    }
-  }
-}
-
-const isGenerator = (value: object): boolean => Object.prototype.toString.call(value) === "[object Generator]"
 
 const slot = Symbol.for("@fiberscope/agent/probe")
 const group = "fiberscope"

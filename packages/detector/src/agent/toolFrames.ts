@@ -10,6 +10,7 @@ export const coreModules = [
   "internal/census/FiberTable",
   "internal/census/Guard",
   "internal/census/effectVersions",
+  "internal/census/heldBy",
   "internal/census/programFile"
 ]
 
