@@ -36,7 +36,9 @@ export const ResourceGrowth = LeakRule.make({
     const suspicions: Array<LeakRule.Suspicion> = []
     const judge = (type: string, points: ReadonlyArray<Point>): NumberVerdict["_tag"] => {
       const count = points.at(-1)?.value ?? 0
-      const verdict = timersOfFibers(observation, type, count) ?? judgeNumber(observation, points)
+      const number = judgeNumber(observation, points)
+      // Fibers are judged only for a number that grows, because that takes a look at all of their sites.
+      const verdict = number._tag === "growing" ? timersOfFibers(observation, type, count) ?? number : number
       if (verdict._tag === "growing") findings.push(findingOf(observation, type, count, verdict))
       if (verdict._tag === "unclear") {
         suspicions.push({

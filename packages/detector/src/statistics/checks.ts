@@ -42,6 +42,10 @@ const grows = (s: Signals): boolean =>
 const growsOn = (s: Signals): boolean =>
   grows(s) && net(s.last) >= limits.most * s.last.arrivals && s.lastZ >= limits.sure * limits.most
 
+/** Waiting times get longer by what stays, under steady traffic, and growth does not slow down. */
+const waitsInLine = (s: Signals, { steadyTraffic }: Options): boolean =>
+  steadyTraffic === true && s.late.arrivals >= s.fewest && s.waitsLonger && s.slowingInBatchesZ < limits.suspected
+
 export const checks: ReadonlyArray<Check> = [
   {
     name: "filling",
@@ -86,18 +90,14 @@ export const checks: ReadonlyArray<Check> = [
     reason:
       "A queue whose consumer is too slow: each item waits longer than the one before, by what stays (Little 1961).",
     z: (s) => s.batchZ,
-    holds: (s, { steadyTraffic }) =>
-      steadyTraffic === true && s.late.arrivals >= s.fewest && s.waitsLonger && s.slowingInBatchesZ < limits.suspected
-      && s.batchZ >= limits.sure
+    holds: (s, options) => waitsInLine(s, options) && s.batchZ >= limits.sure
   },
   {
     name: "queue or chance",
     says: "unclear",
     text: "waiting times are increasing, but too few have ended to rule out chance",
     reason: "The same with fewer items.",
-    holds: (s, { steadyTraffic }) =>
-      steadyTraffic === true && s.late.arrivals >= s.fewest && s.waitsLonger && s.slowingInBatchesZ < limits.suspected
-      && s.batchZ >= limits.suspected
+    holds: (s, options) => waitsInLine(s, options) && s.batchZ >= limits.suspected
   },
   {
     name: "backlog",

@@ -31,7 +31,7 @@ export const limits = {
    * themselves while a program warms up: feedback, code, pools.
    */
   siteBytes: 128 * 1024,
-  /** The same for the whole program. Derived: V8 discards code that did not run for a while, and compiles it again: up to 0.7 MB a minute. */
+  /** The same for the whole program. Measured: V8 discards code that did not run for a while, and compiles it again: up to 0.7 MB a minute. */
   programBytes: 1024 * 1024,
   /** Milliseconds: anything younger may be work in progress. Derived: a fiber is reported after 2 s, and 1 s is one interval. */
   youngest: 3000,
