@@ -38,11 +38,39 @@ export const Evidence = Schema.Struct({ label: Schema.String, text: Schema.Strin
 export type Evidence = typeof Evidence.Type
 
 /**
+ * The container that keeps the objects of a finding, as two or three snapshots of the heap show it.
+ *
+ * **Details**
+ *
+ * - `keeper`: the variable or field that holds the container, and `scope` the function or module it belongs to;
+ * - `path`: names of references and classes from the keeper to a member;
+ * - `how`: whether the members become `more` or the same objects become `larger`;
+ * - `counts`: the number of members in each snapshot; `bytes`: what they and all that they reach gained in `seconds`;
+ * - `gone`: how many members of the first snapshot are no longer there in the second;
+ * - `bound`: the size of the container and the most that it takes, if it has a limit.
+ *
+ * @category models
+ */
+export const Kept = Schema.Struct({
+  keeper: Schema.String,
+  member: Schema.String,
+  path: Schema.Array(Schema.String),
+  scope: Schema.optionalKey(Site),
+  how: Schema.Literals(["more", "larger"]),
+  counts: Schema.Array(Schema.Finite),
+  bytes: Schema.Finite,
+  seconds: Schema.Finite,
+  gone: Schema.Finite,
+  bound: Schema.optionalKey(Schema.Struct({ size: Schema.Finite, most: Schema.Finite }))
+})
+
+/**
  * **Details**
  *
  * - `count`: how many are there now (fibers, abandoned fibers, resources; for memory an estimate of sampled objects);
  * - `bytes`: memory that they hold, estimated; 0 where unknown;
  * - `growth`: how many more each second, in `unit`;
+ * - `kept`: what keeps the objects, where snapshots of the heap show it;
  * - `decided`: the row of the table in docs/rules.md that decided, and by how many standard deviations after dispersion; absent where
  *   the rule is not statistical;
  * - `severity`: `error` takes the process down in the end, `warning` costs, `info` is worth knowing;
@@ -63,6 +91,7 @@ export const Finding = Schema.Struct({
   site: Site,
   chain: Schema.Array(Site),
   waits: Schema.Array(Site),
+  kept: Schema.optionalKey(Kept),
   count: Schema.Finite,
   bytes: Schema.Finite,
   growth: Schema.Struct({ perSecond: Schema.Finite, unit: Schema.String }),

@@ -15,6 +15,7 @@ import { lowestFreeDescriptor } from "./Descriptors.ts"
 import type { ForkLines } from "./ForkLines.ts"
 import { heapUsed, makeCollect, watchCollections } from "./GarbageCollections.ts"
 import type { GarbageCollections } from "./GarbageCollections.ts"
+import { takeHeapSnapshot } from "./HeapSnapshot.ts"
 import { watchLoop } from "./LoopDelay.ts"
 import type { LoopDelay } from "./LoopDelay.ts"
 import { makeMarking } from "./Marking.ts"
@@ -194,13 +195,21 @@ export const startAgent = (
   let inspected = 0
   let inspectedAt = 0
   const answer = (request: Request): void => {
-    if (stopped || (isBusy() && request.type !== "read" && request.type !== "rest")) return
+    if (stopped || (isBusy() && canWait(request))) return
     if (request.type === "rest") {
       resting = true
       return
     }
     if (request.type === "read") return guard.run("tick", () => tick("now"), undefined)
     const now = census.now()
+    if (request.type === "takeHeapSnapshot") {
+      const taken = guard.run("takeHeapSnapshot", () => takeHeapSnapshot(request.file), {
+        pauseMs: 0,
+        refused: "it failed"
+      })
+      send({ type: "heapSnapshot", t: now, ...taken })
+      return
+    }
     if (request.type === "lines") {
       linesUntil = now + forkLinesFor
       return
@@ -229,6 +238,9 @@ export const startAgent = (
     }
   }
 }
+
+/** Requests that are dropped while the reader is behind: they come again. */
+const canWait = ({ type }: Request): boolean => type === "inspect" || type === "lines"
 
 /** The most sampled objects, estimated from the heap size, that V8 is asked for. The answer takes about 100 MB. */
 const mostReadable = 4 * limits.living

@@ -177,6 +177,49 @@ export interface Waiting {
   readonly timers?: ReadonlyArray<number>
 }
 
+/** A snapshot of the heap was written to a file: the answer to {@link TakeHeapSnapshot}. `refused` says why there is none. */
+export interface HeapSnapshotTaken {
+  readonly type: "heapSnapshot"
+  readonly t: number
+  readonly pauseMs: number
+  readonly refused?: string | undefined
+}
+
+/** One step of a path in the heap: the name of a reference, and the class or the function that it leads to. */
+export interface HeapStep {
+  readonly edge: string
+  readonly node: string
+  /** `scope`: the variables of a function or a module. */
+  readonly kind: "object" | "function" | "scope" | "value" | "internal"
+  /** The place of a function. */
+  readonly place?: Place | undefined
+}
+
+/** A path in the heap whose objects became more, or larger, from one snapshot to the next. */
+export interface HeapPath {
+  readonly how: "more" | "larger"
+  readonly steps: ReadonlyArray<HeapStep>
+  /** For each snapshot, the number of objects at the end of the path, and the bytes of all that is reached through them. */
+  readonly counts: ReadonlyArray<number>
+  readonly bytes: ReadonlyArray<number>
+  /** For each snapshot but the last: how many of its objects are there in the next one. */
+  readonly stayed: ReadonlyArray<number>
+  /** The number of entries in the fullest container at this path, and the most that it takes. */
+  readonly bound?: { readonly size: number; readonly most: number } | undefined
+}
+
+/** The comparison of heap snapshots, which the command line makes at the end of a run and adds to the recording. */
+export interface HeapGrowth {
+  readonly type: "growth"
+  readonly t: number
+  /** The time of each snapshot. */
+  readonly times: ReadonlyArray<number>
+  /** The heap in each snapshot, in bytes. */
+  readonly bytes: ReadonlyArray<number>
+  /** The paths that gained the most bytes, in that order. */
+  readonly paths: ReadonlyArray<HeapPath>
+}
+
 /** The process ends by itself. */
 export interface Bye {
   readonly type: "bye"
@@ -206,6 +249,8 @@ export type Message =
   | Problem
   | Waiting
   | Metrics
+  | HeapSnapshotTaken
+  | HeapGrowth
   | Bye
 
 /** A request to find where fibers of a site wait. */
@@ -230,8 +275,14 @@ export interface Rest {
   readonly type: "rest"
 }
 
+/** A request for a snapshot of the heap in this file. The program stands still meanwhile. */
+export interface TakeHeapSnapshot {
+  readonly type: "takeHeapSnapshot"
+  readonly file: string
+}
+
 /** A request to an agent. */
-export type Request = Inspect | Lines | Read | Rest
+export type Request = Inspect | Lines | TakeHeapSnapshot | Read | Rest
 
 /** The options of an agent, which are JSON in an environment variable. */
 export interface AgentOptions {

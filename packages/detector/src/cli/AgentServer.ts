@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs"
 import net from "node:net"
 import { join } from "node:path"
 import type { Mark } from "../agent/Mark.ts"
-import type { Request } from "../agent/Protocol.ts"
+import type { Message, Request } from "../agent/Protocol.ts"
 import * as Observation from "../observation/Observation.ts"
 import { decodeMessage } from "../observation/RecordedMessage.ts"
 import type { Writer } from "../observation/Recording.ts"
@@ -17,7 +17,7 @@ import * as SocketFolder from "./SocketFolder.ts"
 export class AgentServerError extends Data.TaggedError("AgentServerError")<{ readonly message: string }> {}
 
 /** An observed process (or worker thread). */
-interface ObservedProcess {
+export interface ObservedProcess {
   readonly observation: Observation.Observation
   readonly ask: (request: Request) => void
   readonly connected: () => boolean
@@ -30,10 +30,14 @@ const maxMarks = 1000
 
 export interface AgentServer {
   readonly path: string
+  /** A folder that only its owner can read. It is removed at the end. */
+  readonly folder: string
   /** The file for the marks of processes into which the agent was loaded. */
   readonly marksFile: string
   readonly marks: () => ReadonlyArray<Mark>
   readonly processes: () => ReadonlyArray<ObservedProcess>
+  /** Adds a message of the command line to an observation, and to the recording. */
+  readonly add: (observation: Observation.Observation, message: Message) => void
   /** The text of a source of the program, if it may be read. */
   readonly source: (file: string) => string | undefined
   /** Marks that the program was asked to end: later messages do not count for the verdict. */
@@ -86,9 +90,14 @@ export const make = (
     )
     return {
       path,
+      folder,
       marksFile,
       marks: () => readMarks(marksFile),
       processes: () => processes,
+      add: (observation, message) => {
+        recording.said(processes.findIndex((process) => process.observation === observation), JSON.stringify(message))
+        observation.take(message)
+      },
       source: sources.read,
       freeze: () => {
         recording.freeze()

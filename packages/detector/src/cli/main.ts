@@ -122,6 +122,12 @@ const runCommand = Command.make(
       ),
       Flag.withDefault("named" as const)
     ),
+    heap: Flag.Literals("heap", ["auto", "always", "never"]).pipe(
+      Flag.withDescription(
+        "Snapshots of the heap, which show what keeps objects that may leak. auto: of a heap of at most 64 MB; each pauses the program"
+      ),
+      Flag.withDefault("auto" as const)
+    ),
     accepted,
     quiet,
     program

@@ -18,6 +18,7 @@ import { questions } from "../rules/evidence/inspections.ts"
 import { agentUrl } from "./AgentFiles.ts"
 import type { AgentServer } from "./AgentServer.ts"
 import * as Agents from "./AgentServer.ts"
+import * as HeapSnapshots from "./HeapSnapshots.ts"
 import * as LiveView from "./LiveView.ts"
 import * as Output from "./Output.ts"
 import * as ProcessTree from "./ProcessTree.ts"
@@ -40,6 +41,7 @@ export interface RunOptions {
   readonly quiet: boolean
   readonly format: Output.Format
   readonly sites: "named" | "all"
+  readonly heap: HeapSnapshots.Mode
   /** The file of accepted findings. Default: `fiberscope.accepted.json` in the working folder, if it exists. */
   readonly accepted: Option.Option<string>
 }
@@ -60,12 +62,14 @@ export const run = (options: RunOptions) =>
     const started = yield* Clock.currentTimeMillis
     const program = yield* Programs.start(options.command, yield* agentEnvironment(agents, options), agents.freeze)
     const runtimes = yield* findRuntimes(program, agents)
+    const snapshots = HeapSnapshots.make(agents, options.heap, options.quiet || options.format !== "pretty")
     const { exit, stoppedByTool } = yield* Effect.scoped(Effect.gen(function*() {
-      yield* watch(agents, started, options)
-      return yield* untilEnd(program, agents, options)
+      yield* watch(agents, snapshots, started, options)
+      return yield* untilEnd(program, agents, snapshots, options)
     }))
     yield* lastWords(agents)
     const durationMs = (yield* Clock.currentTimeMillis) - started
+    yield* snapshots.compare
     const end: Report.ProgramEnd = {
       command: options.command,
       code: stoppedByTool ? undefined : exit.code,
@@ -106,6 +110,7 @@ const findRuntimes = (
 /** Inspects suspected fibers while the program runs, and shows the live view. */
 const watch = (
   agents: AgentServer,
+  snapshots: HeapSnapshots.HeapSnapshots,
   started: number,
   { duration, quiet }: RunOptions
 ): Effect.Effect<void, never, Scope.Scope> =>
@@ -114,14 +119,6 @@ const watch = (
     const look = () =>
       agents.processes().map(({ observation }) => ({ observation, diagnosis: Diagnosis.diagnose(observation) }))
     let seen = look()
-    yield* Effect.forkScoped(Effect.repeat(
-      Effect.sync(() => {
-        askAboutSuspects(agents)
-        seen = look()
-      }),
-      Schedule.spaced("2 seconds")
-    ))
-    if (quiet) return
     let found: number | undefined
     const began = (): number => {
       if (found === undefined && agents.processes().some(({ observation }) => observation.copies.length > 0)) {
@@ -129,9 +126,19 @@ const watch = (
       }
       return found ?? started
     }
+    const limitMs = Option.getOrUndefined(Option.map(duration, Duration.toMillis))
+    yield* Effect.forkScoped(Effect.repeat(
+      Effect.sync(() => {
+        askAboutSuspects(agents)
+        snapshots.look(clock.currentTimeMillisUnsafe() - began(), limitMs ?? Infinity)
+        seen = look()
+      }),
+      Schedule.spaced("2 seconds")
+    ))
+    if (quiet) return
     yield* LiveView.show(() => ({
       elapsedMs: clock.currentTimeMillisUnsafe() - began(),
-      limitMs: Option.getOrUndefined(Option.map(duration, Duration.toMillis)),
+      limitMs,
       processes: seen
     }))
   })
@@ -181,6 +188,7 @@ const isFound = (agents: AgentServer): boolean =>
 const untilEnd = (
   program: Program,
   agents: AgentServer,
+  snapshots: HeapSnapshots.HeapSnapshots,
   options: RunOptions
 ): Effect.Effect<{ readonly exit: ProgramExit; readonly stoppedByTool: boolean }> =>
   Effect.gen(function*() {
@@ -193,13 +201,19 @@ const untilEnd = (
     const exit = Option.isSome(early) || !isFound(agents) ? early : yield* Effect.timeoutOption(program.exit, time)
     return Option.isSome(exit)
       ? { exit: exit.value, stoppedByTool: false }
-      : { exit: yield* stop(program, agents, options.gc || samples(options)), stoppedByTool: true }
+      : { exit: yield* stop(program, agents, snapshots, options.gc || samples(options)), stoppedByTool: true }
   })
 
-const stop = (program: Program, agents: AgentServer, readings: boolean): Effect.Effect<ProgramExit> =>
+const stop = (
+  program: Program,
+  agents: AgentServer,
+  snapshots: HeapSnapshots.HeapSnapshots,
+  readings: boolean
+): Effect.Effect<ProgramExit> =>
   Effect.gen(function*() {
     noteLost(agents)
     if (readings) yield* lastReading(agents)
+    yield* snapshots.last
     agents.freeze()
     const signalled = observedBy(agents)
     const others = ProcessTree.families([program.pid, ...signalled]).filter(({ pid }) => pid !== program.pid)

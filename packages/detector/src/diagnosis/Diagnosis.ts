@@ -9,6 +9,7 @@ import { LeaseOverdue, ListenerPileUp, StuckShutdown } from "../rules/CoreReport
 import { FiberGrowth } from "../rules/FiberGrowth.ts"
 import { GaugeGrowth, MetricCardinality } from "../rules/GaugeGrowth.ts"
 import { HeapFloorTrend } from "../rules/HeapFloorTrend.ts"
+import { KeptGrowth } from "../rules/KeptGrowth.ts"
 import { LargeObjectGrowth } from "../rules/LargeObjectGrowth.ts"
 import { LoopStarvation } from "../rules/LoopStarvation.ts"
 import { OffHeapGrowth } from "../rules/OffHeapGrowth.ts"
@@ -18,6 +19,7 @@ import { HeapGrowthRatio } from "../rules/Thresholds.ts"
 import { limits } from "../statistics/limits.ts"
 import { size } from "../text/Units.ts"
 import { printable } from "../text/Untrusted.ts"
+import { isSettled, keptBy, withoutKeeper } from "./keptBy.ts"
 import { mergeFindings, ofFibersThatMayEnd } from "./mergeFindings.ts"
 
 /**
@@ -56,6 +58,7 @@ export const defaultRules: ReadonlyArray<LeakRule> = [
   LargeObjectGrowth,
   OffHeapGrowth,
   ResourceGrowth,
+  KeptGrowth,
   GaugeGrowth(),
   MetricCardinality,
   LeaseOverdue,
@@ -92,14 +95,17 @@ export const diagnose = (observation: Observation, options?: {
       problems.push(`rule ${rule.name}: ${messageOf(error)}`)
     }
   }
-  for (const finding of found.splice(0)) {
-    const doubt = ofFibersThatMayEnd(finding, observation)
+  // Something that fills up only grows as well. Snapshots answer a suspicion, and raise none.
+  const isAsked = suspicions.length > 0 || found.some((finding) => finding.kept === undefined && isLeak(finding))
+  for (const finding of found.splice(0).filter(({ kept }) => kept === undefined || isAsked)) {
+    const doubt = ofFibersThatMayEnd(finding, observation) ?? withoutKeeper(finding, observation)
     if (doubt === undefined) found.push(finding)
     else suspicions.push(doubt)
   }
   const early = observation.durationMs < limits.leakAfter
   const merged = mergeFindings(early ? found.filter((finding) => !isLeak(finding)) : found, observation, rules)
-  const findings = options?.accept?.(merged) ?? merged
+  const kept = keptBy(merged, observation)
+  const findings = options?.accept?.(kept) ?? kept
   if (early) {
     for (const finding of found.filter(isLeak)) {
       suspicions.push({
@@ -113,7 +119,7 @@ export const diagnose = (observation: Observation, options?: {
   // A rule that any leak explains has nothing to add to one, also where that is accepted.
   const explained = findings.some((finding) => isLeak(finding) || finding.accepted !== undefined)
   const byAny = new Set(rules.filter(({ explainedBy }) => explainedBy?.kinds.includes("*")).map(({ name }) => name))
-  const open = explained ? suspicions.filter(({ rule }) => !byAny.has(rule)) : suspicions
+  const open = suspicions.filter((one) => !(explained && byAny.has(one.rule)) && !isSettled(one, observation, findings))
   // Text of the program leaves the rules here, for reports, logs and listeners.
   const said = { ...verdictOf(observation, findings, open, problems, rules), findings, suspicions: open, problems }
   return { ...printable(said), failed }

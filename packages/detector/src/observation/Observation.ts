@@ -5,6 +5,9 @@
  */
 import type {
   Copy,
+  HeapGrowth,
+  HeapPath,
+  HeapSnapshotTaken,
   Hello,
   Message,
   Place,
@@ -77,6 +80,14 @@ export interface Observation {
   readonly readings: number
   /** Milliseconds for which readings paused the program. */
   readonly pausedMs: number
+  /** When snapshots of the heap were taken, why others were not, and the milliseconds for which they paused the program. */
+  readonly heapSnapshots: {
+    readonly taken: ReadonlyArray<number>
+    readonly refused: ReadonlyArray<string>
+    readonly pausedMs: number
+  }
+  /** The comparison of these snapshots, once there is one. */
+  readonly growth: HeapGrowth | undefined
   readonly resources: ReadonlyMap<string, ReadonlyArray<TimeSeries.Point>>
   /** Gauges of the program by name, and the number of series of its metrics. */
   readonly gauges: ReadonlyMap<string, ReadonlyArray<TimeSeries.Point>>
@@ -91,6 +102,8 @@ export interface Observation {
 const maxResourceTypes = 64
 const maxNamedSeries = 512
 const maxNotes = 50
+const maxPaths = 50
+const maxSteps = 200
 
 /** The information that is missing without a field of fibers. */
 const missingWithout = (field: string): string =>
@@ -148,6 +161,8 @@ export const make = (options?: {
   let now = 0
   let readings = 0
   let pausedMs = 0
+  let heapSnapshots: Observation["heapSnapshots"] = { taken: [], refused: [], pausedMs: 0 }
+  let growth: HeapGrowth | undefined
 
   const add = (name: SignalName, t: number, value: number): void => {
     let signal = series.get(name)
@@ -244,6 +259,24 @@ export const make = (options?: {
     record.timer = timers.length > 0 && timers.length >= looked ? Math.min(...timers) : 0
   }
 
+  const takeHeapSnapshot = ({ pauseMs, refused, t }: HeapSnapshotTaken): void => {
+    const { pausedMs: before, refused: reasons, taken } = heapSnapshots
+    heapSnapshots = {
+      taken: refused === undefined ? [...taken, t].slice(-maxNotes) : taken,
+      refused: refused === undefined ? reasons : [...reasons, refused].slice(-maxNotes),
+      pausedMs: before + pauseMs
+    }
+  }
+
+  /** A path with its places in the sources. A recording may have paths without end. */
+  const takeGrowth = (message: HeapGrowth): void => {
+    const resolvedPath = (path: HeapPath): HeapPath => ({
+      ...path,
+      steps: path.steps.slice(0, maxSteps).map((step) => ({ ...step, place: resolved(step.place) }))
+    })
+    growth = { ...message, paths: message.paths.slice(0, maxPaths).map(resolvedPath) }
+  }
+
   const takeTick = (tick: Tick): void => {
     lastTick = tick
     tests.take(tick)
@@ -320,6 +353,12 @@ export const make = (options?: {
     get pausedMs() {
       return pausedMs
     },
+    get heapSnapshots() {
+      return heapSnapshots
+    },
+    get growth() {
+      return growth
+    },
     get resources() {
       return pointsOf(resources)
     },
@@ -339,6 +378,7 @@ export const make = (options?: {
       if (frozen) {
         if (message.type === "tick") lastTick = message
         if (message.type === "bye") ended = true
+        if (message.type === "growth") takeGrowth(message)
         return
       }
       if ("t" in message) now = Math.max(now, message.t)
@@ -377,6 +417,10 @@ export const make = (options?: {
           return takeSamples(message)
         case "waiting":
           return takeWaiting(message)
+        case "heapSnapshot":
+          return takeHeapSnapshot(message)
+        case "growth":
+          return takeGrowth(message)
         case "metrics":
           addAll(gauges, message.t, message.gauges)
           addAll(metricSeries, message.t, message.series)

@@ -175,6 +175,37 @@ const Waiting = Schema.Struct({
 
 const Metrics = Schema.Struct({ type: Schema.Literal("metrics"), t: Amount, gauges: Named, series: Named })
 
+const HeapSnapshotTaken = Schema.Struct({
+  type: Schema.Literal("heapSnapshot"),
+  t: Amount,
+  pauseMs: Amount,
+  refused: Schema.optional(Schema.String)
+})
+
+const HeapStep = Schema.Struct({
+  edge: Schema.String,
+  node: Schema.String,
+  kind: Schema.Literals(["object", "function", "scope", "value", "internal"]),
+  place: Schema.optional(Place)
+})
+
+const HeapPath = Schema.Struct({
+  how: Schema.Literals(["more", "larger"]),
+  steps: Schema.Array(HeapStep),
+  counts: Schema.Array(Amount),
+  bytes: Schema.Array(Amount),
+  stayed: Schema.Array(Amount),
+  bound: Schema.optional(Schema.Struct({ size: Amount, most: Amount }))
+})
+
+const HeapGrowth = Schema.Struct({
+  type: Schema.Literal("growth"),
+  t: Amount,
+  times: Schema.Array(Amount),
+  bytes: Schema.Array(Amount),
+  paths: Schema.Array(HeapPath)
+})
+
 const Bye = Schema.Struct({ type: Schema.Literal("bye"), t: Amount, code: Schema.optional(Amount) })
 
 /** Any message of {@link protocolVersion}. */
@@ -191,6 +222,8 @@ export const RecordedMessage = Schema.Union([
   Problem,
   Waiting,
   Metrics,
+  HeapSnapshotTaken,
+  HeapGrowth,
   Bye
 ]).annotate({ identifier: "a message of an agent" })
 

@@ -15,6 +15,8 @@ export const most = {
   processes: 8,
   problems: 5,
   reasons: 10,
+  /** Names on a path in the heap. */
+  names: 12,
   annotations: 8
 } as const
 

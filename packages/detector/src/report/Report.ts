@@ -55,6 +55,8 @@ export const ProcessReport = Schema.Struct({
   forkLines: Schema.optionalKey(Schema.Struct({ stacks: Schema.Int, ms: Schema.Finite })),
   /** Forced major collections, and the milliseconds for which they paused the program. */
   readings: Schema.Struct({ count: Schema.Int, pausedMs: Schema.Finite }),
+  /** Snapshots of the heap, and the milliseconds for which they paused the program. */
+  heapSnapshots: Schema.optionalKey(Schema.Struct({ count: Schema.Int, pausedMs: Schema.Finite })),
   signals: Schema.Record(Schema.String, SignalSeries),
   /** Parts that failed and were switched off, and copies of effect that cannot be observed. */
   problems: Schema.Array(Schema.String),
@@ -262,6 +264,10 @@ const nothingSeen = "no fiber of effect was seen in any process of the program"
 
 const processReport = (observation: Observation, diagnosis: Diagnosis): ProcessReport => {
   const { copies, hello, lastTick } = observation
+  const notes = [
+    ...observation.notes,
+    ...observation.heapSnapshots.refused.map((why) => `no snapshot of the heap: ${why}`)
+  ]
   return {
     pid: hello?.pid ?? 0,
     thread: hello?.thread ?? 0,
@@ -279,9 +285,14 @@ const processReport = (observation: Observation, diagnosis: Diagnosis): ProcessR
     },
     ...(lastTick?.own.forkLines === undefined ? {} : { forkLines: lastTick.own.forkLines }),
     readings: { count: observation.readings, pausedMs: observation.pausedMs },
+    ...(observation.heapSnapshots.taken.length === 0
+      ? {}
+      : {
+        heapSnapshots: { count: observation.heapSnapshots.taken.length, pausedMs: observation.heapSnapshots.pausedMs }
+      }),
     signals: signalsOf(observation),
     problems: [...observation.problems, ...diagnosis.problems, ...observation.unsupported],
-    ...(observation.notes.length === 0 ? {} : { notes: observation.notes })
+    ...(notes.length === 0 ? {} : { notes })
   }
 }
 

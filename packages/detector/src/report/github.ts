@@ -10,7 +10,7 @@ import type { Report } from "./Report.ts"
  */
 export const renderGithub = renderer((report: Report, base: string = ""): string => {
   const findings = bounded(worstFirst(report.findings), most.annotations)
-  const lines = findings.shown.map(({ evidence, fix, kind, site, summary }) => {
+  const lines = findings.shown.map(({ evidence, fix, kept, kind, site, summary }) => {
     const place = site.file === undefined
       ? ""
       : `file=${githubProperty(site.file.startsWith(base + "/") ? site.file.slice(base.length + 1) : site.file)},`
@@ -18,6 +18,7 @@ export const renderGithub = renderer((report: Report, base: string = ""): string
     const reasons = bounded(evidence, most.reasons)
     const text = [
       summary,
+      ...kept === undefined ? [] : [`kept by: ${kept.path.slice(0, most.names).join(" → ")}`],
       ...reasons.shown.map((one) => `${one.label}: ${one.text}`),
       ...reasons.more === 0 ? [] : [`and ${reasons.more} more reasons`],
       `fix: ${fix}`

@@ -75,6 +75,9 @@ const findingLines = (finding: Finding): ReadonlyArray<string> => {
     "",
     `- **at** ${markdownCode(describeSite(finding.site))}`,
     ...finding.waits.slice(0, 2).map((site) => `- **waits** ${markdownCode(describeSite(site))}`),
+    ...finding.kept === undefined
+      ? []
+      : [`- **kept by** ${markdownCode(oneLine(finding.kept.path.slice(0, most.names).join(" → "), 200))}`],
     ...reasons.shown.map((one) => `- **${text(one.label, 80)}** ${text(one.text)}`),
     ...reasons.more === 0 ? [] : [`- and ${reasons.more} more reasons`],
     `- **fix** ${text(finding.fix)}`,

@@ -151,6 +151,7 @@ const findingTexts = (finding: Finding, width: number, locate: TextOptions["loca
     ...from.map((one) => `from   ${one}`),
     ...finding.waits.slice(0, 2).map((one) => `waits  ${placeOf(one, locate)}`),
     `grows  ${growth(finding)}${finding.bytes > 0 ? `, holds at least ${size(finding.bytes)}` : ""}`,
+    ...keptTexts(finding, locate),
     ...strip,
     ...evidence.shown.map(({ label, text }) => `why    ${label}: ${text}`),
     ...evidence.more === 0 ? [] : [`why    and ${evidence.more} more reasons`],
@@ -162,6 +163,28 @@ const findingTexts = (finding: Finding, width: number, locate: TextOptions["loca
     ...(finding.cannotShow === "" ? [] : [`note   this cannot show ${finding.cannotShow}`]),
     `fix    ${finding.fix}`,
     `more   ${locate?.(finding.docs) ?? finding.docs}`
+  ]
+}
+
+/** The keeper, and how the number of its members changed. */
+const keptTexts = ({ kept }: Finding, locate: TextOptions["locate"]): ReadonlyArray<string> => {
+  if (kept === undefined) return []
+  const where = kept.scope === undefined ? "" : `, in ${placeOf(kept.scope, locate)}`
+  const course = kept.how === "larger"
+    ? `grew by ${size(kept.bytes)}`
+    : `${kept.counts.map(number).join(" → ")} × ${kept.member}, ${size(kept.bytes)} more`
+  const [first = 0] = kept.counts
+  const gone = kept.how === "larger" || first === 0
+    ? ""
+    : `; ${kept.gone === 0 ? "none" : number(kept.gone)} of the first ${number(first)} ${
+      kept.gone > 1 ? "are" : "is"
+    } gone`
+  const bound = kept.bound === undefined
+    ? ""
+    : `; it is filling: ${number(kept.bound.size)} of ${number(kept.bound.most)}`
+  return [
+    `kept   by ${kept.path.slice(0, most.names).join(" → ")}${where}`,
+    `       ${course} in ${Math.round(kept.seconds)} s${gone}${bound}`
   ]
 }
 
@@ -233,12 +256,15 @@ const footer = (report: Report): ReadonlyArray<string> => {
   const paused = report.processes.reduce((sum, { readings }) => sum + readings.pausedMs, 0)
   const readings = report.processes.reduce((sum, { readings: { count } }) => sum + count, 0)
   const share = report.durationMs > 0 ? (100 * paused / report.durationMs).toFixed(1) : "0"
+  const snapshots = report.processes.reduce((sum, one) => sum + (one.heapSnapshots?.count ?? 0), 0)
+  const pausedMs = report.processes.reduce((sum, one) => sum + (one.heapSnapshots?.pausedMs ?? 0), 0)
   const seen = [
     `${(report.durationMs / 1000).toFixed(1)} s`,
     first === undefined
       ? undefined
       : startedOf(report.processes.reduce((sum, { fibers }) => sum + fibers.started, 0)),
-    readings > 0 ? `${readings} heap readings paused it for ${Math.round(paused)} ms (${share} %)` : undefined
+    readings > 0 ? `${readings} heap readings paused it for ${Math.round(paused)} ms (${share} %)` : undefined,
+    snapshots > 0 ? `${snapshots} heap snapshots paused it for ${Math.round(pausedMs)} ms` : undefined
   ]
   const stacks = report.processes.reduce((sum, { forkLines }) => sum + (forkLines?.stacks ?? 0), 0)
   const stacksMs = report.processes.reduce((sum, { forkLines }) => sum + (forkLines?.ms ?? 0), 0)

@@ -11,6 +11,7 @@ import * as Turnover from "../statistics/Turnover.ts"
 import { lengthOf, net } from "../statistics/Window.ts"
 import { size } from "../text/Units.ts"
 import { floorTrend } from "./evidence/HeapFloor.ts"
+import { decidingGrowth, secondsOf } from "./evidence/HeapPaths.ts"
 import {
   allocatorOf,
   causesOf,
@@ -32,8 +33,7 @@ export const SurvivorGrowth = LeakRule.make({
   name,
   explainedBy: { kinds: ["fiber-growth", "abandoned-fibers"], where: "same-file" },
   detectable: (observation) => ({
-    perSecond: sampledLimit(observation),
-    where: "in one function",
+    ...detectable(observation),
     essential: {
       why: isSampled(observation)
         ? `${observation.allocations.readings.length} readings of memory are too few; it would take ${
@@ -56,6 +56,15 @@ export const SurvivorGrowth = LeakRule.make({
     return unclear === undefined ? {} : { suspicions: [suspicion(unclear, length, unclear.turnover.why)] }
   }
 })
+
+/** Snapshots show what one path of the heap gained; the samples do where there are enough of them. */
+const detectable = (observation: Observation): Pick<LeakRule.Detectable, "perSecond" | "where"> => {
+  const perSecond = sampledLimit(observation)
+  const growth = decidingGrowth(observation)
+  return perSecond < Infinity || growth === undefined
+    ? { perSecond, where: "in one function" }
+    : { perSecond: limits.siteBytes / secondsOf(growth), where: "on one path in the heap" }
+}
 
 /** A queue with a slow consumer, whose releases in batches make the samples unclear: the heap floor rises by as much as remains. */
 const fallingBehind = (observation: Observation, judged: ReadonlyArray<Judged>): ReadonlyArray<Judged> => {

@@ -24,6 +24,8 @@ export const limits = {
   arrivals: 10,
   /** Points without which a trend means nothing: of five in random order, one order in 120 rises all the way. */
   points: 5,
+  /** Snapshots of the heap for a decision. Derived: two show that something grew, and only a third that it still does. */
+  snapshots: 3,
   /** Fibers of one site that are worth a look. Derived: fibers are counted, not sampled, and at two their net exceeds √2 standard deviations. */
   fibers: 3,
   /**

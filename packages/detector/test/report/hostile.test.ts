@@ -185,7 +185,7 @@ describe("a report with very many items", () => {
     const all = reportOf(60, benign)
     const report = { ...all, tests: all.tests!.map((file) => ({ ...file, pid: -1 })) }
     const text = renderText(report)
-    assert.isBelow(text.split("\n").length, 300)
+    assert.isBelow(text.split("\n").length, 330)
     assert.include(text, "and 25 more leaks: --json <file> lists all")
     assert.include(text, "and 10 more accepted findings")
     assert.include(text, "and 55 more undecided\n")

@@ -68,6 +68,7 @@ const moved: Readonly<Record<keyof typeof limits, { readonly down: Moved; readon
     down: { to: 3, fails: { recording: "call-recordings/leak", verdict: "ok" } },
     up: { to: 7, fails: { recording: "embedding-index/leak", verdict: "leak" } }
   },
+  snapshots: "derived",
   fibers: "derived",
   siteBytes: {
     down: { to: 90_000, fails: { recording: "thumbnail-headers/clean", verdict: "ok" } },

@@ -1,0 +1,115 @@
+/** Joins findings with what snapshots of the heap show: each gets the path that keeps its objects, or is doubted where there is none. */
+import type { HeapGrowth, HeapPath } from "../agent/Protocol.ts"
+import { isLeak } from "../Finding.ts"
+import type { Finding } from "../Finding.ts"
+import type { Suspicion } from "../LeakRule.ts"
+import type { Observation } from "../observation/Observation.ts"
+import { pathOf } from "../places/Site.ts"
+import { decidingGrowth, gained, isAtRest, mayHold, secondsOf } from "../rules/evidence/HeapPaths.ts"
+import { keptOf } from "../rules/evidence/keptOf.ts"
+import type { Kept } from "../rules/evidence/keptOf.ts"
+import { limits } from "../statistics/limits.ts"
+
+/** The findings, each with the path that fits it best. A finding of snapshots alone is left out if another finding has it already. */
+export const keptBy = (findings: ReadonlyArray<Finding>, { growth }: Observation): ReadonlyArray<Finding> => {
+  if (growth === undefined) return findings
+  const left = new Set(growth.paths)
+  const named = findings.filter(({ kept }) => kept === undefined).map((finding) => {
+    const path = isOnHeap(finding) ? bestOf(finding, [...left], growth) : undefined
+    if (path === undefined) return finding
+    left.delete(path)
+    return { ...finding, kept: keptOf(path, growth) }
+  })
+  const shown: Array<Finding> = []
+  for (const finding of findings.filter(({ kept }) => kept !== undefined)) {
+    const others = [...named.filter((one) => isLeak(one)), ...shown]
+    // A finding without a path may be this one.
+    if (!others.some(({ kind, kept }) => kept === undefined ? isOnHeap({ kind }) : isSame(kept, finding.kept!))) {
+      shown.push(finding)
+    }
+  }
+  return [...named, ...shown]
+}
+
+/** The suspicion in place of a finding of memory for which the snapshots show no objects that became more. */
+export const withoutKeeper = (finding: Finding, observation: Observation): Suspicion | undefined => {
+  const growth = decidingGrowth(observation)
+  const isMemory = finding.kind === "memory-growth" && finding.kept === undefined
+  return growth === undefined || !isMemory || mayHold(growth, finding.growth.perSecond) ? undefined : {
+    rule: keptGrowth,
+    what: finding.summary,
+    why: `${growth.times.length} snapshots of the heap show no objects that became more by as much`,
+    wouldTake: "a longer run"
+  }
+}
+
+/** Whether the snapshots settle a suspicion of memory: they found the leak, or nothing became more, or what did has come to rest. */
+export const isSettled = (
+  { rule }: Suspicion,
+  observation: Observation,
+  findings: ReadonlyArray<Finding>
+): boolean => {
+  const growth = decidingGrowth(observation)
+  if (growth === undefined || !rulesOfMemory.has(rule)) return false
+  if (findings.some((finding) => finding.rule === keptGrowth && isLeak(finding))) return true
+  return rule !== "OffHeapGrowth" && growth.paths.every((path) => isAtRest(path, growth))
+}
+
+const keptGrowth = "KeptGrowth"
+
+/** Rules about memory. A snapshot shows all objects on the heap, and of other memory what belongs to them. */
+const rulesOfMemory: ReadonlySet<string> = new Set([
+  "SurvivorGrowth",
+  "LargeObjectGrowth",
+  "HeapFloorTrend",
+  "OffHeapGrowth"
+])
+
+/** Kinds whose objects are on the heap and stay there. */
+const isOnHeap = ({ kind }: Pick<Finding, "kind">): boolean =>
+  ["fiber-growth", "memory-growth", "off-heap-growth", "resource-growth", "listener-pile-up"].includes(kind)
+
+/**
+ * Whether two paths show one leak: they start at the same variable, or as many objects are kept by a variable and by something of Node or
+ * Effect, such as timers.
+ */
+const isSame = (a: Kept, b: Kept): boolean => {
+  if (a.scope !== undefined && b.scope !== undefined) return a.scope.file === b.scope.file && a.path[0] === b.path[0]
+  const [more, fewer] = [gained(a.counts), gained(b.counts)].sort((x, y) => y - x) as [number, number]
+  return a.path[0] === b.path[0] || fewer >= (1 - limits.many) * more
+}
+
+const bestOf = (finding: Finding, paths: ReadonlyArray<HeapPath>, growth: HeapGrowth): HeapPath | undefined => {
+  let best: HeapPath | undefined
+  let most = fewest
+  for (const path of paths) {
+    const fits = fit(finding, path, growth)
+    if (fits > most) {
+      best = path
+      most = fits
+    }
+  }
+  return best
+}
+
+/** A path that fits less is another growth: half of its rate, or half of what grew, and nothing else. */
+const fewest = 0.5
+
+/** How well a path fits a finding: by its rate, its files, the members that stay, and its share of all growth. */
+const fit = (finding: Finding, path: HeapPath, growth: HeapGrowth): number => {
+  const isCounted = finding.growth.unit !== "bytes"
+  const rate = gained(isCounted ? path.counts : path.bytes) / secondsOf(growth)
+  const all = growth.paths.reduce((sum, one) => sum + gained(one.bytes), 0)
+  const files = new Set(
+    [finding.site, ...finding.chain, ...finding.waits].flatMap(({ file }) => file === undefined ? [] : [file])
+  )
+  const shares = path.steps.some(({ place }) => place?.file !== undefined && files.has(pathOf(place.file)))
+  return ratio(rate, finding.growth.perSecond) + (shares ? 0.5 : 0) + stayingShare(path) / 2
+    + gained(path.bytes) / Math.max(1, all)
+}
+
+/** The share of the first members that are still there: few leave a leak. */
+const stayingShare = ({ counts, stayed }: HeapPath): number => (stayed[0] ?? 0) / Math.max(1, counts[0] ?? 0)
+
+/** 1 for equal rates, less the more they differ. */
+const ratio = (a: number, b: number): number => a <= 0 || b <= 0 ? 0 : Math.min(a / b, b / a)

@@ -1,0 +1,215 @@
+/**
+ * Growth by path: which objects became more between two or three snapshots, and what keeps them.
+ *
+ * **Details**
+ *
+ * A snapshot is reduced to the number of objects and bytes by signature, and the signature of each object by its id. The topmost signature
+ * whose count grows is a growing path: its last step is the members, and what stands before it keeps them. The share of old members that
+ * are still there distinguishes a leak from a buffer that is emptied.
+ */
+import type { HeapGraph } from "./HeapGraph.ts"
+import { sign, SignatureTree } from "./Signatures.ts"
+import type { Step } from "./Signatures.ts"
+
+/** A snapshot by signature: all that a comparison needs. */
+export interface Census {
+  readonly tree: SignatureTree
+  /** Objects, and their bytes alone, by signature. */
+  readonly count: Float64Array
+  readonly bytes: Float64Array
+  /** The ids of the objects, ascending, and the signature of each. */
+  readonly ids: Uint32Array
+  readonly signatures: Uint32Array
+}
+
+/**
+ * Counts a snapshot by signature. Snapshots that are compared share a tree. The newest snapshot of a process is counted first, and the
+ * others with it as `newest`: an object then has one signature in all of them.
+ */
+export const censusOf = (
+  graph: HeapGraph,
+  tree: SignatureTree = new SignatureTree(),
+  newest?: Census
+): Census => {
+  const { isPart, signature } = sign(graph, tree, newest === undefined ? undefined : lookUp(newest))
+  const count = new Float64Array(tree.size)
+  const bytes = new Float64Array(tree.size)
+  let members = 0
+  for (let node = 0; node < graph.nodes; node++) {
+    const at = signature[node]!
+    bytes[at]! += graph.selfSize[node]!
+    if (isPart[node] === 1 || at === 0) continue
+    count[at]!++
+    members++
+  }
+  // Pairs of id and signature as one number each sort without a comparison function.
+  const pairs = new Float64Array(members)
+  for (let node = 0, at = 0; node < graph.nodes; node++) {
+    if (isPart[node] === 0 && signature[node] !== 0) pairs[at++] = graph.id[node]! * room + signature[node]!
+  }
+  pairs.sort()
+  const ids = new Uint32Array(members)
+  const signatures = new Uint32Array(members)
+  for (let i = 0; i < members; i++) {
+    ids[i] = Math.floor(pairs[i]! / room)
+    signatures[i] = pairs[i]! % room
+  }
+  return { tree, count, bytes, ids, signatures }
+}
+
+/** The signature of an object by its id. */
+const lookUp = ({ ids, signatures }: Census) => (id: number): number | undefined => {
+  let low = 0
+  let high = ids.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (ids[middle]! < id) low = middle + 1
+    else high = middle
+  }
+  return ids[low] === id ? signatures[low] : undefined
+}
+
+/** More than the signatures of a snapshot: ids have 32 bits, and both together must be exact. */
+const room = 2 ** 21
+
+/** A path whose objects become more, or larger. */
+export interface GrowingPath {
+  readonly steps: ReadonlyArray<Step>
+  /** `larger`: the same objects need more memory, such as an array of numbers or the table of a dictionary. */
+  readonly how: "more" | "larger"
+  /** The number of members in each snapshot, and the bytes of all that is reached through them. */
+  readonly counts: ReadonlyArray<number>
+  readonly bytes: ReadonlyArray<number>
+  /** For each snapshot but the last: how many of its members are still members in the next one. */
+  readonly stayed: ReadonlyArray<number>
+}
+
+const limits = {
+  /** Members by which a path has to grow: fewer are a bounded collection that is a little larger. */
+  members: 8,
+  /** Bytes by which it has to grow. */
+  bytes: 1024,
+  /** Bytes by which objects have to become larger: tables double, and V8 gives back what is too much later. */
+  larger: 64 * 1024,
+  /** The share of old members that are still there in something that stays; with less it is emptied or renewed. */
+  stays: 1 / 2,
+  /** The share of the gained bytes that new members make at least; else something below them grew. */
+  explains: 1 / 2,
+  /** The share of new members from which something below them is as many. */
+  same: 4 / 5
+} as const
+
+/** The growing paths, by bytes that they gained, the most first. */
+export const growingPaths = (censuses: ReadonlyArray<Census>): ReadonlyArray<GrowingPath> => {
+  const tree = censuses[0]!.tree
+  const last = censuses.length - 1
+  const counts = censuses.map(({ count }) => extended(count, tree.size))
+  const own = censuses.map((census) => extended(census.bytes, tree.size))
+  const bytes = own.map((one) => withBelow(one.slice(), tree))
+  const stayed = censuses.slice(1).map((census, i) => staying(censuses[i]!, census, tree.size))
+  const below = childrenOf(tree)
+  const gained = (values: ReadonlyArray<Float64Array>, at: number): number => values[last]![at]! - values[0]![at]!
+  const pathOf = (signature: number, how: GrowingPath["how"]): GrowingPath => ({
+    steps: tree.path(signature),
+    how,
+    counts: counts.map((count) => count[signature]!),
+    bytes: (how === "more" ? bytes : own).map((one) => one[signature]!),
+    stayed: stayed.map((one) => one[signature]!)
+  })
+  /** Whether there are more objects of a signature, and these are what its bytes grew by. */
+  const becameMore = (at: number): boolean => {
+    const share = gained(counts, at) / counts[last]![at]!
+    return gained(counts, at) >= limits.members && share * bytes[last]![at]! >= limits.explains * gained(bytes, at)
+      && !holdsOther(at)
+  }
+  /** Whether almost all that was gained is below something that is not as many more: one of the objects is a container of its own. */
+  const holdsOther = (at: number): boolean => {
+    for (let child = below.first[at]!; child !== 0; child = below.next[child]!) {
+      if (gained(bytes, child) < limits.same * gained(bytes, at)) continue
+      const each = [0, last].map((i) => (1 + counts[i]![child]!) / (1 + counts[i]![at]!))
+      if (Math.max(...each) >= 2 * Math.min(...each)) return true
+    }
+    return false
+  }
+  const stays = (at: number): boolean =>
+    counts[0]![at]! > 0 && stayed.every((one, i) => one[at]! >= limits.stays * counts[i]![at]!)
+  /**
+   * Timers are renewed while the fibers behind them stay, and a chain hangs on what is new each time. Then the members are what stays below:
+   * as many more of them, or almost all of the bytes.
+   */
+  const whatStays = (member: number): number => {
+    for (let at = member; at !== 0;) {
+      if (stays(at)) return at
+      const above = at
+      at = 0
+      for (let child = below.first[above]!; child !== 0; child = below.next[child]!) {
+        const same = gained(counts, child) >= limits.same * gained(counts, member)
+          || gained(bytes, child) >= limits.same * gained(bytes, member)
+        if (same && isMember(tree, child)) at = child
+      }
+    }
+    return member
+  }
+  const found: Array<GrowingPath> = []
+  const open = [0]
+  while (open.length > 0) {
+    const at = open.pop()!
+    for (let child = below.first[at]!; child !== 0; child = below.next[child]!) {
+      if (gained(bytes, child) < limits.bytes) continue
+      if (isMember(tree, child)) {
+        if (becameMore(child)) {
+          found.push(pathOf(whatStays(child), "more"))
+          continue
+        }
+        if (gained(own, child) >= limits.larger) found.push(pathOf(child, "larger"))
+      }
+      open.push(child)
+    }
+  }
+  const gain = (path: GrowingPath): number => path.bytes.at(-1)! - path.bytes[0]!
+  return found.sort((a, b) => gain(b) - gain(a))
+}
+
+/** Internals of V8 are kept by what the program does with its own objects, so they are not members; nor are its tables of strings. */
+const isMember = (tree: SignatureTree, signature: number): boolean => {
+  const { kind } = tree.step(signature)
+  return kind !== "root" && kind !== "internal"
+    && !(kind === "string" && tree.step(tree.above(signature)).kind === "root")
+}
+
+const extended = (values: Float64Array, size: number): Float64Array => {
+  if (values.length === size) return values.slice()
+  const all = new Float64Array(size)
+  all.set(values)
+  return all
+}
+
+/** Adds to each signature what is below it. */
+const withBelow = (bytes: Float64Array, tree: SignatureTree): Float64Array => {
+  for (let at = tree.size - 1; at > 0; at--) bytes[tree.above(at)]! += bytes[at]!
+  return bytes
+}
+
+/** For each signature the number of objects that have it in both snapshots. */
+const staying = (before: Census, after: Census, size: number): Float64Array => {
+  const count = new Float64Array(size)
+  for (let i = 0, k = 0; i < before.ids.length && k < after.ids.length;) {
+    const difference = before.ids[i]! - after.ids[k]!
+    if (difference === 0 && before.signatures[i] === after.signatures[k]) count[before.signatures[i]!]!++
+    if (difference <= 0) i++
+    if (difference >= 0) k++
+  }
+  return count
+}
+
+/** The tree from above: the first signature below each, and the next one beside each; 0 for none. */
+const childrenOf = (tree: SignatureTree) => {
+  const first = new Uint32Array(tree.size)
+  const next = new Uint32Array(tree.size)
+  for (let at = tree.size - 1; at > 0; at--) {
+    const above = tree.above(at)
+    next[at] = first[above]!
+    first[above] = at
+  }
+  return { first, next }
+}

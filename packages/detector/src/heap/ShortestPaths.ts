@@ -1,0 +1,101 @@
+/**
+ * The shortest path from the roots to each object, the same in every snapshot of a process.
+ *
+ * **Details**
+ *
+ * A breadth-first search. Roots and references that come and go while a program runs (the stack, handle scopes, feedback and optimized
+ * code) are followed last: only what nothing else reaches has a path through them. Without that rule the path of the same object changes
+ * from one snapshot to the next. A value of a WeakMap is reached when both its key and the map are.
+ */
+import type { HeapGraph } from "./HeapGraph.ts"
+import { edgeType, nameOf, nodeType } from "./HeapGraph.ts"
+
+/** The paths. */
+export interface ShortestPaths {
+  /** The nodes that are reached, from the root outwards. */
+  readonly order: Uint32Array
+  /** The node before each node. */
+  readonly parent: Uint32Array
+  /** The edge that leads to each node. */
+  readonly edge: Uint32Array
+  /** Whether the path leads through something that comes and goes. */
+  readonly isPassing: Uint8Array
+}
+
+const passingRoots =
+  /Stack roots|Handle scope|Global handles|Weak|Startup object cache|Eternal|Bootstrapper|Micro tasks/
+/** The class in which Fiberscope itself keeps the youngest fibers for a second. */
+const tableOfCensus = "FiberTable"
+
+const passingEdges = /deoptimization literal|feedback|optimized code|code$|baseline|bytecode|^native_to_javascript$/
+const pair = /^\d+ (\/ part of key .* pair in WeakMap .*)$/
+
+/** Finds the paths. */
+export const shortestPaths = (graph: HeapGraph): ShortestPaths => {
+  const { edgeType: kind, firstEdge, nodes, target } = graph
+  const weak = edgeType(graph, "weak")
+  const internal = edgeType(graph, "internal")
+  const synthetic = nodeType(graph, "synthetic")
+  const shortcut = edgeType(graph, "shortcut")
+  const census = graph.strings.find(tableOfCensus) ?? -1
+  const parent = new Uint32Array(nodes)
+  const through = new Uint32Array(nodes)
+  const isPassing = new Uint8Array(nodes)
+  const isReached = new Uint8Array(nodes)
+  const order = new Uint32Array(nodes)
+  const later: Array<number> = []
+  const roles = new Map<number, string | boolean>()
+  const halves = new Set<string>()
+  let count = 0
+
+  /** `true` for a name of an edge that comes and goes, the pair of an entry of a WeakMap, else `false`. */
+  const roleOf = (edge: number): string | boolean => {
+    const name = graph.edgeName[edge]!
+    let role = roles.get(name)
+    if (role === undefined) {
+      const text = graph.strings.text(name)
+      roles.set(name, role = text.includes("WeakMap") ? pair.exec(text)?.[1] ?? false : passingEdges.test(text))
+    }
+    return role
+  }
+
+  const reach = (node: number, from: number, edge: number, passing: number): void => {
+    isReached[node] = 1
+    parent[node] = from
+    through[node] = edge
+    isPassing[node] = passing
+    order[count++] = node
+  }
+
+  reach(0, 0, 0, 0)
+  for (let pass = 0, next = 0; pass < 2; pass++) {
+    if (pass === 1) {
+      for (let i = 0; i < later.length; i += 2) {
+        const edge = later[i + 1]!
+        if (isReached[target[edge]!] === 0) reach(target[edge]!, later[i]!, edge, 1)
+      }
+    }
+    for (; next < count; next++) {
+      const node = order[next]!
+      const passes = graph.name[node] === census
+        || (graph.type[node] === synthetic && passingRoots.test(nameOf(graph, node)))
+      const end = firstEdge[node + 1]!
+      for (let edge = firstEdge[node]!; edge < end; edge++) {
+        const type = kind[edge]!
+        const to = target[edge]!
+        if (type === weak || isReached[to] === 1) continue
+        const role = type === internal ? roleOf(edge) : false
+        if (typeof role === "string" && !halves.delete(role)) {
+          halves.add(role)
+          continue
+        }
+        if (pass === 0 && (passes || role === true || (type === shortcut && node !== 0))) {
+          later.push(node, edge)
+          continue
+        }
+        reach(to, node, edge, pass)
+      }
+    }
+  }
+  return { order: order.subarray(0, count), parent, edge: through, isPassing }
+}

@@ -1,0 +1,239 @@
+/**
+ * The signature of an object: the shortest path to it as names, without what differs from one snapshot, or one process, to the next.
+ *
+ * **Details**
+ *
+ * A step of a signature is the name of a reference and the class that it leads to, such as `inflight → Map`. An index, a key of a large
+ * object and a number in a name become `[]`. Tables and element arrays belong to the object that owns them. A step that repeats
+ * (`next → Listener → next → Listener`) folds into one, so all members of a list have one signature. Signatures form a tree.
+ */
+import type { HeapGraph } from "./HeapGraph.ts"
+import { edgeType, nodeType } from "./HeapGraph.ts"
+import { placesOf } from "./Scripts.ts"
+import type { ScriptPlace } from "./Scripts.ts"
+import { shortestPaths } from "./ShortestPaths.ts"
+import type { ShortestPaths } from "./ShortestPaths.ts"
+
+/** One step of a path. */
+export interface Step {
+  /** The name of the reference. */
+  readonly edge: string
+  /** The class of the object, or the name of the closure. */
+  readonly node: string
+  readonly kind: "object" | "closure" | "context" | "string" | "value" | "native" | "internal" | "root"
+  /** The place of a closure. */
+  readonly place?: ScriptPlace | undefined
+}
+
+/** All signatures of the snapshots of a process, by number. The root is 0, and a signature is greater than the one above it. */
+export class SignatureTree {
+  readonly #steps: Array<Step> = [{ edge: "", node: "", kind: "root" }]
+  readonly #labels: Array<number> = [-1]
+  readonly #above: Array<number> = [0]
+  readonly #below = new Map<number, number>()
+  readonly #numbers = new Map<string, number>()
+
+  get size(): number {
+    return this.#steps.length
+  }
+
+  step(signature: number): Step {
+    return this.#steps[signature]!
+  }
+
+  above(signature: number): number {
+    return this.#above[signature]!
+  }
+
+  /** The steps from the root to a signature. */
+  path(signature: number): ReadonlyArray<Step> {
+    const steps: Array<Step> = []
+    for (let at = signature; at !== 0; at = this.above(at)) steps.unshift(this.step(at))
+    return steps
+  }
+
+  /** The number of a label: the same for steps that are the same in all snapshots. */
+  label(key: string): number {
+    let number = this.#numbers.get(key)
+    if (number === undefined) this.#numbers.set(key, number = this.#numbers.size)
+    return number
+  }
+
+  /** The signature of an object below another one; that of an object above where the step repeats. */
+  below(signature: number, label: number, folds: boolean, step: () => Step): number {
+    for (let at = signature, up = 0; folds && at !== 0 && up < foldWithin; at = this.above(at), up++) {
+      if (this.#labels[at] === label) return at
+    }
+    const key = signature * labelRoom + label
+    let found = this.#below.get(key)
+    if (found === undefined) {
+      found = this.#steps.length
+      this.#below.set(key, found)
+      this.#steps.push(step())
+      this.#labels.push(label)
+      this.#above.push(signature)
+    }
+    return found
+  }
+}
+
+/** A step repeats within so many steps: a link of a list, or of a chain of spans with a context between two of them. */
+const foldWithin = 4
+
+/** Labels are fewer than this, so a signature and a label make one exact number. */
+const labelRoom = 2 ** 26
+
+/** The signatures of a snapshot. */
+export interface Signed {
+  readonly tree: SignatureTree
+  readonly paths: ShortestPaths
+  /** The signature of each node; 0 for the root and for what nothing reaches. */
+  readonly signature: Uint32Array
+  /** 1 for a node that belongs to the one above it, such as the table of a Map. */
+  readonly isPart: Uint8Array
+}
+
+/**
+ * Gives each node of a snapshot its signature. `known` answers the signature that an object has in another snapshot of the process: it keeps
+ * it, because the shortest path to the same object may lead through one fiber now and through another one later.
+ */
+export const sign = (
+  graph: HeapGraph,
+  tree: SignatureTree,
+  known: (id: number) => number | undefined = () => undefined
+): Signed => {
+  const paths = shortestPaths(graph)
+  const signature = new Uint32Array(graph.nodes)
+  const isPart = new Uint8Array(graph.nodes)
+  const labels = labelsOf(graph, tree)
+  const { order } = paths
+  for (let i = 1; i < order.length; i++) {
+    const node = order[i]!
+    const above = signature[paths.parent[node]!]!
+    if (labels.isPart(node)) {
+      isPart[node] = 1
+      signature[node] = above
+      continue
+    }
+    const before = known(graph.id[node]!)
+    if (before !== undefined) {
+      signature[node] = before
+      continue
+    }
+    const edge = paths.edge[node]!
+    const from = paths.parent[node]!
+    // All contexts have the same name: that of a function in a module is no repetition of the module's own.
+    const folds = graph.name[node] !== labels.context
+    signature[node] = tree.below(above, labels.label(node, edge, from), folds, () => labels.step(node, edge, from))
+  }
+  return { tree, paths, signature, isPart }
+}
+
+/** An object with more properties than this is a dictionary: its keys are data. */
+const mostFields = 40
+
+const labelsOf = (graph: HeapGraph, tree: SignatureTree) => {
+  const { edgeType: kind, firstEdge, name, type } = graph
+  const array = nodeType(graph, "array")
+  const hidden = nodeType(graph, "hidden")
+  const closure = nodeType(graph, "closure")
+  const generator = graph.strings.find("Generator") ?? -1
+  const element = edgeType(graph, "element")
+  const hiddenEdge = edgeType(graph, "hidden")
+  const property = edgeType(graph, "property")
+  const typeNames = [...graph.nodeTypes.keys()]
+  const placeOf = placesOf(graph)
+  const strings = new Set(["string", "concatenated string", "sliced string"])
+  const values = new Set(["number", "bigint", "symbol", "regexp"])
+
+  /** Keys of a dictionary are data of the program. */
+  const isDictionary = (node: number): boolean => firstEdge[node + 1]! - firstEdge[node]! > mostFields
+
+  const edgeText = (edge: number, from: number): string => {
+    const how = kind[edge]!
+    if (how === element || how === hiddenEdge) return "[]"
+    if (how === property && isDictionary(from)) return "[]"
+    return normal(graph.strings.text(graph.edgeName[edge]!))
+  }
+
+  const kindOf = (node: number): Step["kind"] => {
+    const named = typeNames[type[node]!]!
+    if (strings.has(named)) return "string"
+    if (values.has(named)) return "value"
+    if (named === "closure") return "closure"
+    if (named === "native") return "native"
+    if (named === "synthetic") return "root"
+    const text = graph.strings.text(name[node]!)
+    if (text === "system / Context") return "context"
+    return named === "object" && !text.startsWith("system / ") ? "object" : "internal"
+  }
+
+  const nodeText = (node: number): string => {
+    const named = typeNames[type[node]!]!
+    if (strings.has(named)) return "string"
+    if (values.has(named)) return named
+    return normal(graph.strings.text(name[node]!))
+  }
+
+  /** Closures, and generators: the variables of a module belong to a generator. */
+  const isFunction = (node: number): boolean => type[node] === closure || name[node] === generator
+
+  const placed = (node: number, { column, file, line }: ScriptPlace): number =>
+    tree.label(`${kindOf(node)} ${nodeText(node)} ${file}:${line}:${column}`)
+
+  const edgeNumbers = new Map<number, number>()
+  const nodeNumbers = new Map<number, number>()
+  const both = new Map<number, number>()
+  const room = 2 ** 21
+
+  const edgeNumber = (edge: number, from: number): number => {
+    const how = kind[edge]!
+    if (how === element || how === hiddenEdge || (how === property && isDictionary(from))) return tree.label("edge []")
+    const key = graph.edgeName[edge]!
+    let number = edgeNumbers.get(key)
+    if (number === undefined) edgeNumbers.set(key, number = tree.label(`edge ${edgeText(edge, from)}`))
+    return number
+  }
+
+  const nodeNumber = (node: number): number => {
+    const place = isFunction(node) ? placeOf(node) : undefined
+    if (place !== undefined) return placed(node, place)
+    const key = name[node]! * 32 + type[node]!
+    let number = nodeNumbers.get(key)
+    if (number === undefined) nodeNumbers.set(key, number = tree.label(`node ${kindOf(node)} ${nodeText(node)}`))
+    return number
+  }
+
+  return {
+    context: graph.strings.find("system / Context") ?? -1,
+    isPart: (node: number): boolean => type[node] === array || type[node] === hidden,
+    label: (node: number, edge: number, from: number): number => {
+      const [e, n] = [edgeNumber(edge, from), nodeNumber(node)]
+      const key = e * room + n
+      let number = both.get(key)
+      if (number === undefined) both.set(key, number = tree.label(`${e} ${n}`))
+      return number
+    },
+    step: (node: number, edge: number, from: number): Step => ({
+      edge: edgeText(edge, from),
+      node: nodeText(node),
+      kind: kindOf(node),
+      place: isFunction(node) ? placeOf(node) : undefined
+    })
+  }
+}
+
+const longest = 60
+
+/** A name as a program writes it, a tag such as `~effect/Fiber`, or a class of V8 or Node, such as `Node / TCPWrap`. */
+const isIdentifier = /^(?:~?[\p{ID_Start}$_#@][\p{ID_Continue}$./-]*|\w+ \/ \w+|\(.*\))$/u
+const hasNumber = /\d{3}/
+
+/** A name without what is data: numbers, ids and long texts. */
+const normal = (text: string): string => {
+  if (text.includes("WeakMap")) return "WeakMap value"
+  const plain = text.replace(/ ?\/? ?@\d+/g, "").replace(/^<symbol (.*)>$/, "$1").trim()
+  if (/^_?(?:idle)?(?:next|prev(?:ious)?)$/i.test(plain)) return "next"
+  if (!isIdentifier.test(plain) || hasNumber.test(plain)) return "[]"
+  return plain.length > longest ? `${plain.slice(0, longest)}…` : plain
+}
