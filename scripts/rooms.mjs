@@ -81,6 +81,7 @@ const rooms = [...graph.keys()].sort((a, b) => floorOf(b) - floorOf(a) || a.loca
 /** Arrows that must never be: from, to, and why. */
 const never = [
   [/^detector\/statistics$/, /^detector\/(?!text$)/, "numbers know nothing of where they come from"],
+  [/^detector\/heap$/, /^detector\/(?!agent$|places$|text$)/, "a heap graph does not depend on how it is used"],
   [/^detector\/places$/, /^detector\/(?!agent$|text$)/, "a place is a place, whoever observed it"],
   [
     /^detector\/observation$/,
