@@ -2,12 +2,13 @@
 import type { HeapGraph } from "../../src/heap/HeapGraph.ts"
 import { edgeNameOf, nameOf } from "../../src/heap/HeapGraph.ts"
 import { makeSnapshotReader } from "../../src/heap/SnapshotReader.ts"
+import type { Random } from "./random.ts"
 
 /** The type of a reference, its name or index, and the number of the node that it leads to. */
-type Edge = readonly [type: string, nameOrIndex: string | number, to: number]
+export type Edge = readonly [type: string, nameOrIndex: string | number, to: number]
 
 /** Left out: an object without a name, without references and of no size, whose id is the `2 n + 1` of its number. */
-interface Node {
+export interface Node {
   readonly type?: string
   readonly name?: string
   readonly id?: number
@@ -176,6 +177,8 @@ export const graphOf = (...pieces: ReadonlyArray<Uint8Array | string>): HeapGrap
   return reader.end()
 }
 
+export const graphFrom = (described: Described): HeapGraph => graphOf(snapshotText(described))
+
 /** What a graph says, as a description. */
 export const describeGraph = (graph: HeapGraph): Required<Described> => {
   const nodeNames = [...graph.nodeTypes.keys()]
@@ -201,4 +204,61 @@ export const describeGraph = (graph: HeapGraph): Required<Described> => {
       (_, i) => Array.from(graph.locations.subarray(4 * i, 4 * i + 4)) as [number, number, number, number]
     )
   }
+}
+
+/** The two references by which V8 writes an entry of a WeakMap: from its key, and from its table. */
+export const entryOfWeakMap = (key: number, value: number, table: number) => {
+  const id = (node: number): number => 2 * node + 1
+  const name = `/ part of key (Key @${id(key)}) -> value (Value @${id(value)}) pair in WeakMap (table @${id(table)})`
+  return { fromKey: ["internal", `2 ${name}`, value], fromTable: ["internal", `5 ${name}`, value] } as const
+}
+
+/** A heap with everything in it that a rule speaks of: roots, global objects, owned arrays, weak references, cliques. */
+export const randomHeap = ({ integer, next, pick }: Random, most: number): Described => {
+  const count = integer(3, most)
+  const nodes = Array.from({ length: count }, (_, i): { -readonly [K in keyof Required<Node>]: Required<Node>[K] } => ({
+    type: i < 3
+      ? "synthetic"
+      : pick(["object", "object", "object", "closure", "string", "hidden", "array", "native", "code", "synthetic"]),
+    name: i === 1 ? "(GC roots)" : i === 2 ? "(Document DOM trees)" : pick(["A", "B", "system / ExternalStringData"]),
+    id: 2 * i + 1,
+    size: integer(0, 100),
+    edges: []
+  }))
+  const add = (from: number, edge: Edge): void => void (nodes[from]!.edges = [...nodes[from]!.edges, edge])
+  // DevTools fails where two references of the root lead to one global object.
+  const first = new Set<number>()
+  const addToRoot = (edge: Edge): void => {
+    if (!first.has(edge[2])) add(0, edge)
+    first.add(edge[2])
+  }
+  if (next() < 0.9) addToRoot(["element", 1, 1])
+  if (next() < 0.3) addToRoot(["element", 2, 2])
+  for (let i = integer(0, 3); i > 0; i--) {
+    addToRoot(next() < 0.7 ? ["shortcut", "global", integer(1, count - 1)] : ["element", 9, integer(1, count - 1)])
+  }
+  // Few references leave cliques that nothing reaches, many leave none.
+  for (let i = Math.floor(count * (0.5 + 2 * next())); i > 0; i--) {
+    const type = pick([
+      "property",
+      "property",
+      "property",
+      "element",
+      "context",
+      "internal",
+      "hidden",
+      "weak",
+      "shortcut"
+    ])
+    const from = integer(1, count - 1)
+    // To the root too, to itself, and to the same one twice.
+    add(from, [type, type === "element" || type === "hidden" ? i : "to", next() < 0.05 ? from : integer(0, count - 1)])
+  }
+  for (let i = integer(0, 3); i > 0; i--) {
+    const [key, value, table] = [integer(1, count - 1), integer(1, count - 1), integer(1, count - 1)]
+    const { fromKey, fromTable } = entryOfWeakMap(key, value, table)
+    add(key, fromKey)
+    add(table, fromTable)
+  }
+  return { nodes }
 }
