@@ -133,7 +133,7 @@ export const make = (agents: AgentServer, mode: Mode, quiet: boolean): HeapSnaps
       Effect.forEach(all, ([{ observation }, { files, times }]) => {
         const remove = (file: string) => rmSync(file, { force: true })
         if (files.length < 2) return Effect.sync(() => files.forEach(remove))
-        return compareSnapshots(files, remove).pipe(
+        return compareSnapshots(files, { done: remove }).pipe(
           Effect.matchEffect({
             onSuccess: ({ bytes, paths }) =>
               Effect.sync(() => agents.add(observation, { type: "growth", t: times.at(-1)!, times, bytes, paths })),

@@ -64,11 +64,11 @@ export const checkWritable = (file: string): Effect.Effect<void, OutputError> =>
 
 /** Writes the report as JSON. */
 export const writeReport = (file: string, report: Report): Effect.Effect<void, OutputError> =>
-  Effect.flatMap(Effect.sync(() => renderJson(report)), (text) =>
-    Effect.try({
-      try: () => writeFileSync(file, text),
-      catch: (error) => cannotWrite(file, error)
-    }))
+  Effect.flatMap(Effect.sync(() => renderJson(report)), (text) => writeText(file, text))
+
+/** Writes a file. */
+export const writeText = (file: string, text: string): Effect.Effect<void, OutputError> =>
+  Effect.try({ try: () => writeFileSync(file, text), catch: (error) => cannotWrite(file, error) })
 
 /** Opens a file for lines until the scope ends. If a write fails, that is reported once, and the run continues. */
 export const openLines = (
@@ -112,6 +112,17 @@ export const say = (text: string): void => {
     // The reader has closed the pipe.
   }
 }
+
+/** Writes the result of a command to stdout. If its reader has gone, the rest is not needed. */
+export const answer = (text: string): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    const ended = (): void => {
+      process.stdout.off("error", ended)
+      resume(Effect.void)
+    }
+    process.stdout.on("error", ended)
+    process.stdout.write(text, ended)
+  })
 
 /** Writes an error as one printable line to stderr. */
 export const complain = (message: string): void => say(`fiberscope: ${oneSentence(message)}\n`)

@@ -11,9 +11,11 @@ import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import process from "node:process"
 import type { AcceptedError } from "../diagnosis/Accepted.ts"
+import type { SnapshotError } from "../heap/SnapshotError.ts"
 import type { RecordingError } from "../observation/Recording.ts"
 import type { AgentFilesError } from "./AgentFiles.ts"
 import type { AgentServerError } from "./AgentServer.ts"
+import { heap } from "./heap.ts"
 import { complain } from "./Output.ts"
 import type { OutputError } from "./Output.ts"
 import type { ProgramError } from "./Program.ts"
@@ -53,7 +55,7 @@ const program = Argument.String("program").pipe(
 )
 
 const format = Flag.Literals("format", ["pretty", "json", "github", "markdown"]).pipe(
-  Flag.withDescription("How the report is written to stderr"),
+  Flag.withDescription("The form of the report"),
   Flag.withDefault("pretty" as const)
 )
 
@@ -173,7 +175,42 @@ const reportCommand = Command.make(
   ])
 )
 
+const heapCommand = Command.make(
+  "heap",
+  {
+    snapshot: Argument.String("snapshot").pipe(
+      Argument.withDescription("A .heapsnapshot file of Node or Chrome, also compressed by gzip; - for standard input")
+    ),
+    older: Argument.String("older").pipe(
+      Argument.withDescription("Older snapshots of the same process, oldest first"),
+      Argument.variadic()
+    ),
+    json,
+    format,
+    strings: Flag.Boolean("strings").pipe(
+      Flag.withDescription(
+        "Show the beginning of the longest strings. They may be secrets; without this flag no content is shown"
+      ),
+      Flag.withDefault(false)
+    ),
+    quiet
+  },
+  (flags) => finish(heap(flags))
+).pipe(
+  Command.withDescription(
+    "Explain a heap snapshot: the objects that retain memory, and the paths that grew since older ones"
+  ),
+  Command.withExamples([
+    { command: "fiberscope heap app.heapsnapshot", description: "The objects that retain the memory of a process" },
+    {
+      command: "fiberscope heap later.heapsnapshot earlier.heapsnapshot",
+      description: "The paths that grew in between"
+    }
+  ])
+)
+
 type Failure =
+  | SnapshotError
   | ProgramError
   | OutputError
   | AcceptedError
@@ -209,7 +246,7 @@ const fiberscope = Command.make("fiberscope").pipe(
   Command.withExamples([
     { command: "fiberscope run --for 30s -- node app.mjs", description: "Observe a program for half a minute" }
   ]),
-  Command.withSubcommands([runCommand, reportCommand])
+  Command.withSubcommands([runCommand, reportCommand, heapCommand])
 )
 
 // While a program runs, signals are passed on to it, and the tool ends after the program, with its report. The usual runMain would

@@ -9,7 +9,7 @@
  */
 import type { HeapGraph } from "./HeapGraph.ts"
 import { sign, SignatureTree } from "./Signatures.ts"
-import type { Step } from "./Signatures.ts"
+import type { Signed, Step } from "./Signatures.ts"
 
 /** A snapshot by signature: all that a comparison needs. */
 export interface Census {
@@ -23,15 +23,14 @@ export interface Census {
 }
 
 /**
- * Counts a snapshot by signature. Snapshots that are compared share a tree. The newest snapshot of a process is counted first, and the
- * others with it as `newest`: an object then has one signature in all of them.
+ * Gives the objects of a snapshot their signatures. Snapshots that are compared share a tree. The newest snapshot of a process is signed
+ * first, and the others with its census as `newest`: an object then has one signature in all of them.
  */
-export const censusOf = (
-  graph: HeapGraph,
-  tree: SignatureTree = new SignatureTree(),
-  newest?: Census
-): Census => {
-  const { isPart, signature } = sign(graph, tree, newest === undefined ? undefined : lookUp(newest))
+export const signAs = (graph: HeapGraph, tree: SignatureTree = new SignatureTree(), newest?: Census): Signed =>
+  sign(graph, tree, newest === undefined ? undefined : lookUp(newest))
+
+/** Counts the objects of a snapshot by signature. */
+export const censusOf = (graph: HeapGraph, { isPart, signature, tree }: Signed): Census => {
   const count = new Float64Array(tree.size)
   const bytes = new Float64Array(tree.size)
   let members = 0

@@ -3,8 +3,8 @@
  *
  * **Details**
  *
- * A breadth-first search. Roots and references that come and go while a program runs (the stack, handle scopes, feedback and optimized
- * code) are followed last: only what nothing else reaches has a path through them. Without that rule the path of the same object changes
+ * A breadth-first search. Roots and references that come and go while a program runs (the stack, handle scopes, the variables of the function
+ * that runs, feedback and optimized code) are followed last: only what nothing else reaches has a path through them. Without that rule the path of the same object changes
  * from one snapshot to the next. A value of a WeakMap is reached when both its key and the map are.
  */
 import type { HeapGraph } from "./HeapGraph.ts"
@@ -38,6 +38,7 @@ export const shortestPaths = (graph: HeapGraph): ShortestPaths => {
   const synthetic = nodeType(graph, "synthetic")
   const shortcut = edgeType(graph, "shortcut")
   const census = graph.strings.find(tableOfCensus) ?? -1
+  const context = graph.strings.find("system / Context") ?? -1
   const parent = new Uint32Array(nodes)
   const through = new Uint32Array(nodes)
   const isPassing = new Uint8Array(nodes)
@@ -77,8 +78,8 @@ export const shortestPaths = (graph: HeapGraph): ShortestPaths => {
     }
     for (; next < count; next++) {
       const node = order[next]!
-      const passes = graph.name[node] === census
-        || (graph.type[node] === synthetic && passingRoots.test(nameOf(graph, node)))
+      const isRoot = graph.type[node] === synthetic
+      const passes = graph.name[node] === census || (isRoot && passingRoots.test(nameOf(graph, node)))
       const end = firstEdge[node + 1]!
       for (let edge = firstEdge[node]!; edge < end; edge++) {
         const type = kind[edge]!
@@ -89,7 +90,10 @@ export const shortestPaths = (graph: HeapGraph): ShortestPaths => {
           halves.add(role)
           continue
         }
-        if (pass === 0 && (passes || role === true || (type === shortcut && node !== 0))) {
+        if (
+          pass === 0 &&
+          (passes || role === true || (type === shortcut && node !== 0) || (isRoot && graph.name[to] === context))
+        ) {
           later.push(node, edge)
           continue
         }

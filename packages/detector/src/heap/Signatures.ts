@@ -172,7 +172,8 @@ const labelsOf = (graph: HeapGraph, tree: SignatureTree) => {
     const named = typeNames[type[node]!]!
     if (strings.has(named)) return "string"
     if (values.has(named)) return named
-    return normal(graph.strings.text(name[node]!))
+    const text = graph.strings.text(name[node]!)
+    return text === "" && named === "closure" ? "(anonymous)" : normal(text)
   }
 
   /** Closures, and generators: the variables of a module belong to a generator. */

@@ -1,12 +1,12 @@
 /** Compares snapshot files of one process: reads one after the other, so that only one is in memory. */
 import * as Effect from "effect/Effect"
 import type { HeapPath, HeapStep } from "../agent/Protocol.ts"
-import { censusOf, growingPaths } from "./Growth.ts"
+import { censusOf, growingPaths, signAs } from "./Growth.ts"
 import type { Census, GrowingPath } from "./Growth.ts"
 import type { HeapGraph } from "./HeapGraph.ts"
 import { readSnapshot } from "./readSnapshot.ts"
 import { SignatureTree } from "./Signatures.ts"
-import type { Step } from "./Signatures.ts"
+import type { Signed, Step } from "./Signatures.ts"
 import type { SnapshotError } from "./SnapshotError.ts"
 
 /** The heap in each snapshot, in bytes, and the paths that grew. */
@@ -15,19 +15,36 @@ export interface Comparison {
   readonly paths: ReadonlyArray<HeapPath>
 }
 
-/** Compares two or more snapshots, oldest first. `done` is called after each file, which is no longer needed then. */
+/** Reads a snapshot that was named. */
+export type ReadSnapshot = (name: string) => Effect.Effect<HeapGraph, SnapshotError>
+
+/**
+ * Compares two or more snapshots, oldest first.
+ *
+ * **Details**
+ *
+ * - `read`: how a snapshot is read. Default: as a file;
+ * - `newest`: is called with the newest snapshot, before an older one is read;
+ * - `done`: is called after each one, which is no longer needed then.
+ */
 export const compareSnapshots = (
-  files: ReadonlyArray<string>,
-  done: (file: string) => void = () => {}
+  names: ReadonlyArray<string>,
+  options: {
+    readonly read?: ReadSnapshot
+    readonly newest?: (graph: HeapGraph, signed: Signed) => void
+    readonly done?: (name: string) => void
+  } = {}
 ): Effect.Effect<Comparison, SnapshotError> =>
   Effect.gen(function*() {
     const tree = new SignatureTree()
     const censuses: Array<Census> = []
     const bytes: Array<number> = []
-    for (const file of files.toReversed()) {
-      const graph = yield* readSnapshot(file)
-      done(file)
-      censuses.unshift(censusOf(graph, tree, censuses.at(-1)))
+    for (const name of names.toReversed()) {
+      const graph = yield* (options.read ?? readSnapshot)(name)
+      options.done?.(name)
+      const signed = signAs(graph, tree, censuses.at(-1))
+      if (censuses.length === 0) options.newest?.(graph, signed)
+      censuses.unshift(censusOf(graph, signed))
       bytes.unshift(sizeOf(graph))
     }
     return { bytes, paths: growingPaths(censuses).slice(0, mostPaths).map(pathOf) }
@@ -41,7 +58,10 @@ const sizeOf = (graph: HeapGraph): number => {
   return sum
 }
 
-const pathOf = ({ steps, ...path }: GrowingPath): HeapPath => ({ ...path, steps: steps.map(stepOf) })
+const pathOf = ({ steps, ...path }: GrowingPath): HeapPath => ({ ...path, steps: stepsOf(steps) })
+
+/** The steps of a path without the details of a heap. */
+export const stepsOf = (steps: ReadonlyArray<Step>): ReadonlyArray<HeapStep> => steps.map(stepOf)
 
 const kinds: Readonly<Record<Step["kind"], HeapStep["kind"]>> = {
   object: "object",
@@ -58,5 +78,8 @@ const stepOf = ({ edge, kind, node, place }: Step): HeapStep => ({
   edge,
   node,
   kind: place === undefined ? kinds[kind] : "function",
-  ...(place === undefined ? {} : { place: { name: node, ...place } })
+  ...(place === undefined ? {} : { place: { name: node === generator ? "" : node, ...place } })
 })
+
+/** The class of a module's and a generator's frame, which is not the name of a function. */
+const generator = "Generator"

@@ -18,6 +18,8 @@ import type {
   Waiting
 } from "../agent/Protocol.ts"
 import { isProgramFrame } from "../places/frames.ts"
+import { resolveSteps } from "../places/HeapPathPlaces.ts"
+import type { HeapPathSources } from "../places/HeapPathPlaces.ts"
 import * as Lifetimes from "../statistics/Lifetimes.ts"
 import * as TimeSeries from "../statistics/TimeSeries.ts"
 import type { Window } from "../statistics/Window.ts"
@@ -133,6 +135,8 @@ export const make = (options?: {
   readonly windowMs?: number | undefined
   /** Translates a place to the sources. Default: the place as the process reports it. */
   readonly resolve?: ((place: Place) => Place) | undefined
+  /** Finds the declaration of a variable, as seen from a resolved place. Default: none is found. */
+  readonly declaration?: HeapPathSources["declaration"] | undefined
   /** Finds the version of a copy of Effect in a bundle, if it is known. */
   readonly effectVersion?: ((bundle: string) => string | undefined) | undefined
   /** Called when the process introduces itself, before any place is resolved. */
@@ -272,7 +276,10 @@ export const make = (options?: {
   const takeGrowth = (message: HeapGrowth): void => {
     const resolvedPath = (path: HeapPath): HeapPath => ({
       ...path,
-      steps: path.steps.slice(0, maxSteps).map((step) => ({ ...step, place: resolved(step.place) }))
+      steps: resolveSteps(path.steps.slice(0, maxSteps), {
+        resolve,
+        declaration: options?.declaration ?? (() => undefined)
+      })
     })
     growth = { ...message, paths: message.paths.slice(0, maxPaths).map(resolvedPath) }
   }

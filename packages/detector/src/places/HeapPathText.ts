@@ -1,7 +1,7 @@
 /** A path in the heap in words: from the variable or field that a person can find, to the objects that accumulate. */
-import { isLibraryFile } from "@fiberscope/core/FiberSite"
+import { isProgramFile } from "@fiberscope/core/FiberSite"
 import type { HeapPath, HeapStep } from "../agent/Protocol.ts"
-import { siteOf } from "./Site.ts"
+import { describeSite, siteOf } from "./Site.ts"
 import type { Site } from "./Site.ts"
 
 /** A path as a person reads it. */
@@ -12,7 +12,7 @@ export interface DescribedPath {
   readonly keeper: string
   /** The class of the members. */
   readonly member: string
-  /** The function or the module whose variable the path starts with. */
+  /** The declaration of that variable, or a function that uses it. */
   readonly scope: Site | undefined
 }
 
@@ -20,32 +20,53 @@ export interface DescribedPath {
 const most = 8
 
 /** Describes a path. It starts at the last variable of the program on it; where there is none, at its last references. */
-export const describePath = ({ steps }: HeapPath): DescribedPath => {
+export const describePath = ({ steps }: Pick<HeapPath, "steps">): DescribedPath => {
   const scopes = steps.flatMap((step, i) => step.kind === "scope" && i < steps.length - 1 ? [i] : [])
-  const ownScope = scopes.findLast((i) => isOfProgram(ownerOf(steps, i)))
-  const start = ownScope ?? scopes.find((i) => isName(steps[i + 1]!.edge))
+  const own = scopes.findLast((i) => isOfProgram(steps[i]!))
+  const start = own ?? scopes.find((i) => isName(steps[i + 1]!.edge))
   const shown = steps.slice(start === undefined ? 0 : start + 1).filter(({ kind }) => kind !== "internal")
   const names = shown.flatMap(namesOf)
-  const owner = ownScope === undefined ? undefined : ownerOf(steps, ownScope)?.place
+  const place = own === undefined ? undefined : steps[own]!.place
   const named = shown.slice(0, -1).findLast(({ edge }) => isName(edge)) ?? shown.findLast(({ edge }) => isName(edge))
   return {
     names: names.length <= most ? names : [...names.slice(0, 3), "…", ...names.slice(names.length - most + 4)],
-    keeper: (owner === undefined ? named?.edge : names[0]) ?? names[0] ?? "",
-    member: steps.at(-1)?.node ?? "",
-    scope: owner === undefined ? undefined : siteOf(owner)
+    keeper: (place === undefined ? named?.edge : names[0]) ?? names[0] ?? "",
+    member: steps.length === 0 ? "" : nodeName(steps.at(-1)!),
+    scope: place === undefined ? undefined : siteOf(place)
   }
 }
 
-/** The function that has the variables of a scope: the last one before it on the path. */
-const ownerOf = (steps: ReadonlyArray<HeapStep>, scope: number): HeapStep | undefined =>
-  steps.slice(0, scope).findLast(({ place }) => place !== undefined)
+/**
+ * A path as one line: `pending (src/users.ts:6:7) → Map → Request`, or the function near which its variable is, if the declaration is not
+ * known.
+ */
+export const pathLine = (
+  { path, scope }: { readonly path: ReadonlyArray<string>; readonly scope?: Site },
+  describe: (site: Site) => string = describeSite
+): string => {
+  const [first, ...rest] = path
+  if (first === undefined) return "a root of the heap"
+  if (scope?.name === first) return [describe(scope), ...rest].join(" → ")
+  return `${path.join(" → ")}${scope === undefined ? "" : `, near ${describe(scope)}`}`
+}
 
-const isOfProgram = (owner: HeapStep | undefined): boolean =>
-  owner?.place?.file !== undefined && !owner.place.file.startsWith("node:") && !isLibraryFile(owner.place.file)
+const isOfProgram = ({ place }: HeapStep): boolean => place?.file !== undefined && isProgramFile(place.file)
 
 const isName = (edge: string): boolean => edge !== "[]" && edge !== "context" && edge !== ""
 
-const namesOf = ({ edge, kind, node }: HeapStep): ReadonlyArray<string> => [
-  ...isName(edge) ? [edge] : [],
-  ...kind === "scope" || node === "" || node === "Object" ? [] : [kind === "function" ? `${node}()` : node]
-]
+const namesOf = (step: HeapStep): ReadonlyArray<string> => {
+  const { edge, kind, node } = step
+  const isSilent = kind === "scope" || node === "" || node === "Object"
+  return [
+    ...isName(edge) ? [edge] : [],
+    ...isSilent ? [] : [kind === "function" && node !== anonymous ? `${node}()` : nodeName(step)]
+  ]
+}
+
+const anonymous = "(anonymous)"
+
+/** A function without a name is named by its place. */
+const nodeName = ({ kind, node, place }: HeapStep): string => {
+  if (kind !== "function" || node !== anonymous) return node
+  return place === undefined ? "a function" : `function at ${describeSite(siteOf({ ...place, name: "" }))}`
+}

@@ -1,4 +1,5 @@
 /** The report as workflow commands of GitHub Actions: annotations at the lines that leak. */
+import { pathLine } from "../places/HeapPathText.ts"
 import { githubData, githubProperty } from "../text/Untrusted.ts"
 import { bounded, most, worstFirst } from "./Bounded.ts"
 import { renderer } from "./Renderer.ts"
@@ -18,7 +19,7 @@ export const renderGithub = renderer((report: Report, base: string = ""): string
     const reasons = bounded(evidence, most.reasons)
     const text = [
       summary,
-      ...kept === undefined ? [] : [`kept by: ${kept.path.slice(0, most.names).join(" → ")}`],
+      ...kept === undefined ? [] : [`kept by: ${pathLine(kept)}`],
       ...reasons.shown.map((one) => `${one.label}: ${one.text}`),
       ...reasons.more === 0 ? [] : [`and ${reasons.more} more reasons`],
       `fix: ${fix}`

@@ -1,5 +1,6 @@
 /** The report as Markdown, for the summary of a CI job or a comment on a pull request. */
 import type { Finding } from "../Finding.ts"
+import { pathLine } from "../places/HeapPathText.ts"
 import { describeSite } from "../places/Site.ts"
 import { number, size } from "../text/Units.ts"
 import { markdown, markdownCode, oneLine } from "../text/Untrusted.ts"
@@ -77,7 +78,7 @@ const findingLines = (finding: Finding): ReadonlyArray<string> => {
     ...finding.waits.slice(0, 2).map((site) => `- **waits** ${markdownCode(describeSite(site))}`),
     ...finding.kept === undefined
       ? []
-      : [`- **kept by** ${markdownCode(oneLine(finding.kept.path.slice(0, most.names).join(" → "), 200))}`],
+      : [`- **kept by** ${markdownCode(oneLine(pathLine(finding.kept), 200))}`],
     ...reasons.shown.map((one) => `- **${text(one.label, 80)}** ${text(one.text)}`),
     ...reasons.more === 0 ? [] : [`- and ${reasons.more} more reasons`],
     `- **fix** ${text(finding.fix)}`,

@@ -1,5 +1,6 @@
 /** The report as text: the verdict, then findings with evidence and advice, then the limits of the run. */
 import type { Finding } from "../Finding.ts"
+import { pathLine } from "../places/HeapPathText.ts"
 import { describeSite } from "../places/Site.ts"
 import { number, size } from "../text/Units.ts"
 import { longest, oneLine } from "../text/Untrusted.ts"
@@ -169,7 +170,6 @@ const findingTexts = (finding: Finding, width: number, locate: TextOptions["loca
 /** The keeper, and how the number of its members changed. */
 const keptTexts = ({ kept }: Finding, locate: TextOptions["locate"]): ReadonlyArray<string> => {
   if (kept === undefined) return []
-  const where = kept.scope === undefined ? "" : `, in ${placeOf(kept.scope, locate)}`
   const course = kept.how === "larger"
     ? `grew by ${size(kept.bytes)}`
     : `${kept.counts.map(number).join(" → ")} × ${kept.member}, ${size(kept.bytes)} more`
@@ -183,7 +183,7 @@ const keptTexts = ({ kept }: Finding, locate: TextOptions["locate"]): ReadonlyAr
     ? ""
     : `; it is filling: ${number(kept.bound.size)} of ${number(kept.bound.most)}`
   return [
-    `kept   by ${kept.path.slice(0, most.names).join(" → ")}${where}`,
+    `kept   by ${pathLine({ ...kept, path: kept.path.slice(0, most.names) }, (site) => placeOf(site, locate))}`,
     `       ${course} in ${Math.round(kept.seconds)} s${gone}${bound}`
   ]
 }

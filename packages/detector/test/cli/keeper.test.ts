@@ -42,7 +42,7 @@ describe("fiberscope run, on a program with a growing container", { timeout: 120
     assert.isAtLeast(kept.counts.length, 2)
     assert.isAbove(kept.counts.at(-1)!, kept.counts[0]!)
     assert.strictEqual(kept.gone, 0)
-    assert.match(run.stderr, /kept {3}by (sessions|byToken) → /)
+    assert.match(run.stderr, /kept {3}by (sessions|byToken) \(.*secrets\.mjs:\d+:\d+\)/)
   })
 
   it("says before and after what the snapshots cost", () => {

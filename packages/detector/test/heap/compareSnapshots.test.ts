@@ -9,6 +9,7 @@ import process from "node:process"
 import type { HeapPath } from "../../src/agent/Protocol.ts"
 import { compareSnapshots } from "../../src/heap/compareSnapshots.ts"
 import type { Comparison } from "../../src/heap/compareSnapshots.ts"
+import { resolveSteps } from "../../src/places/HeapPathPlaces.ts"
 import { describePath } from "../../src/places/HeapPathText.ts"
 import { fixture } from "../support/Fiberscope.ts"
 
@@ -39,7 +40,8 @@ describe("three snapshots of a process", { timeout: 60_000 }, () => {
     const path = pathThrough("pending")
     assert.deepStrictEqual(path.counts, [200, 400, 600])
     assert.deepStrictEqual(path.stayed, [200, 400])
-    const { keeper, member, names, scope } = describePath(path)
+    const steps = resolveSteps(path.steps, { resolve: (place) => place, declaration: () => undefined })
+    const { keeper, member, names, scope } = describePath({ steps })
     assert.deepStrictEqual([keeper, member], ["pending", "Request"])
     assert.deepStrictEqual(names, ["pending", "Map", "Request"])
     assert.match(scope!.file!, /heap-growth\.mjs$/)

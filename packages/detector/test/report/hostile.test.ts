@@ -1,8 +1,6 @@
 /** Text of the program is only data in every rendering: each field of a report has hostile strings. */
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import type { Token } from "marked"
-import { lexer } from "marked"
 import { readdirSync } from "node:fs"
 import type { Message } from "../../src/agent/Protocol.ts"
 import { diagnose } from "../../src/diagnosis/Diagnosis.ts"
@@ -17,6 +15,7 @@ import { ansi } from "../../src/report/Style.ts"
 import { renderText } from "../../src/report/text.ts"
 import { controls, hostile, valueOf } from "../support/hostile.ts"
 import { random, seeds } from "../support/random.ts"
+import { assertIsText, isCommand, shape } from "../support/rendered.ts"
 import { opening, place, tick } from "../support/simulate.ts"
 
 const decode = Schema.decodeUnknownSync(Report)
@@ -45,42 +44,19 @@ const reports = (items: number): ReadonlyArray<readonly [name: string, report: R
   })
 ]
 
-const isCommand = /^\s*::|##\w*\[/
-
-const assertIsText = (text: string, name: string): void => {
-  assert.notMatch(text, controls, name)
-  for (const line of text.split("\n")) assert.notMatch(line, isCommand, name)
-}
-
-/** The structure of a page without its text. */
-const structure = (tokens: ReadonlyArray<Token>): ReadonlyArray<string> =>
-  tokens.flatMap((token) => {
-    if (token.type === "escape" || token.type === "text" && !("tokens" in token)) return []
-    if (token.type === "html") return [token.raw]
-    const inner = "items" in token
-      ? token.items as ReadonlyArray<Token>
-      : "rows" in token
-      ? [...token.header, ...token.rows.flat()].flatMap((cell: { tokens: ReadonlyArray<Token> }) => cell.tokens)
-      : token.type === "codespan"
-      ? []
-      : (token as { readonly tokens?: ReadonlyArray<Token> }).tokens ?? []
-    return [token.type, ...structure(inner)]
-  })
-
-/** Makes two parses comparable: code has two forms, and some parsers show a label as strong only by the specification. */
-const shape = (markdown: string): ReadonlyArray<string> =>
-  structure(lexer(markdown)).filter((type) =>
-    !["codespan", "<code>", "</code>", "text", "space", "strong"].includes(type)
-  )
-
 describe("a report whose program has hostile names", () => {
-  it("is tested here in every rendering", async () => {
+  it("is tested here, or in heap.test.ts, in every rendering", async () => {
     const folder = new URL("../../src/report/", import.meta.url)
     const names = await Promise.all(
-      readdirSync(folder).map(async (file) => Object.keys(await import(new URL(file, folder).href) as object))
+      readdirSync(folder, { recursive: true, encoding: "utf8" })
+        .filter((file) => file.endsWith(".ts"))
+        .map(async (file) => Object.keys(await import(new URL(file, folder).href) as object))
     )
     assert.deepStrictEqual(names.flat().filter((name) => name.startsWith("render")).sort(), [
       "renderGithub",
+      "renderHeapGithub",
+      "renderHeapMarkdown",
+      "renderHeapText",
       "renderJson",
       "renderLive",
       "renderMarkdown",

@@ -2,7 +2,6 @@
 import type { HeapGrowth, HeapPath } from "../../agent/Protocol.ts"
 import type { Finding } from "../../Finding.ts"
 import { describePath } from "../../places/HeapPathText.ts"
-import type { Site } from "../../places/Site.ts"
 import { gained, secondsOf } from "./HeapPaths.ts"
 
 /** The container that keeps the objects of a finding. */
@@ -17,7 +16,7 @@ export const keptOf = (path: HeapPath, growth: HeapGrowth): Kept => {
     keeper,
     member,
     path: names,
-    ...(scope === undefined ? {} : { scope: nameless(scope) }),
+    ...(scope === undefined ? {} : { scope }),
     how: path.how,
     counts: path.counts,
     bytes: gained(path.bytes),
@@ -26,6 +25,3 @@ export const keptOf = (path: HeapPath, growth: HeapGrowth): Kept => {
     ...(path.bound === undefined ? {} : { bound: path.bound })
   }
 }
-
-/** A generator is not the name of a function. */
-const nameless = (site: Site): Site => site.name === "Generator" ? { ...site, name: "(anonymous)" } : site
