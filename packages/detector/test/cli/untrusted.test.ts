@@ -16,10 +16,25 @@ const formats = ["pretty", "github", "markdown", "json"] as const
 type Format = (typeof formats)[number]
 
 let folder: string
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "fiberscope-untrusted-"))
+let evil: Readonly<Record<Format, Ended>>
+let many: Readonly<Record<Format, Ended>>
+let odd: { readonly run: Ended; readonly again: Ended }
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "fiberscope-untrusted-")) // They take their time and no more, so they run beside each other.
+  ;[evil, many, odd] = await Promise.all([
+    inEachFormat("evil-names.mjs"),
+    inEachFormat("many-names.mjs"),
+    readAgain("odd-answers.mjs", "4s")
+  ])
   return () => rmSync(folder, { recursive: true, force: true })
-})
+}, 90_000)
+
+/** Runs a program for some time, and makes its report again from its recording. */
+const readAgain = async (name: string, time: string) => {
+  const record = join(folder, `${name}.ndjson`)
+  const run = await fiberscope(node(name), { report: false, flags: ["--for", time, "--record", record] })
+  return { run, again: await cli("report", record) }
+}
 
 /** Runs a program once, and makes its report again in each format. */
 const inEachFormat = async (name: string): Promise<Readonly<Record<Format, Ended>>> => {
@@ -34,28 +49,23 @@ const inEachFormat = async (name: string): Promise<Readonly<Record<Format, Ended
 const kindsIn = (annotations: string, kind: string): number =>
   annotations.split("\n").filter((line) => line.startsWith(`::${kind} `)).length
 
-describe("hostile names", { timeout: 90_000 }, () => {
-  let outputs: Readonly<Record<Format, Ended>>
-  beforeAll(async () => {
-    outputs = await inEachFormat("evil-names.mjs")
-  }, 90_000)
-
+describe("hostile names", () => {
   it("do not hide the leak: each format exits with its code", () => {
-    for (const format of formats) assert.strictEqual(outputs[format].code, 23, outputs[format].stderr)
+    for (const format of formats) assert.strictEqual(evil[format].code, 23, evil[format].stderr)
   })
 
   it("do not control a terminal or begin a command in a log", () => {
-    for (const format of formats) assert.notMatch(outputs[format].stderr, controls, format)
-    for (const line of outputs.pretty.stderr.split("\n")) {
+    for (const format of formats) assert.notMatch(evil[format].stderr, controls, format)
+    for (const line of evil.pretty.stderr.split("\n")) {
       assert.notMatch(line, /^\s*::/)
       assert.isAtMost(columnsOf(line), 100, line)
     }
-    assert.include(outputs.pretty.stderr, "\\x1b[2J\\x1b[31mRED")
+    assert.include(evil.pretty.stderr, "\\x1b[2J\\x1b[31mRED")
   })
 
   it("read the same in annotations and in Markdown as in the terminal", () => {
-    for (const line of outputs.github.stderr.trimEnd().split("\n")) assert.match(line, /^::(?:error|warning|notice) /)
-    const page = outputs.markdown.stderr
+    for (const line of evil.github.stderr.trimEnd().split("\n")) assert.match(line, /^::(?:error|warning|notice) /)
+    const page = evil.markdown.stderr
     assert.isBelow(page.length, 65_536)
     for (const part of ["[click](", "![img](", "<script", "@octocat", "http://", "\n## heading", "| a | b"]) {
       assert.notInclude(page, part)
@@ -63,7 +73,7 @@ describe("hostile names", { timeout: 90_000 }, () => {
   })
 
   it("are complete in JSON, or cut at the fixed length", () => {
-    const { findings } = JSON.parse(outputs.json.stderr) as {
+    const { findings } = JSON.parse(evil.json.stderr) as {
       readonly findings: ReadonlyArray<{ readonly site: { readonly name: string }; readonly fingerprint: string }>
     }
     assert.isAbove(findings.length, 0)
@@ -74,7 +84,7 @@ describe("hostile names", { timeout: 90_000 }, () => {
   })
 
   it("are accepted by the printed keys, copied unchanged", async () => {
-    const keys = outputs.pretty.stderr.split("\n").flatMap((line) => /^ +key {4}(.*)$/.exec(line)?.[1] ?? [])
+    const keys = evil.pretty.stderr.split("\n").flatMap((line) => /^ +key {4}(.*)$/.exec(line)?.[1] ?? [])
     assert.isAbove(keys.length, 0)
     const file = join(folder, "accepted.json")
     const entries = keys.map((key) => `{ "fingerprint": "${key}", "reason": "known\\u001b[2J", "until": "2999-12-31" }`)
@@ -85,9 +95,9 @@ describe("hostile names", { timeout: 90_000 }, () => {
   })
 })
 
-describe("thirty names at one line", { timeout: 90_000 }, () => {
-  it("give a readable report of bounded length", async () => {
-    const { github, json, markdown, pretty } = await inEachFormat("many-names.mjs")
+describe("thirty names at one line", () => {
+  it("give a readable report of bounded length", () => {
+    const { github, json, markdown, pretty } = many
     assert.strictEqual(pretty.code, 23, pretty.stderr)
     assert.isBelow(pretty.stderr.split("\n").length, 200)
     assert.isBelow(markdown.stderr.length, 65_536)
@@ -152,10 +162,8 @@ describe("fiberscope report", { timeout: 60_000 }, () => {
     assert.match(ended.stderr, /^\nfiberscope {2}/)
   })
 
-  it("reads the recording of a program whose node functions give odd answers", async () => {
-    const record = join(folder, "odd.ndjson")
-    const run = await fiberscope(node("odd-answers.mjs"), { report: false, flags: ["--for", "4s", "--record", record] })
-    const again = await cli("report", record)
+  it("reads the recording of a program whose node functions give odd answers", () => {
+    const { again, run } = odd
     assert.strictEqual(run.code, 0, run.stderr)
     assert.strictEqual(again.code, 0, again.stderr)
     assert.match(again.stderr, /live fibers +[▁-█]+ +\d+ → \d{2,}/)

@@ -58,12 +58,15 @@ export interface Running<A> {
   readonly done: Promise<A>
 }
 
+/** Halves the time in which the tool starts. */
+const compileCache = fileURLToPath(new URL("../../../../.tmp/compile-cache", import.meta.url))
+
 /** An environment with Node 24 for every `#!/usr/bin/env node`, and without the variables of the test runner. */
 const environment = (more: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv => {
   const { NODE_OPTIONS: _, ...env } = process.env
   const path = `${dirname(process.execPath)}${delimiter}${env["PATH"]}`
   for (const name of Object.keys(env)) if (/^(VITEST|FIBERSCOPE_|FORCE_COLOR)/.test(name)) delete env[name]
-  return { ...env, PATH: path, NO_COLOR: "1", ...more }
+  return { ...env, PATH: path, NO_COLOR: "1", NODE_COMPILE_CACHE: compileCache, ...more }
 }
 
 // Processes of a test that exceeded its timeout are ended as well.
