@@ -89,7 +89,7 @@ export interface Signed {
   readonly paths: ShortestPaths
   /** The signature of each node; 0 for the root and for what nothing reaches. */
   readonly signature: Uint32Array
-  /** 1 for a node that belongs to the one above it, such as the table of a Map. */
+  /** 1 for a node that belongs to the one above it, such as the table of a Map, or an integer. */
   readonly isPart: Uint8Array
 }
 
@@ -110,7 +110,7 @@ export const sign = (
   for (let i = 1; i < order.length; i++) {
     const node = order[i]!
     const above = signature[paths.parent[node]!]!
-    if (labels.isPart(node)) {
+    if (labels.isPart(node, paths.parent[node]!)) {
       isPart[node] = 1
       signature[node] = above
       continue
@@ -137,6 +137,7 @@ const labelsOf = (graph: HeapGraph, tree: SignatureTree) => {
   const array = nodeType(graph, "array")
   const hidden = nodeType(graph, "hidden")
   const closure = nodeType(graph, "closure")
+  const number = nodeType(graph, "number")
   const generator = graph.strings.find("Generator") ?? -1
   const element = edgeType(graph, "element")
   const hiddenEdge = edgeType(graph, "hidden")
@@ -207,7 +208,10 @@ const labelsOf = (graph: HeapGraph, tree: SignatureTree) => {
 
   return {
     context: graph.strings.find("system / Context") ?? -1,
-    isPart: (node: number): boolean => type[node] === array || type[node] === hidden,
+    // A small integer is no object, so it has no bytes, and another id in each snapshot. Its text is there for the reader alone.
+    isPart: (node: number, from: number): boolean =>
+      type[node] === array || type[node] === hidden || type[from] === number
+      || (type[node] === number && graph.selfSize[node] === 0),
     label: (node: number, edge: number, from: number): number => {
       const [e, n] = [edgeNumber(edge, from), nodeNumber(node)]
       const key = e * room + n

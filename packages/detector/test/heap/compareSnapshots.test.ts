@@ -13,17 +13,30 @@ import { resolveSteps } from "../../src/places/HeapPathPlaces.ts"
 import { describePath } from "../../src/places/HeapPathText.ts"
 import { fixture } from "../support/Fiberscope.ts"
 
+/** Runs a program that writes three snapshots, and compares them. */
+const compared = async (
+  program: string,
+  look: (files: ReadonlyArray<string>) => void = () => {}
+): Promise<Comparison> => {
+  const folder = mkdtempSync(join(tmpdir(), "fiberscope-heap-"))
+  try {
+    const files = [1, 2, 3].map((n) => join(folder, `${n}.heapsnapshot`))
+    execFileSync(process.execPath, [fixture(program), ...files])
+    look(files)
+    return await Effect.runPromise(compareSnapshots(files))
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
 describe("three snapshots of a process", { timeout: 60_000 }, () => {
-  let folder: string
-  let files: ReadonlyArray<string>
+  const modes: Array<number> = []
   let comparison: Comparison
 
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), "fiberscope-heap-"))
-    files = [1, 2, 3].map((n) => join(folder, `${n}.heapsnapshot`))
-    execFileSync(process.execPath, [fixture("heap-growth.mjs"), ...files])
-    comparison = await Effect.runPromise(compareSnapshots(files))
-    return () => rmSync(folder, { recursive: true, force: true })
+    comparison = await compared("heap-growth.mjs", (files) => {
+      for (const file of files) modes.push(statSync(file).mode & 0o777)
+    })
   }, 60_000)
 
   const pathThrough = (...names: ReadonlyArray<string>): HeapPath => {
@@ -33,7 +46,7 @@ describe("three snapshots of a process", { timeout: 60_000 }, () => {
   }
 
   it("are files that only their owner can read", () => {
-    for (const file of files) assert.strictEqual(statSync(file).mode & 0o777, 0o600)
+    assert.deepStrictEqual(modes, [0o600, 0o600, 0o600])
   })
 
   it("show the members of a Map that keeps everything, by the name of its variable", () => {
@@ -75,5 +88,14 @@ describe("three snapshots of a process", { timeout: 60_000 }, () => {
     assert.notInclude(text, "password")
     assert.notInclude(text, "customer")
     assert.include(text, "byToken")
+  })
+})
+
+describe("three snapshots of a process that renews what keeps its objects", { timeout: 60_000 }, () => {
+  it("show the objects that stay, and no numbers", async () => {
+    const { paths } = await compared("heap/renewed.mjs")
+    const path = paths.find(({ steps }) => steps.some(({ edge }) => edge === "attempts"))
+    assert.strictEqual(path?.steps.at(-1)?.node, "Job")
+    assert.deepStrictEqual(path?.stayed, [200, 400])
   })
 })
