@@ -23,7 +23,7 @@ const importsOf = (file) => {
   return [...text.matchAll(/(?:from|import) "([^"]+)"/g)].flatMap(([, path]) => {
     if (path.startsWith(".")) return [normalize(join(dirname(file), path))]
     const [, module] = /^@fiberscope\/core\/(\w+)$/.exec(path) ?? []
-    return module === undefined ? [] : [`packages/core/src/${module}.ts`]
+    return module === undefined ? [] : [`packages/core/src/${module === "testing" ? "testing/index" : module}.ts`]
   })
 }
 

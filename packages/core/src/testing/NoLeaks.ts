@@ -84,7 +84,16 @@ export interface NoLeaksOptions {
   readonly ignore?: ReadonlyArray<IgnoreRule> | undefined
   /** Runs the test this many times, at least 9, and looks for memory that most repetitions retain. */
   readonly repeat?: number | undefined
+  /** Names what keeps that memory: `keepers` of `@fiberscope/detector/Keepers`. It runs the test some more times. */
+  readonly kept?: Keepers | undefined
 }
+
+/**
+ * Runs a test so many times again, and describes what keeps the memory of these runs, one line for each.
+ *
+ * @category models
+ */
+export type Keepers = (run: () => Promise<void>, times: number) => Promise<ReadonlyArray<string>>
 
 /**
  * The test leaked.
@@ -304,13 +313,18 @@ const many = <A, E>(
         if (last !== undefined && Exit.isFailure(last)) return
         last = await Effect.runPromiseExitWith(context)(once(test, options, where))
       }
+      const times = Math.max(repeat, fewest)
+      const findLeaks = async (): Promise<ReadonlyArray<Leak>> => {
+        const leaks = (await repeated(times, run)).filter((leak) => !isIgnored(leak, options))
+        const [first, ...rest] = leaks
+        if (options.kept === undefined || first === undefined || Exit.isFailure(last!)) return leaks
+        const lines = await options.kept(run, times)
+        return [{ ...first, site: [...first.site, ...lines.map((line) => `kept by ${line}`)] }, ...rest]
+      }
       return Effect.flatMap(
-        Effect.promise(() => repeated(Math.max(repeat, fewest), run)),
-        (grown): Effect.Effect<A, E | LeaksFound> => {
-          const leaks = grown.filter((leak) => !isIgnored(leak, options))
-          if (last === undefined || Exit.isFailure(last) || leaks.length === 0) return last!
-          return Effect.fail(found(leaks, where))
-        }
+        Effect.promise(findLeaks),
+        (leaks): Effect.Effect<A, E | LeaksFound> =>
+          last === undefined || Exit.isFailure(last) || leaks.length === 0 ? last! : Effect.fail(found(leaks, where))
       )
     })
   )

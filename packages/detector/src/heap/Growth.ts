@@ -98,8 +98,17 @@ const limits = {
   same: 4 / 5
 } as const
 
+/** The growth of a path in members and bytes that counts at least. */
+export interface Least {
+  readonly members: number
+  readonly bytes: number
+}
+
 /** The growing paths, by bytes that they gained, the most first. */
-export const growingPaths = (censuses: ReadonlyArray<Census>): ReadonlyArray<GrowingPath> => {
+export const growingPaths = (
+  censuses: ReadonlyArray<Census>,
+  least: Least = limits
+): ReadonlyArray<GrowingPath> => {
   const tree = censuses[0]!.tree
   const last = censuses.length - 1
   const counts = censuses.map(({ count }) => extended(count, tree.size))
@@ -118,7 +127,7 @@ export const growingPaths = (censuses: ReadonlyArray<Census>): ReadonlyArray<Gro
   /** Whether there are more objects of a signature, and these are what its bytes grew by. */
   const becameMore = (at: number): boolean => {
     const share = gained(counts, at) / counts[last]![at]!
-    return gained(counts, at) >= limits.members && share * bytes[last]![at]! >= limits.explains * gained(bytes, at)
+    return gained(counts, at) >= least.members && share * bytes[last]![at]! >= limits.explains * gained(bytes, at)
       && !holdsOther(at)
   }
   /** Whether almost all that was gained is below something that is not as many more: one of the objects is a container of its own. */
@@ -154,7 +163,7 @@ export const growingPaths = (censuses: ReadonlyArray<Census>): ReadonlyArray<Gro
   while (open.length > 0) {
     const at = open.pop()!
     for (let child = below.first[at]!; child !== 0; child = below.next[child]!) {
-      if (gained(bytes, child) < limits.bytes) continue
+      if (gained(bytes, child) < least.bytes) continue
       if (isMember(tree, child)) {
         if (becameMore(child)) {
           found.push(pathOf(whatStays(child), "more"))

@@ -25,7 +25,8 @@ export const placesOf = (graph: HeapGraph): (node: number) => ScriptPlace | unde
     const row = rows.get(node)
     if (row === undefined) return undefined
     const file = files.get(locations[row + 1]!) ?? ""
-    return file === "" ? undefined : { file, line: locations[row + 2]! + 1, column: locations[row + 3]! + 1 }
+    const [line, column] = [locations[row + 2]!, locations[row + 3]!].map((place) => Math.max(0, place) + 1)
+    return file === "" ? undefined : { file, line: line!, column: column! }
   }
 }
 

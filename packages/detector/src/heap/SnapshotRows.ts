@@ -257,7 +257,12 @@ export class LocationRows implements Rows {
       const node = numbers[row + object!]! / this.#nodeFields
       if (node !== Math.floor(node)) throw refuse("a location belongs to the middle of a node")
       this.rows[at++] = within(node, this.#nodes - 1, "the node of a location")
-      for (const field of place) this.rows[at++] = within(numbers[row + field]!, 2 ** 31 - 1, "the place of a location")
+      for (const field of place) {
+        const number = numbers[row + field]!
+        if (Math.abs(number) >= 2 ** 32) throw refuse("the place of a location is out of range")
+        // A script that begins before its file, as one in a wrapper does, has negative places, which V8 writes without a sign.
+        this.rows[at++] = number | 0
+      }
     }
     this.count = length / 4
   }

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { HeapPath, HeapStep } from "../agent/Protocol.ts"
 import { censusOf, growingPaths, signAs } from "./Growth.ts"
-import type { Census, GrowingPath } from "./Growth.ts"
+import type { Census, GrowingPath, Least } from "./Growth.ts"
 import type { HeapGraph } from "./HeapGraph.ts"
 import { readSnapshot } from "./readSnapshot.ts"
 import { SignatureTree } from "./Signatures.ts"
@@ -25,7 +25,8 @@ export type ReadSnapshot = (name: string) => Effect.Effect<HeapGraph, SnapshotEr
  *
  * - `read`: how a snapshot is read. Default: as a file;
  * - `newest`: is called with the newest snapshot, before an older one is read;
- * - `done`: is called after each one, which is no longer needed then.
+ * - `done`: is called after each one, which is no longer needed then;
+ * - `least`: the growth of a path that counts.
  */
 export const compareSnapshots = (
   names: ReadonlyArray<string>,
@@ -33,6 +34,7 @@ export const compareSnapshots = (
     readonly read?: ReadSnapshot
     readonly newest?: (graph: HeapGraph, signed: Signed) => void
     readonly done?: (name: string) => void
+    readonly least?: Least
   } = {}
 ): Effect.Effect<Comparison, SnapshotError> =>
   Effect.gen(function*() {
@@ -47,7 +49,7 @@ export const compareSnapshots = (
       censuses.unshift(censusOf(graph, signed))
       bytes.unshift(sizeOf(graph))
     }
-    return { bytes, paths: growingPaths(censuses).slice(0, mostPaths).map(pathOf) }
+    return { bytes, paths: growingPaths(censuses, options.least).slice(0, mostPaths).map(pathOf) }
   })
 
 const mostPaths = 20

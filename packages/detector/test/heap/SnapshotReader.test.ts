@@ -180,8 +180,8 @@ describe("SnapshotReader", () => {
     refused("an edge leads into the middle of a node", ({ edges }) => edges[2]!++)
     refused("a location belongs to the middle of a node", ({ locations }) => locations![0]!++)
     refused("the node of a location is out of range", ({ locations, nodes }) => (locations![0] = nodes.length))
-    refused("the place of a location is out of range", ({ locations }) => (locations![2] = -2))
-    refused("the place of a location is out of range", ({ locations }) => (locations![1] = 2 ** 31))
+    refused("the place of a location is out of range", ({ locations }) => (locations![2] = -(2 ** 32)))
+    refused("the place of a location is out of range", ({ locations }) => (locations![1] = 2 ** 32))
     refused("a name is missing in its strings", ({ strings }) => strings.pop())
     refused("a name is missing in its strings", ({ strings }) => strings.splice(0))
 
