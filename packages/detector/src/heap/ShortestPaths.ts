@@ -3,8 +3,8 @@
  *
  * **Details**
  *
- * A breadth-first search. Roots and references that come and go while a program runs (the stack, handle scopes, the variables of the function
- * that runs, feedback and optimized code) are followed last: only what nothing else reaches has a path through them. Without that rule the path of the same object changes
+ * A breadth-first search. Roots and references that come and go while a program runs (the stack, handle scopes, feedback and optimized
+ * code) are followed last: only what nothing else reaches has a path through them. Without that rule the path of the same object changes
  * from one snapshot to the next. A value of a WeakMap is reached when both its key and the map are.
  */
 import type { HeapGraph } from "./HeapGraph.ts"
@@ -22,13 +22,14 @@ export interface ShortestPaths {
   readonly isPassing: Uint8Array
 }
 
+/** Strong roots are what a thread that compiles a function holds meanwhile. V8's own objects are in the strong root list. */
 const passingRoots =
-  /Stack roots|Handle scope|Global handles|Weak|Startup object cache|Eternal|Bootstrapper|Micro tasks/
+  /Stack roots|Strong roots|Handle scope|Global handles|Weak|Startup object cache|Eternal|Bootstrapper|Micro tasks/
 /** The class in which Fiberscope itself keeps the youngest fibers for a second. */
 const tableOfCensus = "FiberTable"
 
 const passingEdges = /deoptimization literal|feedback|optimized code|code$|baseline|bytecode|^native_to_javascript$/
-const pair = /^\d+ (\/ part of key .* pair in WeakMap .*)$/
+const pair = /^\d+ (\/ part of key .* pair in WeakMap .*)$/s
 
 /** Finds the paths. */
 export const shortestPaths = (graph: HeapGraph): ShortestPaths => {
@@ -38,7 +39,6 @@ export const shortestPaths = (graph: HeapGraph): ShortestPaths => {
   const synthetic = nodeType(graph, "synthetic")
   const shortcut = edgeType(graph, "shortcut")
   const census = graph.strings.find(tableOfCensus) ?? -1
-  const context = graph.strings.find("system / Context") ?? -1
   const parent = new Uint32Array(nodes)
   const through = new Uint32Array(nodes)
   const isPassing = new Uint8Array(nodes)
@@ -60,11 +60,20 @@ export const shortestPaths = (graph: HeapGraph): ShortestPaths => {
     return role
   }
 
-  const reach = (node: number, from: number, edge: number, passing: number): void => {
+  const passing = new Map<number, boolean>()
+  /** Whether what a root leads to comes and goes. */
+  const isPassingRoot = (node: number): boolean => {
+    const name = graph.name[node]!
+    let passes = passing.get(name)
+    if (passes === undefined) passing.set(name, passes = passingRoots.test(nameOf(graph, node)))
+    return passes
+  }
+
+  const reach = (node: number, from: number, edge: number, pass: number): void => {
     isReached[node] = 1
     parent[node] = from
     through[node] = edge
-    isPassing[node] = passing
+    isPassing[node] = pass
     order[count++] = node
   }
 
@@ -78,8 +87,8 @@ export const shortestPaths = (graph: HeapGraph): ShortestPaths => {
     }
     for (; next < count; next++) {
       const node = order[next]!
-      const isRoot = graph.type[node] === synthetic
-      const passes = graph.name[node] === census || (isRoot && passingRoots.test(nameOf(graph, node)))
+      const passes = graph.name[node] === census
+        || (graph.type[node] === synthetic && isPassingRoot(node))
       const end = firstEdge[node + 1]!
       for (let edge = firstEdge[node]!; edge < end; edge++) {
         const type = kind[edge]!
@@ -90,10 +99,7 @@ export const shortestPaths = (graph: HeapGraph): ShortestPaths => {
           halves.add(role)
           continue
         }
-        if (
-          pass === 0 &&
-          (passes || role === true || (type === shortcut && node !== 0) || (isRoot && graph.name[to] === context))
-        ) {
+        if (pass === 0 && (passes || role === true || (type === shortcut && node !== 0))) {
           later.push(node, edge)
           continue
         }
