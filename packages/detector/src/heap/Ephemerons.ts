@@ -7,7 +7,18 @@
 import type { HeapGraph } from "./HeapGraph.ts"
 import { edgeType } from "./HeapGraph.ts"
 
-const pair = /^\d+ \/ part of key \(.*? @\d+\) -> value \(.*? @\d+\) pair in WeakMap \(table @(\d+)\)$/
+/** The name in three parts: one expression for all would need quadratic time for a name that almost is one. */
+const start = /^\d+ \/ part of key \(/
+const middle = / @\d+\) -> value \(/
+const end = / @\d+\) pair in WeakMap \(table @(\d+)\)$/
+const lineEnd = /[\n\r\u2028\u2029]/
+
+/** The id of the table in the name of a pair. Names of several lines are none for DevTools. */
+const tableOf = (name: string): number | undefined => {
+  const table = name.includes("WeakMap") ? end.exec(name) : null
+  if (table === null || !start.test(name) || lineEnd.test(name)) return undefined
+  return middle.test(name.slice(0, table.index)) ? Number(table[1]) : undefined
+}
 
 /** Makes the function that answers whether an edge from `node` is the one from the table of a WeakMap to a value. */
 export const fromTable = (graph: HeapGraph): (node: number, edge: number) => boolean => {
@@ -21,11 +32,10 @@ export const fromTable = (graph: HeapGraph): (node: number, edge: number) => boo
     const name = graph.edgeName[edge]!
     if (seen[name] === 1) return false
     if (seen[name] === 0) {
-      const text = graph.strings.text(name)
-      const table = text.includes("WeakMap") ? pair.exec(text)?.[1] : undefined
+      const table = tableOf(graph.strings.text(name))
       seen[name] = table === undefined ? 1 : 2
       if (table === undefined) return false
-      tables.set(name, Number(table))
+      tables.set(name, table)
     }
     return tables.get(name) === graph.id[node]
   }

@@ -104,9 +104,10 @@ export interface Least {
   readonly bytes: number
 }
 
-/** The growing paths, by bytes that they gained, the most first. */
+/** The growing paths, by bytes that they gained: the `most` that gained the most. */
 export const growingPaths = (
   censuses: ReadonlyArray<Census>,
+  most: number,
   least: Least = limits
 ): ReadonlyArray<GrowingPath> => {
   const tree = censuses[0]!.tree
@@ -117,7 +118,7 @@ export const growingPaths = (
   const stayed = censuses.slice(1).map((census, i) => staying(censuses[i]!, census, tree.size))
   const below = childrenOf(tree)
   const gained = (values: ReadonlyArray<Float64Array>, at: number): number => values[last]![at]! - values[0]![at]!
-  const pathOf = (signature: number, how: GrowingPath["how"]): GrowingPath => ({
+  const pathOf = ({ how, signature }: Found): GrowingPath => ({
     steps: tree.path(signature),
     how,
     counts: counts.map((count) => count[signature]!),
@@ -158,7 +159,11 @@ export const growingPaths = (
     }
     return member
   }
-  const found: Array<GrowingPath> = []
+  // Steps are made for the first ones only: those of all paths of a deep heap would not fit into memory.
+  const found: Array<Found> = []
+  const add = (signature: number, how: GrowingPath["how"]): void => {
+    found.push({ signature, how, gain: gained(how === "more" ? bytes : own, signature) })
+  }
   const open = [0]
   while (open.length > 0) {
     const at = open.pop()!
@@ -166,16 +171,21 @@ export const growingPaths = (
       if (gained(bytes, child) < least.bytes) continue
       if (isMember(tree, child)) {
         if (becameMore(child)) {
-          found.push(pathOf(whatStays(child), "more"))
+          add(whatStays(child), "more")
           continue
         }
-        if (gained(own, child) >= limits.larger) found.push(pathOf(child, "larger"))
+        if (gained(own, child) >= limits.larger) add(child, "larger")
       }
       open.push(child)
     }
   }
-  const gain = (path: GrowingPath): number => path.bytes.at(-1)! - path.bytes[0]!
-  return found.sort((a, b) => gain(b) - gain(a))
+  return found.sort((a, b) => b.gain - a.gain).slice(0, most).map(pathOf)
+}
+
+interface Found {
+  readonly signature: number
+  readonly how: GrowingPath["how"]
+  readonly gain: number
 }
 
 /** Internals of V8 are kept by what the program does with its own objects, so they are not members; nor are its tables of strings. */

@@ -48,8 +48,8 @@ export class SignatureTree {
   /** The steps from the root to a signature. */
   path(signature: number): ReadonlyArray<Step> {
     const steps: Array<Step> = []
-    for (let at = signature; at !== 0; at = this.above(at)) steps.unshift(this.step(at))
-    return steps
+    for (let at = signature; at !== 0; at = this.above(at)) steps.push(this.step(at))
+    return steps.toReversed()
   }
 
   /** The number of a label: the same for steps that are the same in all snapshots. */
@@ -67,7 +67,8 @@ export class SignatureTree {
     const key = signature * labelRoom + label
     let found = this.#below.get(key)
     if (found === undefined) {
-      found = this.#steps.length
+      if (this.size === mostSignatures) return signature
+      found = this.size
       this.#below.set(key, found)
       this.#steps.push(step())
       this.#labels.push(label)
@@ -79,6 +80,9 @@ export class SignatureTree {
 
 /** A step repeats within so many steps: a link of a list, or of a chain of spans with a context between two of them. */
 const foldWithin = 4
+
+/** Data that looks like a program may need more. An object without a signature of its own has that of the object above. */
+export const mostSignatures = 2 ** 20
 
 /** Labels are fewer than this, so a signature and a label make one exact number. */
 const labelRoom = 2 ** 26
@@ -180,9 +184,6 @@ const labelsOf = (graph: HeapGraph, tree: SignatureTree) => {
   /** Closures, and generators: the variables of a module belong to a generator. */
   const isFunction = (node: number): boolean => type[node] === closure || name[node] === generator
 
-  const placed = (node: number, { column, file, line }: ScriptPlace): number =>
-    tree.label(`${kindOf(node)} ${nodeText(node)} ${file}:${line}:${column}`)
-
   const edgeNumbers = new Map<number, number>()
   const nodeNumbers = new Map<number, number>()
   const both = new Map<number, number>()
@@ -198,8 +199,12 @@ const labelsOf = (graph: HeapGraph, tree: SignatureTree) => {
   }
 
   const nodeNumber = (node: number): number => {
+    const named = nameNumber(node)
     const place = isFunction(node) ? placeOf(node) : undefined
-    if (place !== undefined) return placed(node, place)
+    return place === undefined ? named : tree.label(`${named} ${place.file}:${place.line}:${place.column}`)
+  }
+
+  const nameNumber = (node: number): number => {
     const key = name[node]! * 32 + type[node]!
     let number = nodeNumbers.get(key)
     if (number === undefined) nodeNumbers.set(key, number = tree.label(`node ${kindOf(node)} ${nodeText(node)}`))

@@ -31,8 +31,12 @@ export const headerOf = (text: string): Header => {
   const types = (name: string): ReadonlyMap<string, number> => {
     const found = fieldOf(meta, name)
     const first: unknown = Array.isArray(found) ? found[0] : undefined
-    if (!Array.isArray(first) || first.length > mostTypes) throw refuse(`its header does not say ${name}`)
-    return new Map(first.map((one, i) => [String(one), i]))
+    if (!Array.isArray(first) || first.length > mostTypes || !first.every((one) => typeof one === "string")) {
+      throw refuse(`its header does not say ${name}`)
+    }
+    const numbers = new Map(first.map((one, i) => [one, i]))
+    if (numbers.size !== first.length) throw refuse(`its header says ${name} twice`)
+    return numbers
   }
   const count = (name: string): number => {
     const found = fieldOf(value, name)

@@ -10,7 +10,7 @@ import type { Section } from "./SnapshotLists.ts"
 /** The strings, by number. */
 export interface StringTable {
   readonly size: number
-  /** The string of this number; empty for a number that does not exist. */
+  /** The string of this number, or the start of a very long one; empty for a number that does not exist. */
   readonly text: (index: number) => string
   /** The number of the first string that equals this one. */
   readonly find: (text: string) => number | undefined
@@ -116,6 +116,9 @@ export class StringTableReader implements Section {
   }
 }
 
+/** Bytes of a string that are decoded. V8 writes 1024 characters of it. A damaged snapshot may have one long string for all of its nodes. */
+const longestText = 1 << 14
+
 /** Names of classes and fields are asked for again and again; contents of strings are long and asked for once. */
 const longestKnown = 200
 const mostKnown = 100_000
@@ -126,7 +129,8 @@ const tableOf = (blocks: ReadonlyArray<Buffer>, starts: Uint32Array): StringTabl
   const numbers = new Map<string, number | undefined>()
 
   const decoded = (index: number): string => {
-    const raw = bytesOf(blocks, starts[index]!, starts[index + 1]!).toString("utf8")
+    const start = starts[index]!
+    const raw = bytesOf(blocks, start, Math.min(starts[index + 1]!, start + longestText)).toString("utf8")
     return raw.includes("\\") ? unescaped(raw) : raw
   }
   const text = (index: number): string => {

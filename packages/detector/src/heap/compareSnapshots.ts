@@ -49,7 +49,7 @@ export const compareSnapshots = (
       censuses.unshift(censusOf(graph, signed))
       bytes.unshift(sizeOf(graph))
     }
-    return { bytes, paths: growingPaths(censuses, options.least).slice(0, mostPaths).map(pathOf) }
+    return { bytes, paths: growingPaths(censuses, mostPaths, options.least).map(pathOf) }
   })
 
 const mostPaths = 20

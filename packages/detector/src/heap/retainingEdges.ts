@@ -65,4 +65,4 @@ const reachableByProgram = (graph: HeapGraph, open: Uint32Array): Uint8Array => 
 /** Whether a node is the root of the documents of a browser. */
 export const isDocuments = (graph: HeapGraph, node: number): boolean =>
   graph.type[node] === nodeType(graph, "synthetic")
-  && graph.strings.text(graph.name[node]!) === "(Document DOM trees)"
+  && graph.name[node] === graph.strings.find("(Document DOM trees)")
