@@ -46,7 +46,7 @@ export type Evidence = typeof Evidence.Type
  * - `path`: names of references and classes from the keeper to a member;
  * - `how`: whether the members become `more` or the same objects become `larger`;
  * - `counts`: the number of members in each snapshot; `bytes`: what they and all that they reach gained in `seconds`;
- * - `gone`: how many members of the first snapshot are no longer there in the second;
+ * - `gone`: how many members of the first snapshot are no longer there in the second, where objects can be recognized;
  * - `bound`: the size of the container and the most that it takes, if it has a limit.
  *
  * @category models
@@ -60,7 +60,7 @@ export const Kept = Schema.Struct({
   counts: Schema.Array(Schema.Finite),
   bytes: Schema.Finite,
   seconds: Schema.Finite,
-  gone: Schema.Finite,
+  gone: Schema.optionalKey(Schema.Finite),
   bound: Schema.optionalKey(Schema.Struct({ size: Schema.Finite, most: Schema.Finite }))
 })
 

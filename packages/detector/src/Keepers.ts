@@ -37,6 +37,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import process from "node:process"
 import { takeHeapSnapshot } from "./agent/HeapSnapshot.ts"
+import { releaseObjectIds } from "./agent/InspectorSession.ts"
 import type { HeapPath } from "./agent/Protocol.ts"
 import { compareSnapshots } from "./heap/compareSnapshots.ts"
 import { resolveSteps } from "./places/HeapPathPlaces.ts"
@@ -74,6 +75,7 @@ export const keepers: Keepers = async (run, times) => {
     sources.met({ cwd: process.cwd(), argv: process.argv })
     return paths.filter(grows(times)).slice(0, most).map(lineOf(sources))
   } finally {
+    releaseObjectIds()
     rmSync(folder, { recursive: true, force: true })
   }
 }
@@ -81,7 +83,7 @@ export const keepers: Keepers = async (run, times) => {
 /** Whether at least every second run added an object, in both rounds, and the objects stayed. */
 const grows = (times: number) => ({ counts, how, stayed }: HeapPath): boolean =>
   how === "more"
-  && counts.slice(1).every((count, i) => count - counts[i]! >= times / 2 && stayed[i]! >= counts[i]! / 2)
+  && counts.slice(1).every((count, i) => count - counts[i]! >= times / 2 && (stayed[i] ?? count) >= counts[i]! / 2)
 
 const lineOf = (sources: Sources.Sources) => ({ counts, steps }: HeapPath): string => {
   const { names, scope } = describePath({ steps: resolveSteps(steps, sources) })

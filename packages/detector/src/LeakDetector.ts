@@ -39,6 +39,8 @@ import { defaultRules, diagnose } from "./diagnosis/Diagnosis.ts"
 import type { Diagnosis } from "./diagnosis/Diagnosis.ts"
 import { FindingLog } from "./diagnosis/FindingLog.ts"
 import type { FindingEvent } from "./diagnosis/FindingLog.ts"
+import { watchHeap } from "./diagnosis/HeapWatch.ts"
+import type { HeapSnapshotOptions } from "./diagnosis/HeapWatch.ts"
 import type { Finding } from "./Finding.ts"
 import type { LeakRule } from "./LeakRule.ts"
 import * as Observation from "./observation/Observation.ts"
@@ -46,6 +48,7 @@ import { questions } from "./rules/evidence/inspections.ts"
 import { oneSentence } from "./text/Untrusted.ts"
 
 export type { FindingEvent } from "./diagnosis/FindingLog.ts"
+export type { HeapSnapshotOptions } from "./diagnosis/HeapWatch.ts"
 
 /**
  * Watches its own process and reports leaks.
@@ -107,6 +110,11 @@ export interface LeakDetectorOptions {
   readonly samplingBytes?: number | "adaptive" | undefined
   /** The least time between two readings. Default 30 seconds. */
   readonly readingEvery?: Duration.Input | undefined
+  /**
+   * Takes heap snapshots while something is under suspicion, so that findings say what keeps their objects. Default: none are taken, because
+   * each stops the program. `{}` has the default limits.
+   */
+  readonly heapSnapshots?: HeapSnapshotOptions | undefined
   readonly rules?: ReadonlyArray<LeakRule> | undefined
   /** Known findings that are accepted until a given day. */
   readonly accepted?: Accepted | undefined
@@ -173,6 +181,10 @@ export const make = (options?: LeakDetectorOptions): Effect.Effect<LeakDetector[
       Effect.repeat(Effect.delay(readMetrics(observation.take, now), judgeEvery), Schedule.forever)
     )
     yield* Effect.forkScoped(Effect.repeat(Effect.delay(judge, judgeEvery), Schedule.forever))
+    if (options?.heapSnapshots !== undefined) {
+      const detector = { observation, diagnose: ask, answer: agent.answer, take: observation.take }
+      yield* Effect.forkScoped(watchHeap(detector, judgeEvery, options.heapSnapshots))
+    }
     return {
       diagnosis: Effect.sync(ask),
       findings: Effect.sync(() => log.open),

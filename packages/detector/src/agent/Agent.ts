@@ -16,6 +16,7 @@ import type { ForkLines } from "./ForkLines.ts"
 import { heapUsed, makeCollect, watchCollections } from "./GarbageCollections.ts"
 import type { GarbageCollections } from "./GarbageCollections.ts"
 import { takeHeapSnapshot } from "./HeapSnapshot.ts"
+import { releaseObjectIds } from "./InspectorSession.ts"
 import { watchLoop } from "./LoopDelay.ts"
 import type { LoopDelay } from "./LoopDelay.ts"
 import { makeMarking } from "./Marking.ts"
@@ -207,6 +208,7 @@ export const startAgent = (
         pauseMs: 0,
         refused: "it failed"
       })
+      if (request.last === true) guard.run("takeHeapSnapshot", releaseObjectIds, undefined)
       send({ type: "heapSnapshot", t: now, ...taken })
       return
     }
@@ -235,6 +237,7 @@ export const startAgent = (
       guard.run("stop gc", () => collections?.stop(), undefined)
       guard.run("stop eventloop", () => loop?.stop(), undefined)
       guard.run("stop samples", () => samples?.stop(), undefined)
+      guard.run("stop sessions", releaseObjectIds, undefined)
     }
   }
 }

@@ -5,7 +5,7 @@
  * program. The difference between two readings shows which objects were born and which died. The list of living ordinals is off-heap,
  * so that it does not look like growth of the program.
  */
-import { openSession } from "./InspectorSession.ts"
+import { keepsObjectIds, openSession } from "./InspectorSession.ts"
 import { originalOf } from "./loaderSourceMaps.ts"
 import type { Place, Samples, Stack } from "./Protocol.ts"
 import { hashOf, makeStackIds, mix } from "./StackIds.ts"
@@ -46,7 +46,10 @@ export interface AllocationSamples {
   readonly read: (most: number) => Reading | number
   /** All living sampled objects by stack; independent of {@link read}. */
   readonly living: () => ReadonlyArray<LivingStack>
-  /** Forgets all samples and continues at another interval. Answers `false` and does nothing while another reader shares the sampler. */
+  /**
+   * Forgets all samples and continues at another interval. Answers `false` and does nothing while another reader shares the sampler, or
+   * between heap snapshots.
+   */
   readonly restart: (bytes: number) => boolean
   readonly stop: () => void
 }
@@ -136,7 +139,7 @@ export const sampleAllocations = (bytes: number, isToolFile: (url: string) => bo
       return stacks
     },
     restart: (interval) => {
-      if (shared.users > 1) return false
+      if (shared.users > 1 || keepsObjectIds()) return false
       shared.restart(interval)
       living = new Float64Array(0)
       return true

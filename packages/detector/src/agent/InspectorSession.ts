@@ -9,9 +9,35 @@ export interface InspectorSession {
   readonly close: () => void
 }
 
-export const openSession = (): InspectorSession => {
+/**
+ * When any session ends, V8 gives all objects new ids, and heap snapshots from before and after cannot be compared by object. So from the first
+ * snapshot to the last one, sessions are kept for the next use.
+ */
+let keepsIds = false
+const idle: Array<inspector.Session> = []
+
+/** From now on, objects keep their ids. */
+export const keepObjectIds = (): void => {
+  keepsIds = true
+}
+
+/** Whether {@link keepObjectIds} holds: then nothing may be done that changes ids, such as `HeapProfiler.disable`. */
+export const keepsObjectIds = (): boolean => keepsIds
+
+/** Objects may get new ids again. */
+export const releaseObjectIds = (): void => {
+  keepsIds = false
+  for (const session of idle.splice(0)) session.disconnect()
+}
+
+const connected = (): inspector.Session => {
   const session = new inspector.Session()
   session.connect()
+  return session
+}
+
+export const openSession = (): InspectorSession => {
+  const session = idle.pop() ?? connected()
   return {
     post: (method, params) => {
       let failure: Error | null = null
@@ -25,6 +51,10 @@ export const openSession = (): InspectorSession => {
       return result
     },
     on: (notification, listener) => void session.on(notification, listener),
-    close: () => session.disconnect()
+    close: () => {
+      session.removeAllListeners()
+      if (keepsIds) idle.push(session)
+      else session.disconnect()
+    }
   }
 }

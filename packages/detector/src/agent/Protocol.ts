@@ -202,7 +202,7 @@ export interface HeapPath {
   /** For each snapshot, the number of objects at the end of the path, and the bytes of all that is reached through them. */
   readonly counts: ReadonlyArray<number>
   readonly bytes: ReadonlyArray<number>
-  /** For each snapshot but the last: how many of its objects are there in the next one. */
+  /** For each snapshot but the last: how many of its objects are there in the next one. Empty if objects cannot be recognized. */
   readonly stayed: ReadonlyArray<number>
   /** The number of entries in the fullest container at this path, and the most that it takes. */
   readonly bound?: { readonly size: number; readonly most: number } | undefined
@@ -279,6 +279,8 @@ export interface Rest {
 export interface TakeHeapSnapshot {
   readonly type: "takeHeapSnapshot"
   readonly file: string
+  /** No further one is compared with it. */
+  readonly last?: boolean | undefined
 }
 
 /** A request to an agent. */

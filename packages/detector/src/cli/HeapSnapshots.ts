@@ -5,22 +5,20 @@
  * their owner only, lie in the folder of the run, and are removed as soon as they have been read.
  */
 import * as Effect from "effect/Effect"
-import { rmSync, statfsSync } from "node:fs"
+import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { diagnose } from "../diagnosis/Diagnosis.ts"
-import { isLeak } from "../Finding.ts"
+import { isSuspicious, largestHeap, refusal } from "../diagnosis/SnapshotLimits.ts"
 import { compareSnapshots } from "../heap/compareSnapshots.ts"
 import type { Observation } from "../observation/Observation.ts"
-import { number, size } from "../text/Units.ts"
+import { number } from "../text/Units.ts"
 import type { AgentServer, ObservedProcess } from "./AgentServer.ts"
 import { complain } from "./Output.ts"
 
-/** `auto`: only of a heap of at most {@link limits} `heap`. */
+/** `auto`: only of a heap of at most {@link largestHeap}. */
 export type Mode = "auto" | "always" | "never"
 
 const limits = {
-  /** Bytes of the heap: a snapshot of a larger one takes more than 1.5 seconds, and a gigabyte of memory. */
-  heap: 64 * 2 ** 20,
   /** Milliseconds of a run before the first snapshot: a program that starts grows. */
   first: 8000,
   /** The least time between two snapshots, in milliseconds. */
@@ -80,7 +78,7 @@ export const make = (agents: AgentServer, mode: Mode, quiet: boolean): HeapSnaps
   const ask = (process: ObservedProcess, series: Series): void => {
     const { observation } = process
     const heap = observation.lastTick?.memory.heapUsed ?? 0
-    const why = refusal(mode, heap, agents.folder)
+    const why = refusal(heap, mode === "always" ? Infinity : largestHeap, "--heap always takes them", agents.folder)
     if (why !== undefined) {
       series.over = true
       observation.take({ type: "heapSnapshot", t: observation.window.end, pauseMs: 0, refused: why })
@@ -108,7 +106,7 @@ export const make = (agents: AgentServer, mode: Mode, quiet: boolean): HeapSnaps
         const series = seriesOf(process)
         settle(process, series)
         if (series.over || series.open !== undefined || !process.connected()) continue
-        if (isDue(series.times, now, end) && isSuspicious(process.observation)) ask(process, series)
+        if (isDue(series.times, now, end) && isSuspicious(diagnose(process.observation))) ask(process, series)
       }
     },
     last: Effect.suspend(() => {
@@ -146,29 +144,6 @@ export const make = (agents: AgentServer, mode: Mode, quiet: boolean): HeapSnaps
       }, { discard: true })
     )
   }
-}
-
-/** Something was found, or may have been found. */
-const isSuspicious = (observation: Observation): boolean => {
-  const { findings, suspicions } = diagnose(observation)
-  return suspicions.length > 0 || findings.some(isLeak)
-}
-
-/** Why no snapshot is taken of a heap of this size, if there is a reason. */
-const refusal = (mode: Mode, heap: number, folder: string): string | undefined => {
-  if (mode === "auto" && heap > limits.heap) {
-    return `the heap has ${size(heap)}, and snapshots are taken unasked up to ${
-      size(limits.heap)
-    }: --heap always takes them`
-  }
-  try {
-    const { bavail, bsize } = statfsSync(folder)
-    // The text of a snapshot is about as long as the heap.
-    if (bavail * bsize < 4 * heap) return `there is no room for its file in ${folder}`
-  } catch {
-    // Some systems do not report it. Then writing the file shows it.
-  }
-  return undefined
 }
 
 /** V8 needs about 25 milliseconds for each megabyte. */

@@ -13,7 +13,8 @@ import { limits } from "../statistics/limits.ts"
 /** The findings, each with the path that fits it best. A finding of snapshots alone is left out if another finding has it already. */
 export const keptBy = (findings: ReadonlyArray<Finding>, { growth }: Observation): ReadonlyArray<Finding> => {
   if (growth === undefined) return findings
-  const left = new Set(growth.paths)
+  // A path that has come to rest keeps nothing of what still grows.
+  const left = new Set(growth.paths.filter((path) => growth.times.length < limits.snapshots || !isAtRest(path, growth)))
   const named = findings.filter(({ kept }) => kept === undefined).map((finding) => {
     const path = isOnHeap(finding) ? bestOf(finding, [...left], growth) : undefined
     if (path === undefined) return finding

@@ -8,6 +8,7 @@
  * are still there distinguishes a leak from a buffer that is emptied.
  */
 import type { HeapGraph } from "./HeapGraph.ts"
+import { nameOf, nodeType } from "./HeapGraph.ts"
 import { sign, SignatureTree } from "./Signatures.ts"
 import type { Signed, Step } from "./Signatures.ts"
 
@@ -20,17 +21,65 @@ export interface Census {
   /** The ids of the objects, ascending, and the signature of each. */
   readonly ids: Uint32Array
   readonly signatures: Uint32Array
+  /** Some objects by their ids, by which another snapshot shows whether it has the same ids. */
+  readonly sample: ReadonlyMap<number, string>
+  /** Whether objects have the ids that they have in the newest snapshot. */
+  readonly hasSameIds: boolean
 }
+
+/** Objects of a sample. */
+const sampled = 2000
+
+/** The share of a sample that another snapshot of the process has unchanged, of what it has under these ids. Else it is chance. */
+const unchanged = 9 / 10
 
 /**
  * Gives the objects of a snapshot their signatures. Snapshots that are compared share a tree. The newest snapshot of a process is signed
  * first, and the others with its census as `newest`: an object then has one signature in all of them.
  */
-export const signAs = (graph: HeapGraph, tree: SignatureTree = new SignatureTree(), newest?: Census): Signed =>
-  sign(graph, tree, newest === undefined ? undefined : lookUp(newest))
+export const signAs = (graph: HeapGraph, tree: SignatureTree = new SignatureTree(), newest?: Census): SignedAs => {
+  const hasSameIds = newest === undefined || hasIdsOf(newest, graph)
+  return { ...sign(graph, tree, newest !== undefined && hasSameIds ? lookUp(newest) : undefined), hasSameIds }
+}
+
+/** A snapshot whose objects have their signatures. */
+export interface SignedAs extends Signed {
+  readonly hasSameIds: boolean
+}
+
+/**
+ * Whether a snapshot has the same ids. Another process has other ids, and V8 gives all objects new ones whenever a session of the
+ * inspector ends.
+ */
+const hasIdsOf = ({ sample }: Census, graph: HeapGraph): boolean => {
+  let found = 0
+  let same = 0
+  for (let node = 0; node < graph.nodes; node++) {
+    const described = sample.get(graph.id[node]!)
+    if (described === undefined) continue
+    found++
+    if (described === descriptionOf(graph, node)) same++
+  }
+  return same > 0 && same >= unchanged * found
+}
+
+const descriptionOf = (graph: HeapGraph, node: number): string => `${graph.type[node]} ${nameOf(graph, node)}`
+
+/** Every so many-th object or function, described. */
+const sampleOf = (graph: HeapGraph): ReadonlyMap<number, string> => {
+  const kinds = new Set(["object", "closure"].map((name) => nodeType(graph, name)))
+  const step = Math.max(1, Math.floor(graph.nodes / sampled))
+  const sample = new Map<number, string>()
+  for (let node = 0; node < graph.nodes; node += step) {
+    let at = node
+    while (at < Math.min(node + step, graph.nodes) && !kinds.has(graph.type[at]!)) at++
+    if (at < graph.nodes && kinds.has(graph.type[at]!)) sample.set(graph.id[at]!, descriptionOf(graph, at))
+  }
+  return sample
+}
 
 /** Counts the objects of a snapshot by signature. */
-export const censusOf = (graph: HeapGraph, { isPart, signature, tree }: Signed): Census => {
+export const censusOf = (graph: HeapGraph, { hasSameIds, isPart, signature, tree }: SignedAs): Census => {
   const count = new Float64Array(tree.size)
   const bytes = new Float64Array(tree.size)
   let members = 0
@@ -53,7 +102,7 @@ export const censusOf = (graph: HeapGraph, { isPart, signature, tree }: Signed):
     ids[i] = Math.floor(pairs[i]! / room)
     signatures[i] = pairs[i]! % room
   }
-  return { tree, count, bytes, ids, signatures }
+  return { tree, count, bytes, ids, signatures, sample: sampleOf(graph), hasSameIds }
 }
 
 /** The signature of an object by its id. */
@@ -79,7 +128,7 @@ export interface GrowingPath {
   /** The number of members in each snapshot, and the bytes of all that is reached through them. */
   readonly counts: ReadonlyArray<number>
   readonly bytes: ReadonlyArray<number>
-  /** For each snapshot but the last: how many of its members are still members in the next one. */
+  /** For each snapshot but the last: how many of its members are still members in the next one. Empty if that is not known. */
   readonly stayed: ReadonlyArray<number>
 }
 
@@ -115,7 +164,10 @@ export const growingPaths = (
   const counts = censuses.map(({ count }) => extended(count, tree.size))
   const own = censuses.map((census) => extended(census.bytes, tree.size))
   const bytes = own.map((one) => withBelow(one.slice(), tree))
-  const stayed = censuses.slice(1).map((census, i) => staying(censuses[i]!, census, tree.size))
+  // Without ids it is not known which objects stayed.
+  const stayed = censuses.every(({ hasSameIds }) => hasSameIds)
+    ? censuses.slice(1).map((census, i) => staying(censuses[i]!, census, tree.size))
+    : []
   const below = childrenOf(tree)
   const gained = (values: ReadonlyArray<Float64Array>, at: number): number => values[last]![at]! - values[0]![at]!
   const pathOf = ({ how, signature }: Found): GrowingPath => ({

@@ -88,7 +88,7 @@ export interface Observation {
     readonly refused: ReadonlyArray<string>
     readonly pausedMs: number
   }
-  /** The comparison of these snapshots, once there is one. */
+  /** The comparison of these snapshots, once there is one, and while it is in the window. */
   readonly growth: HeapGrowth | undefined
   readonly resources: ReadonlyMap<string, ReadonlyArray<TimeSeries.Point>>
   /** Gauges of the program by name, and the number of series of its metrics. */
@@ -364,7 +364,7 @@ export const make = (options?: {
       return heapSnapshots
     },
     get growth() {
-      return growth
+      return growth === undefined || growth.t < now - (options?.windowMs ?? Infinity) ? undefined : growth
     },
     get resources() {
       return pointsOf(resources)

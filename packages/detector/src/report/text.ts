@@ -174,7 +174,7 @@ const keptTexts = ({ kept }: Finding, locate: TextOptions["locate"]): ReadonlyAr
     ? `grew by ${size(kept.bytes)}`
     : `${kept.counts.map(number).join(" → ")} × ${kept.member}, ${size(kept.bytes)} more`
   const [first = 0] = kept.counts
-  const gone = kept.how === "larger" || first === 0
+  const gone = kept.how === "larger" || first === 0 || kept.gone === undefined
     ? ""
     : `; ${kept.gone === 0 ? "none" : number(kept.gone)} of the first ${number(first)} ${
       kept.gone > 1 ? "are" : "is"

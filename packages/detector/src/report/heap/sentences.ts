@@ -13,8 +13,10 @@ export const courseOf = ({ bound, bytes, counts, how, member, stayed }: Growing)
   const gained = size(bytes.at(-1)! - bytes[0]!)
   if (how === "larger") return `${bytes.map(size).join(" → ")}: it became larger`
   const [first = 0] = counts
-  const gone = first - (stayed[0] ?? 0)
-  const departures = first === 0 ? "" : `; ${gone === 0 ? "none" : number(gone)} of the first ${number(first)} gone`
+  const gone = first - (stayed[0] ?? first)
+  const departures = first === 0 || stayed.length === 0
+    ? ""
+    : `; ${gone === 0 ? "none" : number(gone)} of the first ${number(first)} gone`
   const filling = bound === undefined ? "" : `; filling: ${number(bound.size)} of ${number(bound.most)}`
   return `${counts.map(number).join(" → ")} × ${member}, ${gained} more${departures}${filling}`
 }

@@ -11,7 +11,7 @@ export type Kept = NonNullable<Finding["kept"]>
 export const keptOf = (path: HeapPath, growth: HeapGrowth): Kept => {
   const { keeper, member, names, scope } = describePath(path)
   const [first = 0] = path.counts
-  const [stayed = 0] = path.stayed
+  const [stayed] = path.stayed
   return {
     keeper,
     member,
@@ -21,7 +21,7 @@ export const keptOf = (path: HeapPath, growth: HeapGrowth): Kept => {
     counts: path.counts,
     bytes: gained(path.bytes),
     seconds: secondsOf(growth),
-    gone: first - stayed,
+    ...(stayed === undefined ? {} : { gone: first - stayed }),
     ...(path.bound === undefined ? {} : { bound: path.bound })
   }
 }
