@@ -99,3 +99,19 @@ describe("three snapshots of a process that renews what keeps its objects", { ti
     assert.deepStrictEqual(path?.stayed, [200, 400])
   })
 })
+
+describe("snapshots between which objects got new ids", { timeout: 60_000 }, () => {
+  it("show what grew, and claim nothing about objects that stayed", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "fiberscope-heap-"))
+    try {
+      const files = [1, 2, 3].map((n) => join(folder, `${n}.heapsnapshot`))
+      execFileSync(process.execPath, [fixture("heap-growth.mjs"), ...files], { env: { ...process.env, NEW_IDS: "1" } })
+      const { paths } = await Effect.runPromise(compareSnapshots(files))
+      const path = paths.find(({ steps }) => steps.at(-1)!.node === "Request")
+      assert.deepStrictEqual(path!.counts, [200, 400, 600])
+      assert.deepStrictEqual(path!.stayed, [])
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+})
