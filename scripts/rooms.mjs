@@ -90,7 +90,7 @@ const never = [
   ],
   [/^detector\/rules/, /^detector\/(?:diagnosis|report|cli|LeakDetector)$/, "a rule looks at the observation alone"],
   [/^detector\/diagnosis$/, /^detector\/(?:report|cli|LeakDetector)$/, "a verdict does not depend on how it is shown"],
-  [/^detector\/report$/, /^detector\/(?:rules|cli|LeakDetector)/, "a report shows what is given to it"],
+  [/^detector\/report/, /^detector\/(?:rules|cli|LeakDetector)/, "a report shows what is given to it"],
   [/^detector\/agent$/, /^(?:detector\/|core\/(?!FiberCensus$|FiberSite$))/, "it lives in programs that are not ours"],
   [/^detector\/(?!cli$)/, /^detector\/cli$/, "the command line is the outermost room"],
   [/^core\/internal\/census$/, /^core\//, "it is loaded into programs that are not ours"],

@@ -10,6 +10,7 @@ import { join } from "node:path"
 import { diagnose } from "../diagnosis/Diagnosis.ts"
 import { isSuspicious, largestHeap, refusal } from "../diagnosis/SnapshotLimits.ts"
 import { compareSnapshots } from "../heap/compareSnapshots.ts"
+import { pathBounds } from "../heap/effect/PathBounds.ts"
 import type { Observation } from "../observation/Observation.ts"
 import { number } from "../text/Units.ts"
 import type { AgentServer, ObservedProcess } from "./AgentServer.ts"
@@ -131,7 +132,7 @@ export const make = (agents: AgentServer, mode: Mode, quiet: boolean): HeapSnaps
       Effect.forEach(all, ([{ observation }, { files, times }]) => {
         const remove = (file: string) => rmSync(file, { force: true })
         if (files.length < 2) return Effect.sync(() => files.forEach(remove))
-        return compareSnapshots(files, { done: remove }).pipe(
+        return compareSnapshots(files, { bounds: pathBounds, done: remove }).pipe(
           Effect.matchEffect({
             onSuccess: ({ bytes, paths }) =>
               Effect.sync(() => agents.add(observation, { type: "growth", t: times.at(-1)!, times, bytes, paths })),

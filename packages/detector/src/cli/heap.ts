@@ -4,6 +4,7 @@ import * as Option from "effect/Option"
 import { statSync } from "node:fs"
 import process from "node:process"
 import { compareSnapshots } from "../heap/compareSnapshots.ts"
+import { pathBounds } from "../heap/effect/PathBounds.ts"
 import { summaryOf } from "../heap/HeapSummary.ts"
 import type { HeapSummary } from "../heap/HeapSummary.ts"
 import { readSnapshot, readStream } from "../heap/readSnapshot.ts"
@@ -41,6 +42,7 @@ export const heap = (options: HeapOptions) =>
         if (!options.quiet) announce(name)
         return name === "-" ? readStream(process.stdin, "standard input") : readSnapshot(name)
       },
+      bounds: pathBounds,
       newest: (graph, signed) => summary = summaryOf(graph, signed)
     })
     const sources = Sources.make("recorded")

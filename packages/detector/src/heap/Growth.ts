@@ -130,7 +130,24 @@ export interface GrowingPath {
   readonly bytes: ReadonlyArray<number>
   /** For each snapshot but the last: how many of its members are still members in the next one. Empty if that is not known. */
   readonly stayed: ReadonlyArray<number>
+  readonly bound?: Bound | undefined
 }
+
+/** The entries of the fullest container that holds the members, and the most that it takes. */
+interface Bound {
+  readonly size: number
+  readonly most: number
+}
+
+/**
+ * Answers the bound of the members of a signature, in the newest snapshot. `wasThere` answers whether the first snapshot had an object: a
+ * container that is new is one of a growing number.
+ */
+export type BoundOf = (
+  signature: number,
+  how: GrowingPath["how"],
+  wasThere: (id: number) => boolean
+) => Bound | undefined
 
 const limits = {
   /** Members by which a path has to grow: fewer are a bounded collection that is a little larger. */
@@ -144,7 +161,9 @@ const limits = {
   /** The share of the gained bytes that new members make at least; else something below them grew. */
   explains: 1 / 2,
   /** The share of new members from which something below them is as many. */
-  same: 4 / 5
+  same: 4 / 5,
+  /** Bytes that no process has for one container: with a larger bound it has none. */
+  memory: 2 ** 31
 } as const
 
 /** The growth of a path in members and bytes that counts at least. */
@@ -157,26 +176,34 @@ export interface Least {
 export const growingPaths = (
   censuses: ReadonlyArray<Census>,
   most: number,
-  least: Least = limits
+  least: Least = limits,
+  boundOf: BoundOf = () => undefined
 ): ReadonlyArray<GrowingPath> => {
   const tree = censuses[0]!.tree
   const last = censuses.length - 1
   const counts = censuses.map(({ count }) => extended(count, tree.size))
   const own = censuses.map((census) => extended(census.bytes, tree.size))
   const bytes = own.map((one) => withBelow(one.slice(), tree))
+  const hasIds = censuses.every(({ hasSameIds }) => hasSameIds)
   // Without ids it is not known which objects stayed.
-  const stayed = censuses.every(({ hasSameIds }) => hasSameIds)
+  const stayed = hasIds
     ? censuses.slice(1).map((census, i) => staying(censuses[i]!, census, tree.size))
     : []
   const below = childrenOf(tree)
   const gained = (values: ReadonlyArray<Float64Array>, at: number): number => values[last]![at]! - values[0]![at]!
-  const pathOf = ({ how, signature }: Found): GrowingPath => ({
-    steps: tree.path(signature),
-    how,
-    counts: counts.map((count) => count[signature]!),
-    bytes: (how === "more" ? bytes : own).map((one) => one[signature]!),
-    stayed: stayed.map((one) => one[signature]!)
-  })
+  const first = lookUp(censuses[0]!)
+  const pathOf = ({ how, signature }: Found): GrowingPath => {
+    const bound = boundOf(signature, how, (id) => !hasIds || first(id) !== undefined)
+    const needs = bound === undefined ? 0 : bytes[last]![signature]! / bound.size * bound.most
+    return {
+      steps: tree.path(signature),
+      how,
+      counts: counts.map((count) => count[signature]!),
+      bytes: (how === "more" ? bytes : own).map((one) => one[signature]!),
+      stayed: stayed.map((one) => one[signature]!),
+      ...(needs > 0 && needs < limits.memory ? { bound } : {})
+    }
+  }
   /** Whether there are more objects of a signature, and these are what its bytes grew by. */
   const becameMore = (at: number): boolean => {
     const share = gained(counts, at) / counts[last]![at]!

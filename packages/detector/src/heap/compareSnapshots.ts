@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { HeapPath, HeapStep } from "../agent/Protocol.ts"
 import { censusOf, growingPaths, signAs } from "./Growth.ts"
-import type { Census, GrowingPath, Least } from "./Growth.ts"
+import type { BoundOf, Census, GrowingPath, Least } from "./Growth.ts"
 import type { HeapGraph } from "./HeapGraph.ts"
 import { readSnapshot } from "./readSnapshot.ts"
 import { SignatureTree } from "./Signatures.ts"
@@ -24,6 +24,7 @@ export type ReadSnapshot = (name: string) => Effect.Effect<HeapGraph, SnapshotEr
  * **Details**
  *
  * - `read`: how a snapshot is read. Default: as a file;
+ * - `bounds`: reads the bounds of containers from the newest snapshot. Default: none has a bound;
  * - `newest`: is called with the newest snapshot, before an older one is read;
  * - `done`: is called after each one, which is no longer needed then;
  * - `least`: the growth of a path that counts.
@@ -32,6 +33,7 @@ export const compareSnapshots = (
   names: ReadonlyArray<string>,
   options: {
     readonly read?: ReadSnapshot
+    readonly bounds?: (graph: HeapGraph, signed: Signed) => BoundOf
     readonly newest?: (graph: HeapGraph, signed: Signed) => void
     readonly done?: (name: string) => void
     readonly least?: Least
@@ -41,15 +43,19 @@ export const compareSnapshots = (
     const tree = new SignatureTree()
     const censuses: Array<Census> = []
     const bytes: Array<number> = []
+    let boundOf: BoundOf | undefined
     for (const name of names.toReversed()) {
       const graph = yield* (options.read ?? readSnapshot)(name)
       options.done?.(name)
       const signed = signAs(graph, tree, censuses.at(-1))
-      if (censuses.length === 0) options.newest?.(graph, signed)
+      if (censuses.length === 0) {
+        boundOf = options.bounds?.(graph, signed)
+        options.newest?.(graph, signed)
+      }
       censuses.unshift(censusOf(graph, signed))
       bytes.unshift(sizeOf(graph))
     }
-    return { bytes, paths: growingPaths(censuses, mostPaths, options.least).map(pathOf) }
+    return { bytes, paths: growingPaths(censuses, mostPaths, options.least, boundOf).map(pathOf) }
   })
 
 const mostPaths = 20

@@ -52,4 +52,6 @@ export interface ContainerParts {
   readonly way: ReadonlyArray<number>
   /** The Maps, Sets and arrays that hold the entries, and their tables and elements. */
   readonly stores: ReadonlyArray<number>
+  /** Objects that each belong to one entry, and which something else keeps too. */
+  readonly attached?: ReadonlyArray<number>
 }

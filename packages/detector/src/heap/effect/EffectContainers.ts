@@ -1,10 +1,10 @@
 /** Effect's containers in a snapshot: their entries, their bounds, and the objects of which they are made. */
 import type { HeapGraph } from "../HeapGraph.ts"
 import type { Container, ContainerParts, EffectContainerKind } from "./Container.ts"
-import { containerFields, partitionedFields, queueFields, ringFields, scopeFields } from "./EffectFields.ts"
+import { containerFields, idleFields, partitionedFields, queueFields, ringFields, scopeFields } from "./EffectFields.ts"
 import { collectionSize, exactly, storesOf } from "./Sizes.ts"
 import type { Size } from "./Sizes.ts"
-import { contextOf, elementsOf, field, isValue, numberIn, numberOf, roomOf, variables } from "./Values.ts"
+import { contextOf, elementsOf, field, isValue, numberIn, numberOf, roomOf, tableOf, variables } from "./Values.ts"
 
 /** The kinds of Effect's objects that have entries. */
 export const effectContainerKinds: ReadonlyArray<EffectContainerKind> = [
@@ -141,12 +141,26 @@ export const partsOfEffect = (graph: HeapGraph, node: number, kind: EffectContai
       const way = path.slice(0, -1).map((_, i) => field(graph, node, ...path.slice(0, i + 1)))
       // Keys that are compared by value have arrays of their own, by hash.
       const buckets = field(graph, way.at(-1), "buckets")
+      const entries = field(graph, node, ...path)
       return {
         way: present(way),
-        stores: [...storesOf(graph, field(graph, node, ...path)), ...storesOf(graph, buckets)]
+        stores: [...storesOf(graph, entries), ...storesOf(graph, buckets)],
+        ...(kind === "RcMap" ? { attached: idleFibers(graph, node, entries) } : {})
       }
     }
   }
+}
+
+/** The fibers of idle entries, and their finalizers. */
+const idleFibers = (graph: HeapGraph, map: number, entries: number | undefined): ReadonlyArray<number> => {
+  const table = entries === undefined ? undefined : tableOf(graph, entries)
+  const fibers = new Set(present((table?.entries ?? []).map(({ value }) => field(graph, value, idleFields.fiber))))
+  const scope = field(graph, map, idleFields.scope)
+  const finalizers = scope === undefined ? [] : scopeFields(graph, scope).finalizers
+  return [
+    ...fibers,
+    ...present(finalizers.map(({ key, value }) => key !== undefined && fibers.has(key) ? value : undefined))
+  ]
 }
 
 const present = (nodes: ReadonlyArray<number | undefined>): ReadonlyArray<number> =>

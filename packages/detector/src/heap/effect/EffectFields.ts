@@ -154,6 +154,9 @@ export const ringFields = {
   subscribers: ["subscribers"]
 } as const
 
+/** An entry of an RcMap that is idle has a fiber that removes it, which is also the key of a finalizer in the scope of the map. */
+export const idleFields = { fiber: "fiber", scope: "scope" } as const
+
 /** A PartitionedSemaphore keeps its state in variables of its functions. */
 export const partitionedFields = { bound: "capacity", functionWithState: "take", free: "totalPermits" } as const
 
