@@ -263,3 +263,23 @@ export const fiberLists = (
   const tables = collections.flatMap((one) => one === undefined ? [] : tableOf(graph, one)?.node ?? [])
   return state === undefined ? tables : [state, ...tables]
 }
+
+/** A continuation on the stack of a fiber, or an effect that it still has to run. */
+export const effectFields = {
+  /** The effect inside of it, or the function of the effect. */
+  args: "~effect/Effect/args",
+  successCont: "~effect/Effect/successCont",
+  failureCont: "~effect/Effect/failureCont",
+  payload: "payload",
+  onExit: "onExit",
+  /** Of `Effect.gen`: the generator. */
+  iterator: "iterator",
+  /** The object that `yield*` makes has the effect, and whether it was yielded. */
+  yielded: "value",
+  wasYielded: "done",
+  /** Of `Effect.callback`: the function that gets the callback. */
+  register: "register",
+  /** Variables beside the callback: whether it was called, and the controller of a promise with a signal. */
+  resumed: "resumed",
+  controller: "controller"
+} as const

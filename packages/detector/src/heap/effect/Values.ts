@@ -71,9 +71,13 @@ export const isValue = (
   if (node === undefined || graph.type[node] !== nodeType(graph, "hidden")) return false
   const name = nameOf(graph, node)
   if (name !== "system / Oddball") return name === value
-  // Before Node 24 the name is the first thing that the value refers to.
-  const first = graph.firstEdge[node]!
-  return first < graph.firstEdge[node + 1]! && nameOf(graph, graph.target[first]!) === value
+  // Before Node 24 the name is the first string that the value refers to; the second one is its type.
+  const string = nodeType(graph, "string")
+  for (let edge = graph.firstEdge[node]!; edge < graph.firstEdge[node + 1]!; edge++) {
+    const to = graph.target[edge]!
+    if (graph.type[to] === string) return nameOf(graph, to) === value
+  }
+  return false
 }
 
 /** A node, unless it is `undefined` or `null`. */

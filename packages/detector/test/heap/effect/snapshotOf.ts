@@ -1,4 +1,4 @@
-/** Runs a program of `test/fixtures/heap` in a process of its own until it writes its heap snapshot, and reads the snapshot. */
+/** Runs a program in a process of its own until it writes its heap snapshot, and reads the snapshot. */
 import { Effect } from "effect"
 import { execFile } from "node:child_process"
 import { mkdtemp, rm } from "node:fs/promises"
@@ -10,14 +10,27 @@ import { promisify } from "node:util"
 import { field } from "../../../src/heap/effect/Values.ts"
 import type { HeapGraph } from "../../../src/heap/HeapGraph.ts"
 import { readSnapshot } from "../../../src/heap/readSnapshot.ts"
+import { fixture } from "../../support/Fiberscope.ts"
 
 /** The snapshot of `test/fixtures/heap/<name>.mjs`, with or without the values of numbers. */
-export const snapshotOf = async (name: string, numbers: "numbers" | "plain" = "plain"): Promise<HeapGraph> => {
+export const snapshotOf = (name: string, numbers: "numbers" | "plain" = "plain", ...args: ReadonlyArray<string>) =>
+  written((file) => run(process.execPath, [fixture(`heap/${name}.mjs`), file, numbers, ...args]))
+
+/** The snapshot of a program of the corpus that has run for two seconds without load from outside. */
+export const snapshotOfCorpus = (name: string): Promise<HeapGraph> =>
+  written((file) => {
+    const program = fileURLToPath(new URL(`../../corpus/${name}`, import.meta.url))
+    const env = { ...process.env, HEAP_SNAPSHOT: file }
+    return run(process.execPath, ["--import", fixture("heap/after-two-seconds.mjs"), program], { env })
+  })
+
+const run = promisify(execFile)
+
+const written = async (write: (file: string) => Promise<unknown>): Promise<HeapGraph> => {
   const folder = await mkdtemp(join(tmpdir(), "fiberscope-heap-"))
   try {
     const file = join(folder, "program.heapsnapshot")
-    const program = fileURLToPath(new URL(`../../fixtures/heap/${name}.mjs`, import.meta.url))
-    await promisify(execFile)(process.execPath, [program, file, numbers])
+    await write(file)
     return await Effect.runPromise(readSnapshot(file))
   } finally {
     await rm(folder, { recursive: true, force: true })
