@@ -283,3 +283,11 @@ export const effectFields = {
   resumed: "resumed",
   controller: "controller"
 } as const
+
+/** Fiberscope's own lists of fibers: the nursery of the census, and the tasks of a TaskManager. */
+export const ownLists = {
+  /** Arrays of the object that has a field of this name. */
+  nursery: { known: "#nurseryIds", list: "#fibers" },
+  /** A field of the object that has fields of these names. */
+  task: { known: ["capturedAt", "special"], list: "fiber" }
+} as const
