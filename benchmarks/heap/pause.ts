@@ -1,0 +1,31 @@
+/** The pause of a program while V8 writes a snapshot of its heap. */
+import { rmSync, statSync } from "node:fs"
+import process from "node:process"
+import { getHeapStatistics, writeHeapSnapshot } from "node:v8"
+import { collectGarbage } from "../harness.ts"
+
+/** Objects as a service has them, until the heap has so many MB more. Answers MB, and milliseconds. */
+export const pauseOf = async (file: string, size: number) => {
+  const used = (): number => getHeapStatistics().used_heap_size / 1_000_000
+  const sessions = new Map<string, unknown>()
+  const before = used()
+  while (used() - before < size) {
+    for (let i = 0; i < 1000; i++) {
+      const id = `session-${sessions.size}`
+      sessions.set(id, {
+        id,
+        user: { name: `person ${sessions.size}`, roles: ["reader"] },
+        close: () => sessions.delete(id)
+      })
+    }
+  }
+  await collectGarbage()
+  const heap = used()
+  const start = performance.now()
+  writeHeapSnapshot(file)
+  const pause = performance.now() - start
+  const text = statSync(file).size / 1_000_000
+  rmSync(file)
+  if (sessions.size === 0) throw new Error("the heap was empty")
+  return { heap, text, pause, memory: process.resourceUsage().maxRSS / 1024 }
+}
