@@ -32,10 +32,10 @@ export interface AllocationSite {
 }
 
 /**
- * The size of a large object in bytes: the table of a collection with some thousands of entries, a long string or array. It is larger
- * if the sampling interval is so long that such an object may not be sampled.
+ * The size of a large object in bytes: half of what a site may grow by unseen, as the table of a collection with some thousands of
+ * entries, a long string or array. It is larger if the sampling interval is so long that such an object may not be sampled.
  */
-const largeObject = 64 * 1024
+const largeObject = (): number => limits.most * limits.siteBytes
 
 export interface AllocationSites {
   readonly sites: ReadonlyMap<string, AllocationSite>
@@ -148,7 +148,7 @@ const makeEpoch = (
   const sites = new Map<string, AllocationSite>()
   const large = new Map<AllocationSite, number>()
   // Sampling misses one in seven objects that are twice as large as the interval: e to the power of -2.
-  const leastLarge = Math.max(largeObject, 2 * interval)
+  const leastLarge = Math.max(largeObject(), 2 * interval)
   const stacks = new Map<number, KnownStack>()
   const living = new Map<number, Sample>()
   const readings: Array<number> = []

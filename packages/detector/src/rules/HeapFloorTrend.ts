@@ -10,8 +10,8 @@ import { memoryWindow } from "./evidence/MemorySites.ts"
 import { isSampled, sampledLimit } from "./evidence/sampledLimit.ts"
 import { doubtOfDoubling } from "./evidence/Traffic.ts"
 
-/** Readings without which a rise of the floor may be missed: the late two thirds must have more than twice the points of a trend. */
-const fewestFloors = 12
+/** Readings without which a rise of the floor may be missed: the late half of the late two thirds must have the points of a trend. */
+const fewestFloors = (): number => 2 * limits.points / (1 - limits.startUp)
 
 /** Bytes a second below which a rise of the floor alone is not mentioned: code that V8 keeps. */
 const unseen = (observation: Observation): number =>
@@ -47,7 +47,7 @@ const riseOf = (observation: Observation): { readonly perSecond: number; readonl
   }
   const doubling = Minima.doubling(floors, observation.window, limits.programBytes)
   if (doubling !== undefined) return { ...doubling, why: doubtOfDoubling }
-  return floors.length < fewestFloors && trend.perSecond > 0 && observation.durationMs >= limits.okAfter
+  return floors.length < fewestFloors() && trend.perSecond > 0 && observation.durationMs >= limits.okAfter
     ? { ...trend, why: `${floors.length} readings are too few to distinguish a leak from a warm-up` }
     : trend
 }

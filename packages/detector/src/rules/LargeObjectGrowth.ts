@@ -51,16 +51,13 @@ interface Growth extends Omit<Minima.Rise, "_tag"> {
   readonly doubt: string | undefined
 }
 
-/** Readings of which the lowest counts: an object that was just made may be work under way. */
-const readingsEach = 2
-
 /** The growth of the large objects of a site, if they grow. */
 const growthOf = (observation: Observation, site: AllocationSite | undefined): Growth | undefined => {
   const points = site?.large?.points() ?? []
   const window = memoryWindow(observation)
   const { end, start } = lateOf(window)
   const readings = observation.allocations.readings.filter((t) => t >= start).length
-  const parts = Math.min(Minima.mostParts, Math.floor(readings / readingsEach))
+  const parts = Math.min(Minima.mostParts, Math.floor(readings / limits.largeReadings))
   const rise = Minima.judge(Minima.inParts(points, { start, end: end + 1 }, parts), limits.programBytes)
   if (rise._tag !== "steady") return { ...rise, doubt: doubtOf(rise, trafficRises(observation)) }
   const doubling = Minima.doubling(points, window, limits.programBytes)
@@ -94,7 +91,7 @@ const findingOf = (observation: Observation, site: AllocationSite, { grown, lows
     evidence: [{
       label: "minima",
       text:
-        `of each ${readingsEach} readings of the heap in the late two thirds of the run, the fewest bytes in large objects rose from ${
+        `of each ${limits.largeReadings} readings of the heap in the late two thirds of the run, the fewest bytes in large objects rose from ${
           size(lows[0]!.value)
         } to ${size(lows.at(-1)!.value)}`
     }],

@@ -15,15 +15,11 @@ import { doubtOf, doubtOfDoubling, trafficRises } from "./evidence/Traffic.ts"
 
 const name = "OffHeapGrowth"
 
-/** Milliseconds: V8 frees a buffer some time after the collection that found it dead. */
-const freedAfter = 800
-
-/** The minimum of each sum of the bytes outside of the heap between two collections that left V8 the time to free buffers. */
+/** The minimum of each sum of the bytes outside of the heap between two collections: V8 frees a buffer some time after the first. */
 const lowsOf = (observation: Observation): ReadonlyArray<ReadonlyArray<Point>> => {
   const { end } = observation.window
   const collections = observation.series("external.floor").map(({ t }) => t)
-  const moments = collections.filter((t, i) => (collections[i + 1] ?? end) - t >= freedAfter)
-  return (["external", "arrayBuffers"] as const).map((sum) => Minima.between(observation.series(sum), moments, end))
+  return (["external", "arrayBuffers"] as const).map((sum) => Minima.between(observation.series(sum), collections, end))
 }
 
 /** Bytes a second outside of the heap that would have been found; `Infinity` where collections were too few. */

@@ -5,6 +5,9 @@
  * the dispersion of what was counted.
  */
 
+import { buckets } from "./Lifetimes.ts"
+import { limits } from "./limits.ts"
+
 /** Variance over mean, at least 1. */
 export const dispersion = (counts: Float64Array): number => {
   const mean = counts.reduce((sum, count) => sum + count, 0) / counts.length
@@ -23,21 +26,18 @@ export const unevenness = (counts: Float64Array): number => {
   return sum === 0 ? 1 : Math.max(1, squares / (2 * (counts.length - 1)) / (sum / counts.length))
 }
 
-/** The unevenness where it exceeds chance by so many standard deviations, else 1. Few counts are taken as they are. */
+/** The unevenness where it exceeds chance by so many standard deviations, else 1. Few counts are taken as they are: their standard error is √(3 / n). */
 export const surelyUneven = (counts: Float64Array, deviations: number): number => {
   const found = unevenness(counts)
-  return counts.length < fewestCounts || found >= 1 + deviations * Math.sqrt(3 / (counts.length - 1)) ? found : 1
+  return counts.length < limits.neighbours || found >= 1 + deviations * Math.sqrt(3 / (counts.length - 1)) ? found : 1
 }
-
-/** Below this the standard error of the unevenness, √(3 / n), is more than half of its value. */
-const fewestCounts = 12
 
 /**
  * Counts of events for each moment of a stretch of time. The length of a moment is the smallest difference between two events, or the
  * resolution at which they are known, rounded up to a multiple of it: in shorter moments, regular events would look uneven.
  */
 export const countsIn = (at: ReadonlyMap<number, number>, from: number, to: number, resolution = 0): Float64Array => {
-  const gap = Math.max(smallestGap(at), (to - from) / mostMoments)
+  const gap = Math.max(smallestGap(at), (to - from) / buckets)
   const moment = gap * Math.max(1, Math.ceil(resolution / gap))
   const counts = new Float64Array(Math.max(2, Math.floor((to - from) / moment)))
   for (const [t, count] of at) {
@@ -47,9 +47,6 @@ export const countsIn = (at: ReadonlyMap<number, number>, from: number, to: numb
   }
   return counts
 }
-
-/** Bounds the memory; a lifetime record has as many buckets. */
-const mostMoments = 600
 
 const smallestGap = (at: ReadonlyMap<number, number>): number => {
   const times = [...at.keys()].sort((a, b) => a - b)

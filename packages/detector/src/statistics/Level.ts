@@ -1,4 +1,5 @@
 /** The number of old things over time: how far it fell, and when it was emptied. */
+import { buckets } from "./Lifetimes.ts"
 import { limits } from "./limits.ts"
 
 /** Changes of the level, and departures, in equal steps of a window. */
@@ -7,7 +8,8 @@ export interface Level {
   readonly departed: Float64Array
 }
 
-export const steps = 200
+/** As long as the longest bucket of a record of lifetimes: shorter steps would show nothing. */
+export const steps = buckets / 2
 
 const highest = (changes: Float64Array): number => {
   let now = 0
@@ -29,10 +31,7 @@ export const largestFall = ({ changes }: Level, fewest: number, since: number): 
   return fall
 }
 
-/**
- * The steps at which this share departed at once, where that happened once or twice. A third time shows the period in the other
- * signals.
- */
+/** The steps at which this share departed at once. */
 export const emptyings = ({ changes, departed }: Level, share: number): ReadonlyArray<number> => {
   const least = limits.few * highest(changes)
   const found: Array<number> = []
@@ -41,11 +40,11 @@ export const emptyings = ({ changes, departed }: Level, share: number): Readonly
     if (departed[i]! >= Math.max(limits.arrivals * limits.most, share * now) && now > least) found.push(i)
     now += change
   })
-  return found.length > 2 ? [] : found
+  return found
 }
 
-/** Whether the time since the last emptying is less than twice the longest time between two: the next may be about to come. */
+/** Whether the time since the last emptying is short beside the longest time between two: the next may be about to come. */
 export const mayBeEmptiedAgain = (at: ReadonlyArray<number>): boolean => {
   const longest = at.reduce((most, step, i) => Math.max(most, step - (at[i - 1] ?? 0)), 0)
-  return at.length > 0 && steps - at.at(-1)! < 2 * longest
+  return at.length > 0 && steps - at.at(-1)! < limits.period * longest
 }

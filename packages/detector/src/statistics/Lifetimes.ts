@@ -25,7 +25,8 @@ export interface Lifetimes {
   readonly all: () => Iterable<Lifetime>
 }
 
-const maxBuckets = 600
+/** Buckets of a record at most: they bound its memory. */
+export const buckets = 600
 
 /**
  * Makes an empty record.
@@ -48,7 +49,7 @@ export const make = (options?: {
   readonly windowMs?: number | undefined
 }): Lifetimes => {
   const windowMs = options?.windowMs
-  let bucket = Math.max(options?.bucketMs ?? 1000, (windowMs ?? 0) / maxBuckets)
+  let bucket = Math.max(options?.bucketMs ?? 1000, (windowMs ?? 0) / buckets)
   // By bucket; what was born before the window is in the bucket -Infinity.
   let births = new Map<number, number>()
   let deaths = new Map<number, Map<number, number>>()
@@ -59,7 +60,7 @@ export const make = (options?: {
   /** Makes room for `t`, before any bucket is looked up. */
   const reach = (t: number): void => {
     if (windowMs === undefined) {
-      while (t / bucket >= maxBuckets) coarsen()
+      while (t / bucket >= buckets) coarsen()
       return
     }
     const oldest = Math.floor((t - windowMs) / bucket)

@@ -27,8 +27,8 @@ export interface Sojourn {
   readonly last: number
 }
 
-/** Standard deviations of six sojourn times that each exceed the one before, less a rounding: chance does that once in 720. */
-export const longerZ = 2.6
+/** Standard deviations of six sojourn times that each exceed the one before: chance does that once in 720. */
+export const longerZ = kendall([1, 2, 3, 4, 5, 6])
 
 /**
  * The trend for things that were born and died within a window, and lived for at least `youngest` milliseconds.

@@ -35,11 +35,11 @@ export const senSlope = (values: ReadonlyArray<number>, times?: ReadonlyArray<nu
 export const slopePerSecond = (points: ReadonlyArray<Point>): number =>
   senSlope(points.map(({ value }) => value), points.map(({ t }) => t / 1000))
 
-/** The largest plausible Sen's slope, in value a second: the upper end of its interval (95 %), by the ranks of all slopes (Sen 1968). */
+/** The largest plausible Sen's slope, in value a second: the upper end of its interval (two standard deviations), by the ranks of all slopes (Sen 1968). */
 export const mostPerSecond = (points: ReadonlyArray<Point>): number => {
   const n = points.length
   const slopes = slopesOf(points.map(({ value }) => value), points.map(({ t }) => t / 1000))
-  const rank = (slopes.length + 1.96 * Math.sqrt(orders(n) / 18)) / 2
+  const rank = (slopes.length + limits.suspected * Math.sqrt(orders(n) / 18)) / 2
   return slopes[Math.min(slopes.length - 1, Math.ceil(rank))] ?? Infinity
 }
 
@@ -63,7 +63,7 @@ const orders = (n: number): number => n * (n - 1) * (2 * n + 5)
  */
 export const mannKendall = (values: ReadonlyArray<number>): number => {
   const n = values.length
-  const z = n < 4 ? 0 : kendall(values)
+  const z = n < limits.points ? 0 : kendall(values)
   if (z <= 0) return 0
   const slope = senSlope(values)
   const detrended = values.map((value, i) => value - slope * i)
@@ -71,15 +71,16 @@ export const mannKendall = (values: ReadonlyArray<number>): number => {
   const mean = (n - 1) / 2
   const power = ranks.reduce((sum, r) => sum + (r - mean) ** 2, 0) || 1
   let correction = 0
-  for (let lag = 1; lag < Math.min(n - 1, 10); lag++) {
+  for (let lag = 1; lag <= n / 4; lag++) {
     let covariance = 0
     for (let i = 0; i + lag < n; i++) covariance += (ranks[i]! - mean) * (ranks[i + lag]! - mean)
     const correlation = covariance / power
-    if (Math.abs(correlation) > 1.96 / Math.sqrt(n)) {
+    if (Math.abs(correlation) > limits.suspected / Math.sqrt(n)) {
       correction += (n - lag) * (n - lag - 1) * (n - lag - 2) * correlation
     }
   }
-  const factor = Math.max(0.2, 1 + 2 / (n * (n - 1) * (n - 2)) * correction)
+  // Values that take back what the ones before did make nothing surer.
+  const factor = Math.max(1, 1 + 2 / (n * (n - 1) * (n - 2)) * correction)
   return z / Math.sqrt(factor)
 }
 
@@ -110,11 +111,12 @@ export const drift = (steps: ReadonlyArray<number>): number => {
     return sum / n
   }
   const alone = covariance(0)
-  const lags = n < 12 ? 0 : n < 24 ? 2 : 3
+  // The number of lags is that of Newey and West (1994).
+  const lags = n < limits.neighbours ? 0 : Math.floor(4 * (n / 100) ** (2 / 9))
   let together = alone
   for (let lag = 1; lag <= lags; lag++) together += 2 * (1 - lag / (lags + 1)) * covariance(lag)
-  // This much remains of steps that cancel each other out; less is chance.
-  const variance = Math.max(together, alone / (2 * (lags + 1))) * n / (n - 1)
+  // Something remains of steps that cancel each other out; less is chance.
+  const variance = Math.max(together, limits.few * alone) * n / (n - 1)
   if (variance === 0) return mean === 0 ? 0 : Math.sign(mean) * Infinity
   const t = mean / Math.sqrt(variance / n)
   const free = n - 1
@@ -132,7 +134,7 @@ export const drift = (steps: ReadonlyArray<number>): number => {
  * one series distinguishes a slow warm-up from a leak, so it is a reason for a longer run, and never a finding alone.
  */
 export const rises = (values: ReadonlyArray<number>): boolean => {
-  const late = values.slice(Math.ceil(values.length / 3))
+  const late = values.slice(Math.ceil(values.length * limits.startUp))
   if (late.length < limits.points) return false
   const slope = senSlope(late)
   const residuals = late.map((value, i) => value - slope * i)

@@ -1,5 +1,7 @@
 /** The part of a recording that is judged, and what arrives and departs in it. */
 
+import { limits } from "./limits.ts"
+
 /** The part of a recording that is judged, in milliseconds. */
 export interface Window {
   readonly start: number
@@ -10,7 +12,7 @@ export interface Window {
 export const lengthOf = ({ end, start }: Window): number => end - start
 
 /** The late two thirds of a window, in which sums and floors are looked at: the first is start-up. */
-export const lateOf = ({ end, start }: Window): Window => ({ start: start + (end - start) / 3, end })
+export const lateOf = ({ end, start }: Window): Window => ({ start: start + (end - start) * limits.startUp, end })
 
 /** Old things that arrived and departed in a part of the window. */
 export interface Flow {

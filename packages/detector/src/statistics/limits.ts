@@ -22,8 +22,22 @@ export const limits = {
   few: 1 / 10,
   /** Old arrivals without which nothing is called growing: fewer are a bounded collection that is a little larger. */
   arrivals: 10,
+  /** The part of a run that is start-up: floors, sums and rises are judged after it. */
+  startUp: 1 / 3,
+  /** The part of the late half in which what came last is looked for, and what came at the same time. */
+  newest: 1 / 5,
+  /** Times of the longest time between two emptyings after which no other is expected. */
+  period: 2,
   /** Points without which a trend means nothing: of five in random order, one order in 120 rises all the way. */
   points: 5,
+  /** Values without which it is not known whether neighbours depend on each other: the standard error of their unevenness is half of it. */
+  neighbours: 12,
+  /** Readings of a number of which the lowest counts: of fewer, work under way may be in each. */
+  readings: 3,
+  /** The same for the bytes in large objects, which are read every two seconds: of 30 s, five parts remain. */
+  largeReadings: 2,
+  /** Readings of samples in the late half without which the detection limit is unknown: of two, both may be in one quarter. */
+  lateReadings: 3,
   /** Snapshots of the heap for a decision. Derived: two show that something grew, and only a third that it still does. */
   snapshots: 3,
   /** Fibers of one site that are worth a look. Derived: fibers are counted, not sampled, and at two their net exceeds √2 standard deviations. */
@@ -39,6 +53,8 @@ export const limits = {
   youngest: 3000,
   /** The part of a run at which a thing is old: one sixth. In a run of 30 s that is 5 s, and 12 s are left to count late arrivals. */
   ageParts: 6,
+  /** Ages at which objects are looked at again where many depart: long work has departed by then, and a leak has not. */
+  older: 2,
   /**
    * Milliseconds: a fiber that waits for a timer of at most this length is slow work. It is the longest time that Node gives a request by
    * default, so derived, and a run in which such a timer fires twice takes ten minutes.

@@ -44,7 +44,7 @@ export interface Signals {
   readonly burst: number
   /** The largest share by which the number of old things fell. */
   readonly fall: number
-  /** Many departed at once, once or twice, and may do so again soon. */
+  /** Many departed at once, and may do so again soon. */
   readonly mayBeEmptied: boolean
   /** The moment, in milliseconds, at which most departed at once for the last time. */
   readonly emptiedAt: number | undefined
@@ -76,9 +76,10 @@ export const signalsOf = (
     t <= from ? undefined : t <= cut ? early : t <= half ? third : t <= end ? last : undefined
   const level = { changes: new Float64Array(steps + 2), departed: new Float64Array(steps + 2) }
   const step = (t: number) => Math.min(steps + 1, Math.max(0, Math.ceil(steps * (t - start) / (end - start))))
-  const tenths = new Float64Array(10)
-  // Traffic is measured before the last quarter, whose own drop would count as unevenness. Births of fibers are known to the second.
-  const parts = new Float64Array(Math.min(9, Math.max(4, Math.floor((half - from) / 2000))))
+  // Two neighbours are as long as the newest part, wherever a burst begins.
+  const tenths = new Float64Array(2 / limits.newest)
+  // Traffic is measured before the last quarter, whose own drop would count as unevenness.
+  const parts = new Float64Array(limits.points)
   const arrivedAt = new Map<number, number>()
   const departedAt = new Map<number, number>()
   let newest = 0
@@ -89,9 +90,9 @@ export const signalsOf = (
     const arrived = part(joins)
     if (arrived !== undefined) arrived.arrivals += count
     if (joins > from && joins <= half) parts[indexOf(joins, from, half, parts.length)]! += count
-    if (joins > end - (end - cut) / 5) newest += count
+    if (joins > end - (end - cut) * limits.newest) newest += count
     if (joins > cut) {
-      tenths[indexOf(joins, cut, end, 10)]! += count
+      tenths[indexOf(joins, cut, end, tenths.length)]! += count
       arrivedAt.set(joins, (arrivedAt.get(joins) ?? 0) + count)
     }
     level.changes[step(joins)]! += count
@@ -143,7 +144,7 @@ export const signalsOf = (
     lastZ: zOf(last),
     slowingZ: slowing(1),
     slowingInBatchesZ: slowing(departures),
-    stoppingZ: stopping(late.arrivals / 5 * work.last, newest, traffic),
+    stoppingZ: stopping(late.arrivals * limits.newest * work.last, newest, traffic),
     burst: late.arrivals === 0 ? 0 : largestPair(tenths) / late.arrivals,
     fall: largestFall(level, fewest, step(from + (end - from) * limits.many)),
     mayBeEmptied: mayBeEmptiedAgain(emptyings(level, limits.many)),
@@ -160,7 +161,7 @@ const indexOf = (t: number, from: number, to: number, parts: number): number =>
 
 /** Ratio of later to earlier work, at most 1: less work leaks less. Work too small to compare gives 1. */
 const workRatio = (before: number, after: number): number =>
-  before < 2 * limits.arrivals ? 1 : Math.min(1, Math.max(limits.few, after / before))
+  before < limits.arrivals ? 1 : Math.min(1, Math.max(limits.few, after / before))
 
 const largestPair = (parts: Float64Array): number =>
   parts.reduce((most, part, i) => Math.max(most, part + (parts[i + 1] ?? 0)), 0)

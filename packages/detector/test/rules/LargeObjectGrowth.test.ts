@@ -1,40 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { Message } from "../../src/agent/Protocol.ts"
-import type { Observation } from "../../src/observation/Observation.ts"
 import { LargeObjectGrowth } from "../../src/rules/LargeObjectGrowth.ts"
 import * as Minima from "../../src/statistics/Minima.ts"
-import { observe, place } from "../support/simulate.ts"
+import { observe } from "../support/simulate.ts"
+import { oneObject } from "../support/simulated.ts"
 
 const mb = 1024 * 1024
 const reading = 2000
 
-/** One object of the program that is made anew whenever its size changes; sizes in megabytes. */
-const one = (seconds: number, sizeAt: (second: number) => number): Observation => {
-  const more: Array<Message & { readonly t: number }> = [
-    { type: "stack", id: 0, frames: [place("append", "/app/log.ts", 3), place("serve", "/app/main.ts", 9)], t: 0 }
-  ]
-  let ordinal = 0
-  for (let t = reading; t <= 1000 * seconds; t += reading) {
-    const size = sizeAt(t / 1000)
-    const anew = ordinal === 0 || size !== sizeAt((t - reading) / 1000)
-    more.push({
-      type: "samples",
-      t,
-      born: anew ? [[ordinal + 1, 0, size * mb]] : [],
-      died: anew && ordinal > 0 ? [ordinal] : [],
-      pauseMs: 5
-    })
-    if (anew) ordinal++
-  }
-  return observe(seconds, {}, {
-    more,
-    tick: (t) => ({ floors: t % reading === 0 ? [{ t, bytes: 2e7 + mb * sizeAt(t / 1000), forced: true }] : [] })
-  })
-}
-
 describe("LargeObjectGrowth", () => {
   it("finds an array that is copied at each change and gets longer, where it is made", () => {
-    const judgement = LargeObjectGrowth.check(one(120, (second) => 1 + second / 10))
+    const judgement = LargeObjectGrowth.check(oneObject(120, (second) => 1 + second / 10))
     assert.strictEqual(judgement._tag, "Warn")
     if (judgement._tag !== "Warn") return
     assert.strictEqual(judgement.findings.length, 1)
@@ -44,7 +19,9 @@ describe("LargeObjectGrowth", () => {
   })
 
   it("looks longer at a table that doubles, and does not call it fine", () => {
-    const judgement = LargeObjectGrowth.check(one(120, (second) => 2 ** Math.floor(Math.log2(Math.max(1, second)))))
+    const judgement = LargeObjectGrowth.check(
+      oneObject(120, (second) => 2 ** Math.floor(Math.log2(Math.max(1, second))))
+    )
     assert.strictEqual(judgement._tag, "Recheck")
     if (judgement._tag === "Recheck") assert.match(judgement.suspicions[0]?.what ?? "", /allocated in append/)
   })
@@ -56,11 +33,11 @@ describe("LargeObjectGrowth", () => {
     ["is larger at some times than at others", (second) => 10 + Math.round(5 * Math.sin(second / 7))],
     ["doubled for the last time in the first half", (second) => Math.min(8, 2 ** Math.floor(second / 10))]
   ])("accepts what %s", (_, sizeAt) => {
-    assert.strictEqual(LargeObjectGrowth.check(one(120, sizeAt))._tag, "Ok")
+    assert.strictEqual(LargeObjectGrowth.check(oneObject(120, sizeAt))._tag, "Ok")
   })
 
   it("does not convict what takes the place of something else", () => {
-    const observation = one(120, (second) => 1 + second / 10)
+    const observation = oneObject(120, (second) => 1 + second / 10)
     const flat = observe(120, {}, {
       more: [],
       tick: (t) => ({ floors: t % reading === 0 ? [{ t, bytes: 2e7, forced: true }] : [] })

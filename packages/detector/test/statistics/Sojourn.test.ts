@@ -49,6 +49,16 @@ describe("Sojourn", () => {
     assert.closeTo(last, 14_000, 1500)
   })
 
+  it("is sure of six departures that each waited longer, and not of five", () => {
+    const departures = (count: number) =>
+      Array.from({ length: 5 * count }, (_, i): Life => {
+        const nth = Math.floor(i / 5)
+        return [nth * 1000, 4000 + nth * 3000]
+      })
+    assert.isAtLeast(sojourn(departures(6)).z, Sojourn.longerZ)
+    assert.isBelow(sojourn(departures(5)).z, Sojourn.longerZ)
+  })
+
   it("stays the same where a container is full, a batch is let go, and work takes its time", () => {
     const chance = random(1)
     const healthy = {

@@ -5,6 +5,7 @@ import type { Check } from "../../src/statistics/checks.ts"
 import { limits } from "../../src/statistics/limits.ts"
 import { caseBook } from "../support/cases.ts"
 import type { Case } from "../support/cases.ts"
+import { besideLongWork, boards, gauges, largeObject, wandering } from "../support/simulated.ts"
 
 const rows: Readonly<Record<string, Case>> = {
   filling: { recording: "pool-warmup/healthy", verdict: "undecided" },
@@ -63,6 +64,50 @@ const moved: Readonly<Record<keyof typeof limits, { readonly down: Moved; readon
   arrivals: {
     down: { to: 7, fails: { recording: "ingest-backlog/clean", verdict: "ok" } },
     up: { to: 14, fails: { recording: "document-converter/leak", verdict: "leak" } }
+  },
+  startUp: {
+    down: { to: 1 / 4, fails: { recording: "rpc-client/leak", verdict: "leak" } },
+    up: { to: 1 / 2, fails: { recording: "game-maps/healthy", verdict: "ok" } }
+  },
+  newest: {
+    down: {
+      to: 1 / 7,
+      fails: { population: "cache, keys in order, full near the end", seconds: 30, says: "growing", atMost: 25 }
+    },
+    up: {
+      to: 2 / 7,
+      fails: { population: "cache, keys in order, full near the end", seconds: 30, says: "growing", atMost: 25 }
+    }
+  },
+  period: {
+    down: { to: 1.4, fails: { simulated: "boards that are cleared once", holds: () => boards() <= 15 } },
+    up: {
+      to: 2.8,
+      fails: { population: "LEAK, 4 a second, beside batches", seconds: 30, says: "growing", atLeast: 45 }
+    }
+  },
+  neighbours: {
+    down: { to: 8, fails: { simulated: "sums that wander", holds: () => wandering(8) <= 8 } },
+    up: {
+      to: 17,
+      fails: { population: "LEAK, consumer too slow by a fifth", seconds: 30, says: "growing", atLeast: 7 }
+    }
+  },
+  readings: {
+    down: { to: 2, fails: { simulated: "a gauge that leaks beneath its work", holds: () => gauges() >= 90 } },
+    up: { to: 4, fails: { simulated: "a gauge that leaks beneath its work", holds: () => gauges() >= 90 } }
+  },
+  largeReadings: {
+    down: { to: 1, fails: { simulated: "an object that gets larger beside work", holds: largeObject } },
+    up: { to: 3, fails: { simulated: "an object that gets larger beside work", holds: largeObject } }
+  },
+  lateReadings: {
+    down: { to: 2, fails: { recording: "recipe-cache/healthy", verdict: "undecided" } },
+    up: { to: 4, fails: { recording: "event-compaction/healthy", verdict: "ok" } }
+  },
+  older: {
+    down: { to: 1.4, fails: { simulated: "a leak beside long work", holds: besideLongWork } },
+    up: { to: 4, fails: { recording: "pool-warmup/healthy", verdict: "undecided" } }
   },
   points: {
     down: { to: 3, fails: { recording: "call-recordings/leak", verdict: "ok" } },

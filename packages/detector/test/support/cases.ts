@@ -1,6 +1,6 @@
 /**
- * Cases that defend the statistic: a program of the corpus as it was recorded, with its verdict, or a simulated population, with how often
- * it is called growing or unclear. A row of the table, or a limit, that no case defends has no place in it.
+ * Cases that defend the statistic: a program of the corpus as it was recorded, with its verdict, a simulated population, with how often
+ * it is called growing or unclear, or another simulation. A row of the table, or a limit, that no case defends has no place in it.
  */
 import { diagnose } from "../../src/diagnosis/Diagnosis.ts"
 import type { Verdict } from "../../src/diagnosis/Diagnosis.ts"
@@ -23,6 +23,7 @@ export type Case =
     readonly atLeast?: number
     readonly atMost?: number
   }
+  | { readonly simulated: string; readonly holds: () => boolean }
 
 const runs = 100
 
@@ -39,6 +40,7 @@ export const caseBook = (cases: ReadonlyArray<Case>): (one: Case) => boolean => 
     return lives
   }
   return (one) => {
+    if ("simulated" in one) return one.holds()
     if ("recording" in one) {
       const verdicts = recordings.get(one.recording)?.map((observation) => diagnose(observation).verdict)
       if (verdicts === undefined) throw new Error(`no recording of ${one.recording}`)

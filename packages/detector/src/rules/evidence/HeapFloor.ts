@@ -11,7 +11,7 @@ export const floorTrend = (
   observation: Observation
 ): { readonly rising: boolean; readonly perSecond: number; readonly lastPerSecond: number } => {
   const points = observation.series("heap.floor")
-  const late = points.slice(Math.ceil(points.length / 3))
+  const late = points.slice(Math.ceil(points.length * limits.startUp))
   return {
     rising: rises(points.map(({ value }) => value)),
     perSecond: slopePerSecond(late),
@@ -22,12 +22,12 @@ export const floorTrend = (
 /** Growth of the heap floor in the late two thirds of a window, in bytes a second. */
 export interface FloorGrowth {
   readonly likely: number
-  /** The upper end of the 95 % interval. */
+  /** The upper end of the interval of two standard deviations. */
   readonly most: number
 }
 
 /**
- * Sen's slope of the heap floor in the late two thirds of a window, with the upper end of its interval (95 %, by ranks); `undefined` where
+ * Sen's slope of the heap floor in the late two thirds of a window, with the upper end of its interval (two standard deviations, by ranks); `undefined` where
  * there are too few readings.
  *
  * One large step down is left out: V8 throws away code that did not run for a while, which says nothing of what the program retains.
@@ -40,13 +40,13 @@ export const floorGrowth = (observation: Observation, window: Window): FloorGrow
   return { likely: slopePerSecond(steady), most: mostPerSecond(steady) }
 }
 
-/** A step is an outlier where it deviates from the median step by more than twice what is called sure. */
+/** A step is an outlier where it certainly deviates from the median step. */
 const withoutLargestFall = (points: ReadonlyArray<Point>): ReadonlyArray<Point> => {
   const steps = points.slice(1).map(({ value }, i) => value - points[i]!.value)
   const middle = median(steps)
   const deviation = 1.4826 * median(steps.map((step) => Math.abs(step - middle)))
   const largest = Math.min(...steps)
-  if (middle - largest < 2 * limits.sure * deviation) return points
+  if (middle - largest < limits.certain * deviation) return points
   const at = steps.indexOf(largest)
   return points.map(({ t, value }, i) => ({ t, value: i > at ? value - largest + middle : value }))
 }

@@ -14,10 +14,10 @@ import { lengthOf, net, zOf } from "../../statistics/Window.ts"
 import { floorGrowth } from "./HeapFloor.ts"
 import { trafficRises, workOf } from "./Traffic.ts"
 
-/** Readings without which a quarter of the window may have none. */
+/** Readings without which a quarter of the window has none. */
 export const fewestReadings = 4
 
-/** The run for which the bytes in `limits` are given, in milliseconds. */
+/** The run for which the bytes in {@link limits} are given, in milliseconds: a part of their unit. */
 const usualRun = 30_000
 
 /** Bytes of old growth in the late half of a window below which nothing is called growing. Chance adds up with the root of the time. */
@@ -103,7 +103,7 @@ export const judgeSites = (
 const atTheRightAge = (judge: (age: number) => Turnover.Turnover, age: number): Turnover.Turnover => {
   const turnover = judge(age)
   const hidden = manyDepart(turnover) && (turnover._tag !== "steady" || zOf(turnover.late) >= limits.suspected)
-  const older = hidden ? judge(2 * age) : turnover
+  const older = hidden ? judge(limits.older * age) : turnover
   if (older._tag === "growing" && !manyDepart(older)) return older
   const younger = turnover._tag === "steady" ? judge(limits.youngest) : turnover
   return younger.queue ? younger : turnover
@@ -183,7 +183,7 @@ export interface Named {
 export const allocatorOf = ({ allocations, window }: Observation, { site }: Pick<Judged, "site">): Named => {
   const callers = site.scope === "library" ? allocations.callersOf(site) : []
   const start = Math.max(window.start, allocations.since)
-  const stack = allocations.chain(site, start + ((allocations.readings.at(-1) ?? start) - start) / 3)
+  const stack = allocations.chain(site, start + ((allocations.readings.at(-1) ?? start) - start) * limits.startUp)
   const program = stack.filter(isProgramFrame)
   const at = siteOf(site.scope === "program" ? site.frames[0]! : callers[0] ?? effectApi(stack) ?? site.frames[0]!)
   return {

@@ -20,9 +20,6 @@ export interface NumberVerdict {
   readonly text: string
 }
 
-/** Readings in a part of the window of which the lowest counts: of fewer, work under way may be in each. */
-const readingsEach = 3
-
 /**
  * Judges a number by its rises and falls, and, where these hide behind work that comes and goes, by its minima.
  *
@@ -51,7 +48,7 @@ export const judgeNumber = (
   const late = lateOf(window)
   const parts = Math.min(
     Minima.mostParts,
-    Math.floor(points.filter(({ t }) => t >= late.start).length / readingsEach)
+    Math.floor(points.filter(({ t }) => t >= late.start).length / limits.readings)
   )
   const rise = Minima.judge(Minima.inParts(points, late, parts), limits.arrivals)
   if (rise._tag === "steady") return { _tag: turnover._tag, why: turnover.why, ...moved }

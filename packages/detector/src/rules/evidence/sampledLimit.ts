@@ -4,9 +4,6 @@ import { limits } from "../../statistics/limits.ts"
 import { lengthOf } from "../../statistics/Window.ts"
 import { leastGrowth, memoryWindow } from "./MemorySites.ts"
 
-/** Readings in the late half of a window without which its growth is not seen. */
-const fewestLateReadings = 3
-
 export const isSampled = ({ hello }: Observation): boolean => hello !== undefined && hello.samplingBytes > 0
 
 /** Bytes a second of old growth; `Infinity` without samples, and with too few readings of them. */
@@ -15,7 +12,7 @@ export const sampledLimit = (observation: Observation): number => {
   if (!isSampled(observation)) return Infinity
   const window = memoryWindow(observation)
   const middle = window.start + lengthOf(window) / 2
-  if (allocations.readings.filter((t) => t >= middle).length < fewestLateReadings) return Infinity
+  if (allocations.readings.filter((t) => t >= middle).length < limits.lateReadings) return Infinity
   const lateMs = (lengthOf(window) - Math.max(limits.youngest, lengthOf(window) / limits.ageParts)) / 2
   const least = Math.max(limits.arrivals * allocations.interval, leastGrowth(window))
   return lateMs > 0 ? least / (lateMs / 1000) : Infinity
