@@ -9,6 +9,7 @@
  */
 import type { HeapGraph } from "./HeapGraph.ts"
 import { edgeType, nodeType } from "./HeapGraph.ts"
+import { PairTable } from "./PairTable.ts"
 import { placesOf } from "./Scripts.ts"
 import type { ScriptPlace } from "./Scripts.ts"
 import { shortestPaths } from "./ShortestPaths.ts"
@@ -30,7 +31,7 @@ export class SignatureTree {
   readonly #steps: Array<Step> = [{ edge: "", node: "", kind: "root" }]
   readonly #labels: Array<number> = [-1]
   readonly #above: Array<number> = [0]
-  readonly #below = new Map<number, number>()
+  readonly #below = new PairTable()
   readonly #numbers = new Map<string, number>()
 
   get size(): number {
@@ -59,22 +60,23 @@ export class SignatureTree {
     return number
   }
 
-  /** The signature of an object below another one; that of an object above where the step repeats. */
-  below(signature: number, label: number, folds: boolean, step: () => Step): number {
+  /** The signature of an object below another one, or -1 if none has it yet; that of an object above where the step repeats. */
+  below(signature: number, label: number, folds: boolean): number {
     for (let at = signature, up = 0; folds && at !== 0 && up < foldWithin; at = this.above(at), up++) {
       if (this.#labels[at] === label) return at
     }
-    const key = signature * labelRoom + label
-    let found = this.#below.get(key)
-    if (found === undefined) {
-      if (this.size === mostSignatures) return signature
-      found = this.size
-      this.#below.set(key, found)
-      this.#steps.push(step())
-      this.#labels.push(label)
-      this.#above.push(signature)
-    }
-    return found
+    return this.#below.get(signature, label)
+  }
+
+  /** Adds a signature below another one. */
+  add(signature: number, label: number, step: Step): number {
+    if (this.size === mostSignatures) return signature
+    const added = this.size
+    this.#below.set(signature, label, added)
+    this.#steps.push(step)
+    this.#labels.push(label)
+    this.#above.push(signature)
+    return added
   }
 }
 
@@ -83,9 +85,6 @@ const foldWithin = 4
 
 /** Data that looks like a program may need more. An object without a signature of its own has that of the object above. */
 export const mostSignatures = 2 ** 20
-
-/** Labels are fewer than this, so a signature and a label make one exact number. */
-const labelRoom = 2 ** 26
 
 /** The signatures of a snapshot. */
 export interface Signed {
@@ -128,7 +127,9 @@ export const sign = (
     const from = paths.parent[node]!
     // All contexts have the same name: that of a function in a module is no repetition of the module's own.
     const folds = graph.name[node] !== labels.context
-    signature[node] = tree.below(above, labels.label(node, edge, from), folds, () => labels.step(node, edge, from))
+    const label = labels.label(node, edge, from)
+    const found = tree.below(above, label, folds)
+    signature[node] = found < 0 ? tree.add(above, label, labels.step(node, edge, from)) : found
   }
   return { tree, paths, signature, isPart }
 }
@@ -147,9 +148,10 @@ const labelsOf = (graph: HeapGraph, tree: SignatureTree) => {
   const hiddenEdge = edgeType(graph, "hidden")
   const property = edgeType(graph, "property")
   const typeNames = [...graph.nodeTypes.keys()]
-  const placeOf = placesOf(graph)
+  const places = placesOf(graph)
   const strings = new Set(["string", "concatenated string", "sliced string"])
   const values = new Set(["number", "bigint", "symbol", "regexp"])
+  const isData = Uint8Array.from(typeNames, (named) => strings.has(named) || values.has(named) ? 1 : 0)
 
   /** Keys of a dictionary are data of the program. */
   const isDictionary = (node: number): boolean => firstEdge[node + 1]! - firstEdge[node]! > mostFields
@@ -184,31 +186,47 @@ const labelsOf = (graph: HeapGraph, tree: SignatureTree) => {
   /** Closures, and generators: the variables of a module belong to a generator. */
   const isFunction = (node: number): boolean => type[node] === closure || name[node] === generator
 
-  const edgeNumbers = new Map<number, number>()
-  const nodeNumbers = new Map<number, number>()
-  const both = new Map<number, number>()
-  const room = 2 ** 21
+  /** The number of the label of each name of an edge, and one more; 0 for a name that was not asked for. */
+  const edgeNumbers = new Uint32Array(graph.strings.size)
+  const someEdge = tree.label("edge []")
+  const nodeNumbers = new PairTable()
+  const placeNumbers = new PairTable()
+  const both = new PairTable()
 
   const edgeNumber = (edge: number, from: number): number => {
     const how = kind[edge]!
-    if (how === element || how === hiddenEdge || (how === property && isDictionary(from))) return tree.label("edge []")
-    const key = graph.edgeName[edge]!
-    let number = edgeNumbers.get(key)
-    if (number === undefined) edgeNumbers.set(key, number = tree.label(`edge ${edgeText(edge, from)}`))
-    return number
+    if (how === element || how === hiddenEdge || (how === property && isDictionary(from))) return someEdge
+    const name = graph.edgeName[edge]!
+    if (edgeNumbers[name] === 0) edgeNumbers[name] = 1 + tree.label(`edge ${edgeText(edge, from)}`)
+    return edgeNumbers[name]! - 1
   }
 
   const nodeNumber = (node: number): number => {
     const named = nameNumber(node)
-    const place = isFunction(node) ? placeOf(node) : undefined
-    return place === undefined ? named : tree.label(`${named} ${place.file}:${place.line}:${place.column}`)
+    if (!isFunction(node)) return named
+    const at = places.numberOf(node)
+    if (at < 0) return named
+    let number = placeNumbers.get(named, at)
+    if (number < 0) {
+      const place = places.place(at)
+      number = place === undefined ? named : tree.label(`${named} ${place.file}:${place.line}:${place.column}`)
+      placeNumbers.set(named, at, number)
+    }
+    return number
   }
 
   const nameNumber = (node: number): number => {
-    const key = name[node]! * 32 + type[node]!
-    let number = nodeNumbers.get(key)
-    if (number === undefined) nodeNumbers.set(key, number = tree.label(`node ${kindOf(node)} ${nodeText(node)}`))
+    const kept = type[node]!
+    // All strings have one label, and so have all numbers.
+    const text = isData[kept] === 1 ? 0 : name[node]!
+    let number = nodeNumbers.get(text, kept)
+    if (number < 0) nodeNumbers.set(text, kept, number = tree.label(`node ${kindOf(node)} ${nodeText(node)}`))
     return number
+  }
+
+  const placeOf = (node: number): ScriptPlace | undefined => {
+    const at = places.numberOf(node)
+    return at < 0 ? undefined : places.place(at)
   }
 
   return {
@@ -218,10 +236,10 @@ const labelsOf = (graph: HeapGraph, tree: SignatureTree) => {
       type[node] === array || type[node] === hidden || type[from] === number
       || (type[node] === number && graph.selfSize[node] === 0),
     label: (node: number, edge: number, from: number): number => {
-      const [e, n] = [edgeNumber(edge, from), nodeNumber(node)]
-      const key = e * room + n
-      let number = both.get(key)
-      if (number === undefined) both.set(key, number = tree.label(`${e} ${n}`))
+      const e = edgeNumber(edge, from)
+      const n = nodeNumber(node)
+      let number = both.get(e, n)
+      if (number < 0) both.set(e, n, number = tree.label(`${e} ${n}`))
       return number
     },
     step: (node: number, edge: number, from: number): Step => ({

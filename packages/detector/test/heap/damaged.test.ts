@@ -189,9 +189,10 @@ describe("a damaged snapshot", () => {
   it("counts for what is above it what is too much for the tree of signatures", () => {
     const tree = new SignatureTree()
     const step: Step = { edge: "", node: "", kind: "object" }
-    for (let label = 0; tree.size < mostSignatures; label++) tree.below(0, label, false, () => step)
-    assert.strictEqual(tree.below(1, 0, false, () => step), 1)
-    assert.strictEqual(tree.below(0, 1, false, () => step), 2)
+    for (let label = 0; tree.size < mostSignatures; label++) tree.add(0, label, step)
+    assert.strictEqual(tree.add(1, 0, step), 1)
+    assert.strictEqual(tree.below(0, 1, false), 2)
+    assert.strictEqual(tree.size, mostSignatures)
   })
 
   it("refuses types that are lists in lists", () => {
