@@ -5,7 +5,7 @@
  *
  * A node dominates another one if every path from the root to that one goes through it. The algorithm is the simple version of T. Lengauer
  * and R. E. Tarjan, "A fast algorithm for finding dominators in a flowgraph", ACM TOPLAS 1 (1979): `m log n` for any graph, also for a list
- * of a million listeners. The arrays are few, and most have two uses one after the other: a heap of ten million nodes takes 40 MB for each.
+ * of a million listeners. The arrays are few, and have several uses one after the other: a heap of ten million nodes takes 200 MB.
  */
 import type { HeapGraph } from "./HeapGraph.ts"
 import { ownSizes } from "./ownSizes.ts"
@@ -22,60 +22,45 @@ export interface Dominators {
 /** Computes the dominator tree. */
 export const dominatorsOf = (graph: HeapGraph): Dominators => {
   const { nodes } = graph
-  const tree = emptyTree(nodes)
-  const edges = retainingEdges(graph, tree.ancestor)
-  visitAll(graph, edges, tree)
+  const order = new Uint32Array(nodes)
+  const buffer = new ArrayBuffer(4 * words * nodes)
+  const tree = new Uint32Array(buffer)
+  const edges = retainingEdges(graph, order)
+  visitAll(graph, edges, tree, order)
   findDominators(tree, otherEdges(graph, edges, tree))
-  const { ancestor, label, number, order, twoWords } = tree
-  label.set(tree.dominator)
-  // From here on, `semi` and `dominator` are overwritten, and positions are not needed any more.
-  const retainedSize = ownSizes(graph, { sizes: new Float64Array(twoWords), owners: ancestor })
-  const dominator = number
-  for (let i = nodes - 1; i > 0; i--) {
-    const node = order[i]!
-    const above = order[label[i]!]!
-    dominator[node] = above
+  // Dominators go to the last quarter, and sizes to the first half.
+  for (let v = nodes - 1; v >= 0; v--) tree[3 * nodes + v] = tree[words * v + dominator]!
+  const dominators = tree.subarray(3 * nodes)
+  const result = tree.subarray(2 * nodes, 3 * nodes)
+  const retainedSize = ownSizes(graph, { sizes: new Float64Array(buffer, 0, nodes), owners: result })
+  for (let v = nodes - 1; v > 0; v--) {
+    const node = order[v]!
+    const above = order[dominators[v]!]!
+    result[node] = above
     retainedSize[above]! += retainedSize[node]!
   }
-  dominator[0] = 0
-  return { dominator, retainedSize }
+  result[0] = 0
+  return { dominator: result, retainedSize }
 }
 
 /** No node or position. */
 const none = 2 ** 32 - 1
 
 /**
- * A tree of first visits in depth. A position is the place of a node in the order of these visits. All arrays but `number` are by position, and
- * all but `order` contain positions.
+ * Each node has four numbers, side by side because they are read together. Nodes are visited in depth, and a position is the place of a node
+ * in the order of these visits. The first three numbers are by position:
+ *
+ * - `ancestor`: the parent, then a vertex above it;
+ * - `label`: the next edge to follow, then the start of its edges of {@link otherEdges}, then the label;
+ * - `semi`: the number of its other edges, then their end, then the semidominator;
+ * - `position`: the position by node; then, by position, `dominator`: links of buckets, then the dominator.
  */
-interface Tree {
-  readonly order: Uint32Array<ArrayBuffer>
-  /** The position of each node. */
-  readonly number: Uint32Array<ArrayBuffer>
-  /** First the parent, then a vertex above it. */
-  readonly ancestor: Uint32Array<ArrayBuffer>
-  /** First the next edge to follow, then where its edges of {@link otherEdges} start, then the label. */
-  readonly label: Uint32Array<ArrayBuffer>
-  /** First the number of its other edges, then where they end, then the semidominator. */
-  readonly semi: Uint32Array<ArrayBuffer>
-  /** First links of buckets, then the dominator. */
-  readonly dominator: Uint32Array<ArrayBuffer>
-  /** The memory of `semi` and `dominator`. */
-  readonly twoWords: ArrayBuffer
-}
-
-const emptyTree = (nodes: number): Tree => {
-  const twoWords = new ArrayBuffer(8 * nodes)
-  return {
-    order: new Uint32Array(nodes),
-    number: new Uint32Array(nodes).fill(none),
-    ancestor: new Uint32Array(nodes),
-    label: new Uint32Array(nodes),
-    semi: new Uint32Array(twoWords, 0, nodes),
-    dominator: new Uint32Array(twoWords, 4 * nodes, nodes).fill(none),
-    twoWords
-  }
-}
+const words = 4
+const ancestor = 0
+const label = 1
+const semi = 2
+const position = 3
+const dominator = 3
 
 const has = (edges: Uint32Array, edge: number): boolean => (edges[edge >>> 5]! >>> (edge & 31) & 1) === 1
 
@@ -84,36 +69,44 @@ const has = (edges: Uint32Array, edge: number): boolean => (edges[edge >>> 5]! >
  * other. DevTools puts each member below the root, and takes none for a retainer. So their edges leave the set. The edges of the tree leave
  * it too, and the others are counted.
  */
-const visitAll = (graph: HeapGraph, edges: Uint32Array, tree: Tree): void => {
+const visitAll = (graph: HeapGraph, edges: Uint32Array, tree: Uint32Array, order: Uint32Array): void => {
   const { firstEdge, nodes, target } = graph
-  const { number, order } = tree
-  let visited = visit(graph, edges, tree, 0, 0)
+  for (let node = 0; node < nodes; node++) tree[words * node + position] = none
+  let visited = visit(graph, edges, tree, order, 0, 0)
   if (visited === nodes) return
   const isRetained = new Uint8Array(nodes)
   for (let edge = 0; edge < graph.edges; edge++) if (has(edges, edge)) isRetained[target[edge]!] = 1
   for (let node = 0; node < nodes; node++) {
-    if (number[node] === none && isRetained[node] === 0) visited = visit(graph, edges, tree, node, visited)
+    if (tree[words * node + position] === none && isRetained[node] === 0) {
+      visited = visit(graph, edges, tree, order, node, visited)
+    }
   }
   for (let node = 0; node < nodes; node++) {
-    if (number[node] !== none) continue
-    number[node] = visited
+    if (tree[words * node + position] !== none) continue
+    tree[words * node + position] = visited
     order[visited] = node
-    tree.ancestor[visited++] = 0
+    tree[words * visited + ancestor] = 0
+    visited++
     const end = firstEdge[node + 1]!
     for (let edge = firstEdge[node]!; edge < end; edge++) edges[edge >>> 5]! &= ~(1 << (edge & 31))
   }
 }
 
 /** Visits what can be reached from a node, a child of the root. Answers how many nodes are visited by now. */
-const visit = (graph: HeapGraph, edges: Uint32Array, tree: Tree, start: number, before: number): number => {
-  const { firstEdge, target } = graph
-  const { ancestor, label: next, number, order, semi } = tree
+const visit = (
+  { firstEdge, target }: HeapGraph,
+  edges: Uint32Array,
+  tree: Uint32Array,
+  order: Uint32Array,
+  start: number,
+  before: number
+): number => {
   let visited = before
   let node = start
-  let position = visited
-  number[node] = position
-  order[position] = node
-  ancestor[position] = 0
+  let at = visited
+  tree[words * node + position] = at
+  order[at] = node
+  tree[words * at + ancestor] = 0
   visited++
   let edge = firstEdge[node]!
   for (;;) {
@@ -122,47 +115,46 @@ const visit = (graph: HeapGraph, edges: Uint32Array, tree: Tree, start: number, 
     for (; edge < end; edge++) {
       if (!has(edges, edge)) continue
       const to = target[edge]!
-      const seen = number[to]!
+      const seen = tree[words * to + position]!
       if (seen === none) {
         found = to
         break
       }
-      semi[seen]!++
+      tree[words * seen + semi]!++
     }
     if (found === none) {
-      if (position === before) return visited
-      position = ancestor[position]!
-      node = order[position]!
-      edge = next[position]!
+      if (at === before) return visited
+      at = tree[words * at + ancestor]!
+      node = order[at]!
+      edge = tree[words * at + label]!
     } else {
       edges[edge >>> 5]! &= ~(1 << (edge & 31))
-      next[position] = edge + 1
-      ancestor[visited] = position
-      position = visited
+      tree[words * at + label] = edge + 1
+      tree[words * visited + ancestor] = at
+      at = visited
       node = found
-      number[node] = position
-      order[position] = node
+      tree[words * node + position] = at
+      order[at] = node
       visited++
       edge = firstEdge[node]!
     }
   }
 }
 
-/** The sources of the edges that are not in the tree. From `label[v]` to `semi[v] - 1` stand the sources of those that lead to `v`. */
-const otherEdges = (graph: HeapGraph, edges: Uint32Array, { label, number, semi }: Tree): Uint32Array => {
-  const { firstEdge, nodes, target } = graph
+/** The sources of the edges that are not in the tree. From `label` to `semi` - 1 of `v` stand the sources of those that lead to `v`. */
+const otherEdges = ({ firstEdge, nodes, target }: HeapGraph, edges: Uint32Array, tree: Uint32Array): Uint32Array => {
   let count = 0
-  for (let v = 0; v < nodes; v++) {
-    count += semi[v]!
-    label[v] = count
-    semi[v] = count
+  for (let v = 0; v < words * nodes; v += words) {
+    count += tree[v + semi]!
+    tree[v + label] = count
+    tree[v + semi] = count
   }
   const from = new Uint32Array(count)
   for (let node = 0; node < nodes; node++) {
-    const source = number[node]!
+    const source = tree[words * node + position]!
     const end = firstEdge[node + 1]!
     for (let edge = firstEdge[node]!; edge < end; edge++) {
-      if (has(edges, edge)) from[--label[number[target[edge]!]!]!] = source
+      if (has(edges, edge)) from[--tree[words * tree[words * target[edge]! + position]! + label]!] = source
     }
   }
   return from
@@ -173,61 +165,63 @@ const otherEdges = (graph: HeapGraph, edges: Uint32Array, { label, number, semi 
  * linked, and each is its own label and semidominator. A vertex is in one bucket at most, and only before its dominator is known. So `dominator`
  * also has the buckets: the first member at the vertex of the bucket, which is below `w`, and from `w` on the next member.
  */
-const findDominators = ({ ancestor, dominator, label, semi }: Tree, from: Uint32Array): void => {
+const findDominators = (tree: Uint32Array, from: Uint32Array): void => {
   let path = new Uint32Array(1 << 10)
 
   /** The vertex with the least semidominator on the way from `v` up to a vertex that is not linked, which does not count. */
   const evaluate = (v: number, firstLinked: number): number => {
     let length = 0
     let u = v
-    let above = ancestor[u]!
+    let above = tree[words * u + ancestor]!
     while (above >= firstLinked) {
       if (length === path.length) path = doubled(path)
       path[length++] = u
       u = above
-      above = ancestor[u]!
+      above = tree[words * u + ancestor]!
     }
-    let best = label[u]!
-    let least = semi[best]!
+    let best = tree[words * u + label]!
+    let least = tree[words * best + semi]!
     while (length > 0) {
       const w = path[--length]!
-      const own = label[w]!
-      const ownSemi = semi[own]!
-      if (least < ownSemi) label[w] = best
+      const own = tree[words * w + label]!
+      const ownSemi = tree[words * own + semi]!
+      if (least < ownSemi) tree[words * w + label] = best
       else {
         best = own
         least = ownSemi
       }
-      ancestor[w] = above
+      tree[words * w + ancestor] = above
     }
     return best
   }
 
-  const n = ancestor.length
+  const n = tree.length / words
+  for (let v = 0; v < n; v++) tree[words * v + dominator] = none
   for (let w = n - 1; w > 0; w--) {
-    const parent = ancestor[w]!
+    const parent = tree[words * w + ancestor]!
     let least = parent
-    const end = semi[w]!
-    for (let i = label[w]!; i < end; i++) {
+    const end = tree[words * w + semi]!
+    for (let i = tree[words * w + label]!; i < end; i++) {
       const v = from[i]!
-      const found = v < w ? v : semi[evaluate(v, w + 1)]!
+      const found = v < w ? v : tree[words * evaluate(v, w + 1) + semi]!
       if (found < least) least = found
     }
-    label[w] = w
-    semi[w] = least
-    dominator[w] = dominator[least]!
-    dominator[least] = w
-    for (let v = dominator[parent]!; v !== none;) {
-      const next = dominator[v]!
+    tree[words * w + label] = w
+    tree[words * w + semi] = least
+    tree[words * w + dominator] = tree[words * least + dominator]!
+    tree[words * least + dominator] = w
+    for (let v = tree[words * parent + dominator]!; v !== none;) {
+      const next = tree[words * v + dominator]!
       const u = evaluate(v, w)
-      dominator[v] = semi[u]! < semi[v]! ? u : parent
+      tree[words * v + dominator] = tree[words * u + semi]! < tree[words * v + semi]! ? u : parent
       v = next
     }
-    dominator[parent] = none
+    tree[words * parent + dominator] = none
   }
-  dominator[0] = 0
+  tree[dominator] = 0
   for (let w = 1; w < n; w++) {
-    if (dominator[w] !== semi[w]) dominator[w] = dominator[dominator[w]!]!
+    const above = tree[words * w + dominator]!
+    if (above !== tree[words * w + semi]) tree[words * w + dominator] = tree[words * above + dominator]!
   }
 }
 
