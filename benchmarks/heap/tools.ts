@@ -10,11 +10,11 @@ type Tool = (folder: string) => Promise<(file: string) => Promise<number>>
 const ours: Tool = async () => {
   const Effect = await import("effect/Effect")
   const { dominatorsOf } = await import("../../packages/detector/src/heap/Dominators.ts")
-  const { censusOf } = await import("../../packages/detector/src/heap/Growth.ts")
+  const { censusOf, signAs } = await import("../../packages/detector/src/heap/Growth.ts")
   const { readSnapshot } = await import("../../packages/detector/src/heap/readSnapshot.ts")
   return async (file) => {
     const graph = await Effect.runPromise(readSnapshot(file))
-    censusOf(graph)
+    censusOf(graph, signAs(graph))
     dominatorsOf(graph)
     return graph.nodes
   }

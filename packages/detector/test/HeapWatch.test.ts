@@ -13,8 +13,6 @@ import * as Observation from "../src/observation/Observation.ts"
 import { alone, node } from "./support/Fiberscope.ts"
 import { opening, tick } from "./support/simulate.ts"
 
-const foldersIn = (folder: string) => readdirSync(folder).filter((name) => name.startsWith("fiberscope-heap-"))
-
 describe("heap snapshots of LeakDetector.layer", { timeout: 60_000 }, () => {
   it("name what keeps the objects of a finding, and leave no file", async () => {
     const folder = mkdtempSync(join(tmpdir(), "fiberscope-watch-"))
@@ -52,27 +50,47 @@ describe("heap snapshots of LeakDetector.layer", { timeout: 60_000 }, () => {
     }
   }
 
+  /** A folder for temporary files of this process, in which no other test has any. */
+  const withFolder = <A, E>(use: (folder: string) => Effect.Effect<A, E>) =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => {
+        const before = process.env["TMPDIR"]
+        const folder = mkdtempSync(join(tmpdir(), "fiberscope-watch-"))
+        process.env["TMPDIR"] = folder
+        return { folder, before }
+      }),
+      ({ folder }) => use(folder),
+      ({ before, folder }) =>
+        Effect.sync(() => {
+          if (before === undefined) delete process.env["TMPDIR"]
+          else process.env["TMPDIR"] = before
+          rmSync(folder, { recursive: true, force: true })
+        })
+    )
+
   it.effect("leave no file and no listener, wherever they are interrupted", () =>
-    Effect.gen(function*() {
-      const listeners = process.listenerCount("exit")
-      let most = 0
-      yield* InterruptLab.verify(() =>
-        Effect.suspend(() => {
-          const { asked, detector } = suspicious()
-          const watching = watchHeap(detector, Duration.seconds(1), { apart: "1 second" })
-          return Effect.andThen(
-            Effect.timeoutOption(watching, "2500 millis"),
-            Effect.sync(() => {
-              most = Math.max(most, asked.length)
-            })
-          )
-        }), {
-        invariant: () =>
-          process.listenerCount("exit") > listeners ? "a listener remains" : foldersIn(tmpdir()).join()
-            || undefined
+    withFolder((folder) =>
+      Effect.gen(function*() {
+        const listeners = process.listenerCount("exit")
+        let most = 0
+        yield* InterruptLab.verify(() =>
+          Effect.suspend(() => {
+            const { asked, detector } = suspicious()
+            const watching = watchHeap(detector, Duration.seconds(1), { apart: "1 second" })
+            return Effect.andThen(
+              Effect.timeoutOption(watching, "2500 millis"),
+              Effect.sync(() => {
+                most = Math.max(most, asked.length)
+              })
+            )
+          }), {
+          invariant: () =>
+            process.listenerCount("exit") > listeners ? "a listener remains" : readdirSync(folder).join()
+              || undefined
+        })
+        assert.isAtLeast(most, 2)
       })
-      assert.isAtLeast(most, 2)
-    }))
+    ))
 
   it.live("are not taken of a larger heap than is allowed", () =>
     Effect.gen(function*() {

@@ -11,6 +11,7 @@ import type { HeapGraph } from "./HeapGraph.ts"
 import { nameOf, nodeType } from "./HeapGraph.ts"
 import { sign, SignatureTree } from "./Signatures.ts"
 import type { Signed, Step } from "./Signatures.ts"
+import { sortByKey } from "./sortByKey.ts"
 
 /** A snapshot by signature: all that a comparison needs. */
 export interface Census {
@@ -78,8 +79,8 @@ const sampleOf = (graph: HeapGraph): ReadonlyMap<number, string> => {
   return sample
 }
 
-/** Counts the objects of a snapshot by signature. */
-export const censusOf = (graph: HeapGraph, { hasSameIds, isPart, signature, tree }: SignedAs): Census => {
+/** Counts the objects of a snapshot by signature. Its paths are overwritten. */
+export const censusOf = (graph: HeapGraph, { hasSameIds, isPart, paths, signature, tree }: SignedAs): Census => {
   const count = new Float64Array(tree.size)
   const bytes = new Float64Array(tree.size)
   let members = 0
@@ -90,18 +91,15 @@ export const censusOf = (graph: HeapGraph, { hasSameIds, isPart, signature, tree
     count[at]!++
     members++
   }
-  // Pairs of id and signature as one number each sort without a comparison function.
-  const pairs = new Float64Array(members)
-  for (let node = 0, at = 0; node < graph.nodes; node++) {
-    if (isPart[node] === 0 && signature[node] !== 0) pairs[at++] = graph.id[node]! * room + signature[node]!
-  }
-  pairs.sort()
   const ids = new Uint32Array(members)
   const signatures = new Uint32Array(members)
-  for (let i = 0; i < members; i++) {
-    ids[i] = Math.floor(pairs[i]! / room)
-    signatures[i] = pairs[i]! % room
+  for (let node = 0, at = 0; node < graph.nodes; node++) {
+    if (isPart[node] === 1 || signature[node] === 0) continue
+    ids[at] = graph.id[node]!
+    signatures[at++] = signature[node]!
   }
+  // The paths are not needed any more, but their memory is.
+  sortByKey(ids, signatures, paths.parent, paths.edge)
   return { tree, count, bytes, ids, signatures, sample: sampleOf(graph), hasSameIds }
 }
 
@@ -116,9 +114,6 @@ const lookUp = ({ ids, signatures }: Census) => (id: number): number | undefined
   }
   return ids[low] === id ? signatures[low] : undefined
 }
-
-/** More than the signatures of a snapshot: ids have 32 bits, and both together must be exact. */
-const room = 2 ** 21
 
 /** A path whose objects become more, or larger. */
 export interface GrowingPath {

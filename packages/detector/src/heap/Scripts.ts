@@ -2,6 +2,7 @@
 import type { HeapGraph } from "./HeapGraph.ts"
 import { follow, nameOf, nodeType } from "./HeapGraph.ts"
 import { PairTable } from "./PairTable.ts"
+import { sortByKey } from "./sortByKey.ts"
 
 /** A place in a script, lines and columns from 1. */
 export interface ScriptPlace {
@@ -17,28 +18,58 @@ export interface Places {
   readonly place: (number: number) => ScriptPlace | undefined
 }
 
+/** Numbers the places of a snapshot. */
 export const placesOf = (graph: HeapGraph): Places => {
   const { locations } = graph
   const closure = nodeType(graph, "closure")
   const files = new Map<number, string>()
-  const lines = new PairTable()
-  /** By line and column. The number of a place is that of its first row. */
-  const places = new PairTable()
-  /** The number of the place of each node, and one more. */
-  const numbers = new Uint32Array(locations.length === 0 ? 0 : graph.nodes)
   for (let row = 0; row < locations.length; row += 4) {
-    const node = locations[row]!
     const script = locations[row + 1]!
-    const line = lines.getOrSet(script, locations[row + 2]!, row)
-    numbers[node] = 1 + places.getOrSet(line, locations[row + 3]!, row)
-    if (graph.type[node] === closure && !files.has(script)) files.set(script, fileOf(graph, node))
+    if (graph.type[locations[row]!] === closure && !files.has(script)) files.set(script, fileOf(graph, locations[row]!))
   }
+  const find = rowsByNode(locations)
+  const lines = new PairTable()
+  /** By line and column. The number of a place is that of the first row with it. */
+  const places = new PairTable()
   return {
-    numberOf: (node) => (numbers[node] ?? 0) - 1,
+    numberOf: (node) => {
+      const row = find(node)
+      if (row < 0) return -1
+      const line = lines.getOrSet(locations[row + 1]!, locations[row + 2]! >>> 0, row)
+      return places.getOrSet(line, locations[row + 3]! >>> 0, row)
+    },
     place: (row) => {
       const file = files.get(locations[row + 1]!) ?? ""
-      return file === "" ? undefined : { file, line: locations[row + 2]! + 1, column: locations[row + 3]! + 1 }
+      const [line, column] = [locations[row + 2]!, locations[row + 3]!].map((one) => Math.max(0, one) + 1)
+      return file === "" ? undefined : { file, line: line!, column: column! }
     }
+  }
+}
+
+/** Answers the place of a closure or a generator, where the snapshot has it. */
+export const placeFinder = (graph: HeapGraph): (node: number) => ScriptPlace | undefined => {
+  const { numberOf, place } = placesOf(graph)
+  return (node) => {
+    const number = numberOf(node)
+    return number < 0 ? undefined : place(number)
+  }
+}
+
+/** Makes the function that answers the last row of a node, or -1. Rows are a few of all nodes, and V8 writes them in the order of these. */
+const rowsByNode = (locations: Int32Array): (node: number) => number => {
+  const count = locations.length / 4
+  const nodes = Uint32Array.from({ length: count }, (_, i) => locations[4 * i]!)
+  const rows = Uint32Array.from(nodes.keys())
+  sortByKey(nodes, rows, new Uint32Array(count), new Uint32Array(count))
+  return (node) => {
+    let low = 0
+    let high = count
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (nodes[middle]! <= node) low = middle + 1
+      else high = middle
+    }
+    return low > 0 && nodes[low - 1] === node ? 4 * rows[low - 1]! : -1
   }
 }
 

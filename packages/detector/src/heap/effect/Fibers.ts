@@ -2,7 +2,7 @@
 import { isProgramFile } from "@fiberscope/core/FiberSite"
 import type { HeapGraph } from "../HeapGraph.ts"
 import { nameOf, nodeType } from "../HeapGraph.ts"
-import { placesOf } from "../Scripts.ts"
+import { placeFinder } from "../Scripts.ts"
 import type { ScriptPlace } from "../Scripts.ts"
 import { effectFields, effectObjects, fiberFields, scopeFields } from "./EffectFields.ts"
 import type { EffectObjects, FiberFields } from "./EffectFields.ts"
@@ -75,7 +75,7 @@ export const describer = (
   graph: HeapGraph,
   objects: EffectObjects
 ): (node: number, fields: FiberFields) => Omit<HeapFiber, "children"> => {
-  const placeOf = placesOf(graph)
+  const placeOf = placeFinder(graph)
   const waitOf = waits(graph, objects, placeOf)
   return (node, fields) => {
     const status = fields.isRunning ? "running" : fields.wake === undefined ? "ready" : "suspended"

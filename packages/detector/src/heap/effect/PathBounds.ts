@@ -45,7 +45,7 @@ const boundOf = (members: ReadonlyMap<number, Members>): BoundOf => (signature, 
 }
 
 /** A signature is less than this, so an entry and a signature make one exact number. */
-const room = 2 ** 21
+const room = 2 ** 26
 
 const membersOf = (graph: HeapGraph, { isPart, paths, signature }: Signed): ReadonlyMap<number, Members> => {
   const { attachedTo, holderOf, holders, isStore } = partsOf(graph)
