@@ -79,7 +79,7 @@ const sampleOf = (graph: HeapGraph): ReadonlyMap<number, string> => {
   return sample
 }
 
-/** Counts the objects of a snapshot by signature. Its paths are overwritten. */
+/** Counts the objects of a snapshot by signature. It takes the memory of what was signed, which is empty afterwards. */
 export const censusOf = (graph: HeapGraph, { hasSameIds, isPart, paths, signature, tree }: SignedAs): Census => {
   const count = new Float64Array(tree.size)
   const bytes = new Float64Array(tree.size)
@@ -100,6 +100,10 @@ export const censusOf = (graph: HeapGraph, { hasSameIds, isPart, paths, signatur
   }
   // The paths are not needed any more, but their memory is.
   sortByKey(ids, signatures, paths.parent, paths.edge)
+  // A collection may come late, and the next analysis needs as much.
+  for (const { buffer } of [paths.parent, paths.edge, paths.order, paths.isPassing, isPart, signature]) {
+    buffer.transfer(0)
+  }
   return { tree, count, bytes, ids, signatures, sample: sampleOf(graph), hasSameIds }
 }
 

@@ -58,8 +58,12 @@ export const placeFinder = (graph: HeapGraph): (node: number) => ScriptPlace | u
 /** Makes the function that answers the last row of a node, or -1. Rows are a few of all nodes, and V8 writes them in the order of these. */
 const rowsByNode = (locations: Int32Array): (node: number) => number => {
   const count = locations.length / 4
-  const nodes = Uint32Array.from({ length: count }, (_, i) => locations[4 * i]!)
-  const rows = Uint32Array.from(nodes.keys())
+  const nodes = new Uint32Array(count)
+  const rows = new Uint32Array(count)
+  for (let i = 0; i < count; i++) {
+    nodes[i] = locations[4 * i]!
+    rows[i] = i
+  }
   sortByKey(nodes, rows, new Uint32Array(count), new Uint32Array(count))
   return (node) => {
     let low = 0

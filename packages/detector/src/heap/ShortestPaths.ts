@@ -13,13 +13,13 @@ import { edgeType, nameOf, nodeType } from "./HeapGraph.ts"
 /** The paths. */
 export interface ShortestPaths {
   /** The nodes that are reached, from the root outwards. */
-  readonly order: Uint32Array
+  readonly order: Uint32Array<ArrayBuffer>
   /** The node before each node. */
-  readonly parent: Uint32Array
+  readonly parent: Uint32Array<ArrayBuffer>
   /** The edge that leads to each node. */
-  readonly edge: Uint32Array
+  readonly edge: Uint32Array<ArrayBuffer>
   /** Whether the path leads through something that comes and goes. */
-  readonly isPassing: Uint8Array
+  readonly isPassing: Uint8Array<ArrayBuffer>
 }
 
 /** Strong roots are what a thread that compiles a function holds meanwhile. V8's own objects are in the strong root list. */

@@ -91,9 +91,9 @@ export interface Signed {
   readonly tree: SignatureTree
   readonly paths: ShortestPaths
   /** The signature of each node; 0 for the root and for what nothing reaches. */
-  readonly signature: Uint32Array
+  readonly signature: Uint32Array<ArrayBuffer>
   /** 1 for a node that belongs to the one above it, such as the table of a Map, or an integer. */
-  readonly isPart: Uint8Array
+  readonly isPart: Uint8Array<ArrayBuffer>
 }
 
 /**
