@@ -13,14 +13,14 @@ import { join } from "node:path"
 import process from "node:process"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
-import { cpuTime } from "../harness.ts"
 import type { Interval } from "../statistics.ts"
 import { bootstrap, judge, median } from "../statistics.ts"
 import { machine, renderNumber, renderRatio, table } from "../table.ts"
-import { pauseOf } from "./pause.ts"
+import type { Pause } from "./pause.ts"
+import type { Run } from "./run.ts"
 import { service, words } from "./service.ts"
 import type { Size } from "./service.ts"
-import { memlabPackage, tools } from "./tools.ts"
+import { memlabPackage } from "./tools.ts"
 import { writeSnapshot } from "./writer.ts"
 
 /** Of ours and another tool: the most that is accepted. */
@@ -33,19 +33,8 @@ const linear = 1.5
 
 const megabyte = 1_000_000
 
-/** Clock and processor time in seconds, and the largest memory of the process in MB. */
-interface Run {
-  readonly clock: number
-  readonly cpu: number
-  readonly memory: number
-}
-
 /** A run, or why there is none. */
 type Outcome = Run | string
-
-const childRole = "--child"
-
-// The parent
 
 const main = async (): Promise<void> => {
   const { values } = parseArgs({
@@ -80,7 +69,7 @@ const main = async (): Promise<void> => {
     console.log(linearity(results.filter(({ heap }) => heap.links === 0)))
     const pauses: Array<ReadonlyArray<string>> = []
     for (const size of listOf(values.pauses)) pauses.push(await pauseRow(folder, Number(size)))
-    console.log(table([["Heap", "Text", "Pause", "Pause for each MB", "Peak of memory"], ...pauses]))
+    if (pauses.length > 0) console.log(table([["Heap", "Text", "Pause", "Pause for each MB", "Memory"], ...pauses]))
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -186,14 +175,14 @@ const linearity = (results: ReadonlyArray<Result>): string => {
 }
 
 const pauseRow = async (folder: string, size: number): Promise<ReadonlyArray<string>> => {
-  const found: Array<Awaited<ReturnType<typeof pauseOf>>> = []
+  const found: Array<Pause> = []
   for (let i = 0; i < 3; i++) {
-    const outcome = await inProcess<typeof found[number]>(["pause", fileIn(folder), String(size)], 5)
+    const outcome = await inProcess<Pause>(["pause", fileIn(folder), String(size)], 5)
     if (typeof outcome === "string") return [`${size} MB`, outcome, "", "", ""]
     found.push(outcome)
     progress(`a heap of ${renderNumber(outcome.heap)} MB: a pause of ${renderNumber(outcome.pause)} ms`)
   }
-  const middle = (of: (one: typeof found[number]) => number) => renderNumber(median(found.map(of)))
+  const middle = (of: (one: Pause) => number) => renderNumber(median(found.map(of)))
   return [
     `${middle(({ heap }) => heap)} MB`,
     `${middle(({ text }) => text)} MB`,
@@ -203,10 +192,10 @@ const pauseRow = async (folder: string, size: number): Promise<ReadonlyArray<str
   ]
 }
 
-/** Runs this file as a child, and answers what it says. */
+/** Starts a process, and answers what it says. */
 const inProcess = async <A>(args: ReadonlyArray<string>, minutes: number): Promise<A | string> => {
   const flags = ["--max-old-space-size=8192", "--expose-gc"]
-  const child = spawn(process.execPath, [...flags, fileURLToPath(import.meta.url), childRole, ...args], {
+  const child = spawn(process.execPath, [...flags, fileURLToPath(new URL("run.ts", import.meta.url)), ...args], {
     stdio: ["ignore", "ignore", "pipe", "ipc"]
   })
   let errors = ""
@@ -230,23 +219,4 @@ const inProcess = async <A>(args: ReadonlyArray<string>, minutes: number): Promi
 
 const progress = (line: string): void => void process.stderr.write(`${line}\n`)
 
-// The child
-
-const child = async ([name, file, last]: ReadonlyArray<string>): Promise<void> => {
-  process.send!(name === "pause" ? await pauseOf(file!, Number(last)) : await run(name!, file!, last!))
-  process.exit()
-}
-
-const run = async (name: string, file: string, folder: string): Promise<Run> => {
-  const read = await tools[name]!(folder)
-  const start = performance.now()
-  const before = cpuTime()
-  if (!(await read(file) > 0)) throw new Error("no node was read")
-  return {
-    clock: (performance.now() - start) / 1000,
-    cpu: (cpuTime() - before) / 1000,
-    memory: process.resourceUsage().maxRSS / 1024
-  }
-}
-
-await (process.argv[2] === childRole ? child(process.argv.slice(3)) : main())
+await main()

@@ -4,8 +4,16 @@ import process from "node:process"
 import { getHeapStatistics, writeHeapSnapshot } from "node:v8"
 import { collectGarbage } from "../harness.ts"
 
-/** Objects as a service has them, until the heap has so many MB more. Answers MB, and milliseconds. */
-export const pauseOf = async (file: string, size: number) => {
+/** MB and milliseconds. `memory` is the largest one of the process. */
+export interface Pause {
+  readonly heap: number
+  readonly text: number
+  readonly pause: number
+  readonly memory: number
+}
+
+/** Objects as a service has them, until the heap has so many MB more, and a snapshot of it. */
+export const pauseOf = async (file: string, size: number): Promise<Pause> => {
   const used = (): number => getHeapStatistics().used_heap_size / 1_000_000
   const sessions = new Map<string, unknown>()
   const before = used()
