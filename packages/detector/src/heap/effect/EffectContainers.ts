@@ -1,10 +1,29 @@
 /** Effect's containers in a snapshot: their entries, their bounds, and the objects of which they are made. */
 import type { HeapGraph } from "../HeapGraph.ts"
 import type { Container, ContainerParts, EffectContainerKind } from "./Container.ts"
-import { containerFields, idleFields, partitionedFields, queueFields, ringFields, scopeFields } from "./EffectFields.ts"
+import {
+  containerFields,
+  idleFields,
+  onlyFiber,
+  partitionedFields,
+  queueFields,
+  ringFields,
+  scopeFields
+} from "./EffectFields.ts"
 import { collectionSize, exactly, storesOf } from "./Sizes.ts"
 import type { Size } from "./Sizes.ts"
-import { contextOf, elementsOf, field, isValue, numberIn, numberOf, roomOf, tableOf, variables } from "./Values.ts"
+import {
+  contextOf,
+  elementsOf,
+  field,
+  isValue,
+  numberIn,
+  numberOf,
+  reach,
+  roomOf,
+  tableOf,
+  variables
+} from "./Values.ts"
 
 /** The kinds of Effect's objects that have entries. */
 export const effectContainerKinds: ReadonlyArray<EffectContainerKind> = [
@@ -37,10 +56,9 @@ export const effectContainer = (graph: HeapGraph, node: number, kind: EffectCont
 const sizeOf = (graph: HeapGraph, node: number, kind: EffectContainerKind): Size => {
   switch (kind) {
     case "FiberHandle":
-      return {
-        size: collectionSize(graph, field(graph, node, ...containerFields.FiberHandle!.entries!)).size,
-        isExact: true
-      }
+      return isThere(graph, node, containerFields.FiberHandle!.entries!)
+        ? sizeAt(graph, node, containerFields.FiberHandle!.entries!)
+        : exactly(field(graph, node, ...onlyFiber) === undefined ? 0 : 1)
     case "PartitionedSemaphore":
       return takenOf(graph, node)
     case "PubSub": {
@@ -62,8 +80,17 @@ const sizeOf = (graph: HeapGraph, node: number, kind: EffectContainerKind): Size
       return taken === undefined ? unknown : exactly(taken)
     }
     default:
-      return collectionSize(graph, field(graph, node, ...containerFields[kind]!.entries!))
+      return sizeAt(graph, node, containerFields[kind]!.entries!)
   }
+}
+
+/** A field that has no value yet is not the same as one that another version of Effect does not have. */
+const sizeAt = (graph: HeapGraph, node: number, path: ReadonlyArray<string>): Size =>
+  isThere(graph, node, path) ? collectionSize(graph, field(graph, node, ...path)) : unknown
+
+const isThere = (graph: HeapGraph, node: number, path: ReadonlyArray<string>): boolean => {
+  const owner = field(graph, node, ...path.slice(0, -1))
+  return owner !== undefined && reach(graph, owner, "property", path.at(-1)!) !== undefined
 }
 
 const unknown: Size = { size: 0, isExact: false }

@@ -141,6 +141,9 @@ export const containerFields: Readonly<Partial<Record<EffectKind, ContainerField
   Semaphore: { size: ["taken"], bound: ["permits"], waiting: [["waiters"]] }
 }
 
+/** A FiberHandle of 4.0.0-rc.111 and before has a single fiber, and no Set of those that still end. */
+export const onlyFiber = ["state", "fiber"] as const
+
 /** A Queue: the first bucket of its messages; a bucket has an array and the next bucket. */
 export const queueFields = { head: ["messages", "head"], array: "array", next: "next" } as const
 

@@ -151,3 +151,17 @@ describe("a snapshot without numbers", () => {
     expect(of("ring")).toMatchObject({ bound: 32 })
   })
 })
+
+describe("a version of effect that has other fields", () => {
+  it("has containers whose size is not known", async () => {
+    const graph = await snapshotOf("one-of-each", "numbers")
+    const object = objectOf(graph, "OneOfEach")
+    const backing = graph.strings.find("backing")!
+    const edgeName = graph.edgeName.map((name) => name === backing ? 0 : name)
+    const found = containers({ ...graph, edgeName })
+    for (const name of ["cache", "rcMap", "fiberMap"]) {
+      expect(found.of(valueOf(graph, object, name))).toMatchObject({ size: 0, isExact: false })
+    }
+    expect(found.of(valueOf(graph, object, "deferred"))).toMatchObject({ size: 8, isExact: true })
+  })
+})

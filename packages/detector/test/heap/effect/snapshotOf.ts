@@ -12,9 +12,17 @@ import type { HeapGraph } from "../../../src/heap/HeapGraph.ts"
 import { readSnapshot } from "../../../src/heap/readSnapshot.ts"
 import { fixture } from "../../support/Fiberscope.ts"
 
-/** The snapshot of `test/fixtures/heap/<name>.mjs`, with or without the values of numbers. */
-export const snapshotOf = (name: string, numbers: "numbers" | "plain" = "plain", ...args: ReadonlyArray<string>) =>
-  written((file) => run(process.execPath, [fixture(`heap/${name}.mjs`), file, numbers, ...args]))
+/** The snapshot of `test/fixtures/heap/<name>.mjs`, with or without the values of numbers, under a version of effect. */
+export const snapshotOf = (
+  name: string,
+  numbers: "numbers" | "plain" = "plain",
+  effect: string = "effect"
+): Promise<HeapGraph> =>
+  written((file) => {
+    const env = { ...process.env, EFFECT_PACKAGE: effect }
+    const load = effect === "effect" ? [] : ["--import", fixture("heap/other-effect.mjs")]
+    return run(process.execPath, [...load, fixture(`heap/${name}.mjs`), file, numbers], { env })
+  })
 
 /** The snapshot of a program of the corpus that has run for two seconds without load from outside. */
 export const snapshotOfCorpus = (name: string): Promise<HeapGraph> =>
