@@ -57,7 +57,7 @@ const growthOf = (observation: Observation, site: AllocationSite | undefined): G
   const window = memoryWindow(observation)
   const { end, start } = lateOf(window)
   const readings = observation.allocations.readings.filter((t) => t >= start).length
-  const parts = Math.min(Minima.mostParts, Math.floor(readings / limits.largeReadings))
+  const parts = Math.min(limits.parts, Math.floor(readings / limits.readings))
   const rise = Minima.judge(Minima.inParts(points, { start, end: end + 1 }, parts), limits.programBytes)
   if (rise._tag !== "steady") return { ...rise, doubt: doubtOf(rise, trafficRises(observation)) }
   const doubling = Minima.doubling(points, window, limits.programBytes)
@@ -91,7 +91,7 @@ const findingOf = (observation: Observation, site: AllocationSite, { grown, lows
     evidence: [{
       label: "minima",
       text:
-        `of each ${limits.largeReadings} readings of the heap in the late two thirds of the run, the fewest bytes in large objects rose from ${
+        `of each ${limits.readings} readings of the heap in the late two thirds of the run, the fewest bytes in large objects rose from ${
           size(lows[0]!.value)
         } to ${size(lows.at(-1)!.value)}`
     }],

@@ -28,9 +28,6 @@ export interface Rise {
   readonly z: number
 }
 
-/** Parts of a window of which the minima are taken, at most: more are slower to judge, and no surer. */
-export const mostParts = 40
-
 /**
  * Judges minima in the order of time. Growth below `smallest` counts as none.
  *

@@ -32,10 +32,10 @@ export const limits = {
   points: 5,
   /** Values without which it is not known whether neighbours depend on each other: the standard error of their unevenness is half of it. */
   neighbours: 12,
-  /** Readings of a number of which the lowest counts: of fewer, work under way may be in each. */
-  readings: 3,
-  /** The same for the bytes in large objects, which are read every two seconds: of 30 s, five parts remain. */
-  largeReadings: 2,
+  /** Parts of a window of which the lowest readings count, at most: fewer know less of their own noise, and in shorter ones there is more. */
+  parts: 30,
+  /** Readings of a number of which the lowest counts: in one there may be work under way, and of 30 s five parts must remain. */
+  readings: 2,
   /** Readings of samples in the late half without which the detection limit is unknown: of two, both may be in one quarter. */
   lateReadings: 3,
   /** Snapshots of the heap for a decision. Derived: two show that something grew, and only a third that it still does. */

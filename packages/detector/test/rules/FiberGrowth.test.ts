@@ -254,21 +254,28 @@ describe("fibers without a name", () => {
     }
   })
 
+  it("are looked at in three places where each has a few", () => {
+    const few = Array.from({ length: 5 }, (_, i): Life => [i * 1000, Infinity])
+    const places = Object.fromEntries(["a", "b", "c", "d", "e"].map((name) => [name, few]))
+    assert.strictEqual(questions(observe(30, places)).filter(({ type }) => type === "inspect").length, 3)
+  })
+
   it("make the agent look for lines until enough are known", () => {
-    const asked = (known: boolean) => {
+    const asked = (known: number) => {
       const lives = Array.from({ length: 300 }, (_, i): Life => [i * 100, Infinity])
       const observation = observe(30, { drop: lives }, { end: "abandoned" })
       const site = observation.sites.get(2)!
       observation.take({ type: "site", id: 2, chain: [] })
-      if (known) {
+      if (known > 0) {
         observation.take({ type: "site", id: 9, of: 2, fork: place("", "/app/src/open.ts", 12), chain: [] })
-        observation.take(tick(31_000, { flow: [[9, 20, 30, 0, 0]] }))
+        observation.take(tick(31_000, { flow: [[9, 20, known, 0, 0]] }))
       }
       assert.isAbove(site.lives.living(), 100)
       return questions(observation).map(({ type }) => type)
     }
-    assert.deepStrictEqual(asked(false), ["inspect", "lines"])
-    assert.deepStrictEqual(asked(true), ["inspect"])
+    assert.deepStrictEqual(asked(0), ["inspect", "lines"])
+    assert.deepStrictEqual(asked(19), ["inspect", "lines"])
+    assert.deepStrictEqual(asked(20), ["inspect"])
     assert.deepStrictEqual(questions(observe(30, { drop: [[0, Infinity]] })), [])
   })
 })

@@ -5,7 +5,7 @@ import type { Check } from "../../src/statistics/checks.ts"
 import { limits } from "../../src/statistics/limits.ts"
 import { caseBook } from "../support/cases.ts"
 import type { Case } from "../support/cases.ts"
-import { besideLongWork, boards, gauges, largeObject, wandering } from "../support/simulated.ts"
+import { besideLongWork, boards, largeObject, slowGauges, wandering } from "../support/simulated.ts"
 
 const rows: Readonly<Record<string, Case>> = {
   filling: { recording: "pool-warmup/healthy", verdict: "undecided" },
@@ -63,7 +63,10 @@ const moved: Readonly<Record<keyof typeof limits, { readonly down: Moved; readon
   },
   arrivals: {
     down: { to: 7, fails: { recording: "ingest-backlog/clean", verdict: "ok" } },
-    up: { to: 14, fails: { recording: "document-converter/leak", verdict: "leak" } }
+    up: {
+      to: 14,
+      fails: { population: "LEAK, 2 a second, all are retained", seconds: 18, says: "growing", atLeast: 70 }
+    }
   },
   startUp: {
     down: { to: 1 / 4, fails: { recording: "rpc-client/leak", verdict: "leak" } },
@@ -93,11 +96,11 @@ const moved: Readonly<Record<keyof typeof limits, { readonly down: Moved; readon
       fails: { population: "LEAK, consumer too slow by a fifth", seconds: 30, says: "growing", atLeast: 7 }
     }
   },
-  readings: {
-    down: { to: 2, fails: { simulated: "a gauge that leaks beneath its work", holds: () => gauges() >= 90 } },
-    up: { to: 4, fails: { simulated: "a gauge that leaks beneath its work", holds: () => gauges() >= 90 } }
+  parts: {
+    down: { to: 21, fails: { simulated: "a gauge that leaks slowly", holds: () => slowGauges() >= 75 } },
+    up: { to: 42, fails: { simulated: "a gauge that leaks slowly", holds: () => slowGauges() >= 75 } }
   },
-  largeReadings: {
+  readings: {
     down: { to: 1, fails: { simulated: "an object that gets larger beside work", holds: largeObject } },
     up: { to: 3, fails: { simulated: "an object that gets larger beside work", holds: largeObject } }
   },
@@ -122,7 +125,7 @@ const moved: Readonly<Record<keyof typeof limits, { readonly down: Moved; readon
   programBytes: "derived",
   youngest: "derived",
   ageParts: {
-    down: { to: 4.2, fails: { recording: "config-watchers/leak", verdict: "leak" } },
+    down: { to: 4.2, fails: { recording: "rate-tables/leak", verdict: "leak" } },
     up: { to: 8.4, fails: { recording: "long-exports/healthy", verdict: "ok" } }
   },
   longestTimer: "derived",

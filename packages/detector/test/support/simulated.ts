@@ -1,12 +1,14 @@
 /** Simulated numbers, boards and memory that defend single limits: how often something is said of them, with the limits of the moment. */
 import type { Message, Place } from "../../src/agent/Protocol.ts"
 import type { Observation } from "../../src/observation/Observation.ts"
-import { judgeNumber } from "../../src/rules/evidence/Numbers.ts"
 import { LargeObjectGrowth } from "../../src/rules/LargeObjectGrowth.ts"
 import { SurvivorGrowth } from "../../src/rules/SurvivorGrowth.ts"
 import * as Lifetimes from "../../src/statistics/Lifetimes.ts"
+import { limits } from "../../src/statistics/limits.ts"
+import * as Minima from "../../src/statistics/Minima.ts"
 import { drift } from "../../src/statistics/Trend.ts"
 import * as Turnover from "../../src/statistics/Turnover.ts"
+import { lateOf } from "../../src/statistics/Window.ts"
 import type { Random } from "./random.ts"
 import { random, seeds } from "./random.ts"
 import type { Life } from "./simulate.ts"
@@ -45,28 +47,26 @@ export const boards = (): number =>
     return Turnover.judge(record.all(), { start: 0, end }, 5000)._tag === "growing"
   })
 
-/** Requests under way in each second, ten of which come in a second and take one on average, beside half a leaked one a second. */
+/** Requests under way in each second, ten of which come in a second and take one on average. */
 const underWay = ({ exponential, next, poisson }: Random, seconds: number): ReadonlyArray<number> => {
-  const ends = Array.from(
+  const requests = Array.from(
     { length: seconds + 10 },
-    (_, second) => Array.from({ length: poisson(10) }, () => second - 10 + next() + exponential(1))
-  )
-    .map((all, second) => all.map((at) => ({ at, from: second - 10 })))
-    .flat()
+    (_, second) =>
+      Array.from({ length: poisson(10) }, () => ({ from: second - 10, to: second - 10 + next() + exponential(1) }))
+  ).flat()
   return Array.from(
     { length: seconds },
-    (_, second) => ends.filter(({ at, from }) => from <= second && at > second + 1).length + Math.floor(second / 2)
+    (_, second) => requests.filter(({ from, to }) => from <= second && to > second + 1).length
   )
 }
 
-/** A number that leaks half a unit a second beneath work that comes and goes: how many of 200 are called growing by their minima. */
-export const gauges = (): number =>
-  count(200, (chance) => {
-    const points = underWay(chance, 120).map((value, i) => ({ t: 1000 * (i + 1), value }))
-    const verdict = judgeNumber(idle120, points)
-    return verdict._tag === "growing" && verdict.row === "minima"
+/** A number beneath such work that leaks one in five seconds, for five minutes: how many of 100 have minima that rise. */
+export const slowGauges = (): number =>
+  count(100, (chance) => {
+    const points = underWay(chance, 300).map((value, i) => ({ t: 1000 * (i + 1), value: value + Math.floor(i / 5) }))
+    const lows = Minima.inParts(points, lateOf({ start: 0, end: 300_001 }), limits.parts)
+    return Minima.judge(lows, limits.arrivals)._tag === "rising"
   })
-const idle120 = observe(120, {})
 
 const reading = 2000
 

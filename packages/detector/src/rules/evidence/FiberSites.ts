@@ -18,7 +18,7 @@ import type { Options, Window } from "../../statistics/Window.ts"
 import { lengthOf } from "../../statistics/Window.ts"
 import { trafficRises, workOf } from "./Traffic.ts"
 
-/** Milliseconds after which each living fiber has been reported by the agent. */
+/** Milliseconds after which the agent has reported each living fiber. Derived: it waits for one second, and its ticks are one apart. */
 const reportedAfter = 2000
 
 /** A fiber is old when it exceeds nearly all lifetimes at its site by a quarter. */

@@ -47,7 +47,7 @@ export const judgeNumber = (
   }
   const late = lateOf(window)
   const parts = Math.min(
-    Minima.mostParts,
+    limits.parts,
     Math.floor(points.filter(({ t }) => t >= late.start).length / limits.readings)
   )
   const rise = Minima.judge(Minima.inParts(points, late, parts), limits.arrivals)

@@ -35,6 +35,7 @@ export const questions = (observation: Observation): ReadonlyArray<Inspect | Lin
   return out
 }
 
+/** Fibers that one question looks at. A bound: each costs the program some milliseconds, and where most of five wait most wait. */
 const inspections = 5
 
 /** Inspections without a result, after which the fibers of a site are known to wait in library code. */
