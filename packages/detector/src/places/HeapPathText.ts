@@ -59,11 +59,14 @@ const namesOf = (step: HeapStep): ReadonlyArray<string> => {
   const isSilent = kind === "scope" || node === "" || node === "Object"
   return [
     ...isName(edge) ? [edge] : [],
-    ...isSilent ? [] : [kind === "function" && node !== anonymous ? `${node}()` : nodeName(step)]
+    ...isSilent ? [] : [kind === "function" && !isNoName.has(node) ? `${node}()` : nodeName(step)]
   ]
 }
 
 const anonymous = "(anonymous)"
+
+/** V8 calls the frame of a module or a generator so. */
+const isNoName: ReadonlySet<string> = new Set([anonymous, "Generator"])
 
 /** A function without a name is named by its place. */
 const nodeName = ({ kind, node, place }: HeapStep): string => {

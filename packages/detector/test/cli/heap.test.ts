@@ -30,13 +30,13 @@ describe("fiberscope heap", { timeout: 60_000 }, () => {
     assert.strictEqual(stderr, "")
     assert.strictEqual(code, 0)
     assert.match(text, /^fiberscope heap\n {2}[\d.]+ MB → [\d.]+ MB → [\d.]+ MB in /m)
-    assert.match(text, /pending \(fixtures\/heap-growth\.mjs:6:7\) → Map → Request/)
+    assert.match(text, /pending \(fixtures\/heap-growth\.mjs:8:7\) → Map → Request/)
     assert.include(text, "200 → 400 → 600 × Request")
     assert.include(text, "none of the first 200 gone")
     assert.include(text, "500 of the first 500 gone")
     assert.match(
       text.replaceAll(/\s+/g, " "),
-      /_events → config → Array → function at fixtures\/heap-growth\.mjs:28:\d+/
+      /_events → config → Array → function at fixtures\/heap-growth\.mjs:\d+:\d+/
     )
     for (const line of text.split("\n")) assert.isAtMost(columnsOf(line), 100, line)
   })
@@ -62,7 +62,7 @@ describe("fiberscope heap", { timeout: 60_000 }, () => {
       cli("heap", files[2], files[0], "--format", "markdown", "--json", json),
       cli("heap", files[2], files[0], "--format", "github")
     ])
-    assert.match(markdown!.stdout.toString(), /pending \(.*:6:7\) → Map → Request/)
+    assert.match(markdown!.stdout.toString(), /pending \(.*:8:7\) → Map → Request/)
     assert.include(markdown!.stdout.toString(), "200 → 600 × Request")
     assert.match(github!.stdout.toString(), /^::warning file=.*heap-growth\.mjs,line=\d+,/)
     const report = decode(JSON.parse(readFileSync(json, "utf8")))
@@ -84,6 +84,23 @@ describe("fiberscope heap", { timeout: 60_000 }, () => {
     const [silent, asked] = await Promise.all([cli("heap", files[2], files[0]), cli("heap", files[2], "--strings")])
     assert.notInclude(silent!.stdout.toString(), "password")
     assert.include(asked!.stdout.toString(), "longest strings")
+  })
+
+  it("shows the fibers of any program with Effect, and proves which of them nothing can resume", async () => {
+    const file = join(folder, "waiting.heapsnapshot")
+    execFileSync(process.execPath, [fixture("heap/waiting.mjs"), file, "numbers"])
+    const [pretty, json] = await Promise.all([cli("heap", file), cli("heap", file, "--format", "json")])
+    const report = decode(JSON.parse(json!.stdout.toString()))
+    assert.isAtLeast(report.fibers.alive, 50)
+    assert.isUndefined(report.undecided)
+    assert.isAtLeast(report.blocked.length, 10)
+    // The fibers of this program are named by what is true of them.
+    for (const { site } of report.blocked) assert.match(site.name, /^blocked /)
+    for (const { site } of report.heldFibers) assert.match(site.name, /^held /)
+    const text = pretty!.stdout.toString()
+    assert.include(text, "blocked forever: nothing in memory can resume them")
+    assert.match(text, /1 × blocked on a deferred: waits for a Deferred/)
+    for (const line of text.split("\n")) assert.isAtMost(columnsOf(line), 100, line)
   })
 
   it("says what is wrong with a file, and exits with 125", async () => {

@@ -2,11 +2,13 @@
 import * as Schema from "effect/Schema"
 import type { HeapPath } from "../../agent/Protocol.ts"
 import type { Comparison } from "../../heap/compareSnapshots.ts"
-import type { HeapSummary } from "../../heap/HeapSummary.ts"
+import type { ScriptPlace } from "../../heap/Scripts.ts"
+import type { FiberGroup } from "../../heap/summary/FiberGroups.ts"
+import type { HeapSummary } from "../../heap/summary/HeapSummary.ts"
 import { resolveSteps } from "../../places/HeapPathPlaces.ts"
 import type { HeapPathSources } from "../../places/HeapPathPlaces.ts"
 import { describePath } from "../../places/HeapPathText.ts"
-import { Site } from "../../places/Site.ts"
+import { Site, siteOf } from "../../places/Site.ts"
 
 /** A variable or field, and the names from it to an object. */
 const Path = {
@@ -44,11 +46,36 @@ const HeapClass = Schema.Struct({
 })
 
 /**
+ * Fibers of one kind: `level` is 0 for those without a living parent, and the children of a group follow it. `waits` is the kind of thing that
+ * they wait for.
+ */
+const Fibers = Schema.Struct({
+  level: Schema.Int,
+  count: Schema.Finite,
+  site: Site,
+  status: Schema.Literals(["running", "ready", "suspended"]),
+  waits: Schema.optionalKey(Schema.Struct({ kind: Schema.String, site: Schema.optionalKey(Site) })),
+  finalizers: Schema.Finite
+})
+
+/** The largest of the `count` containers of a path: `bound` is the most entries that it takes, and `isExact` is false if it may have more entries than `size`. */
+const Container = Schema.Struct({
+  ...Path,
+  kind: Schema.String,
+  size: Schema.Finite,
+  count: Schema.Finite,
+  isExact: Schema.Boolean,
+  bound: Schema.optionalKey(Schema.Finite),
+  waiting: Schema.optionalKey(Schema.Finite)
+})
+
+/**
  * The report of one snapshot, or of several of one process.
  *
  * **Details**
  *
  * All sizes are bytes. `snapshots` is oldest first, and everything but `growth` is about the last one. `growth` is absent with one snapshot.
+ * `blocked` are fibers that nothing can resume, and `heldFibers` those that code could still interrupt; `undecided` says why nothing is proven.
  * `strings` has the longest strings of the program, only if they were asked for.
  */
 export const HeapReport = Schema.Struct({
@@ -59,11 +86,21 @@ export const HeapReport = Schema.Struct({
   growth: Schema.optionalKey(Schema.Array(GrowingPath)),
   held: Schema.Array(Held),
   classes: Schema.Array(HeapClass),
+  fibers: Schema.Struct({ alive: Schema.Finite, ended: Schema.Finite, groups: Schema.Array(Fibers) }),
+  blocked: Schema.Array(Fibers),
+  heldFibers: Schema.Array(Fibers),
+  undecided: Schema.optionalKey(Schema.String),
+  containers: Schema.Array(Container),
   strings: Schema.optionalKey(Schema.Array(Schema.Struct({ bytes: Schema.Finite, text: Schema.String })))
 })
 
 /** The report of `fiberscope heap`. */
 export type HeapReport = typeof HeapReport.Type
+
+/** Kinds of containers that Node and libraries have many of: they are shown if a variable of the program leads to them. */
+const unnamed: ReadonlySet<string> = new Set(["Array", "EventEmitter", "EventTarget", "Map", "Object", "Set", "Timers"])
+
+const mostContainers = 40
 
 /** Makes the report. */
 export const makeHeapReport = ({ comparison, names, sources, strings, summary, version }: {
@@ -78,6 +115,28 @@ export const makeHeapReport = ({ comparison, names, sources, strings, summary, v
     const { keeper, member, names, scope } = describePath({ steps: resolveSteps(steps, sources) })
     return { path: { keeper, path: names, ...(scope === undefined ? {} : { scope }) }, member }
   }
+  const siteAt = (name: string | undefined, place: ScriptPlace | undefined): Site => {
+    const resolved = place === undefined ? undefined : sources.resolve({ name: name ?? "", ...place })
+    return siteOf({ ...resolved, name: name ?? resolved?.name ?? "" })
+  }
+  const flat = (groups: ReadonlyArray<FiberGroup>, level = 0): ReadonlyArray<typeof Fibers.Type> =>
+    groups.flatMap(({ children, count, finalizers, name, place, status, waitsFor }) => [
+      {
+        level,
+        count,
+        site: siteAt(name, place),
+        status,
+        ...(waitsFor === undefined ? {} : {
+          waits: {
+            kind: waitsFor.kind,
+            ...(waitsFor.place === undefined ? {} : { site: siteAt(undefined, waitsFor.place) })
+          }
+        }),
+        finalizers
+      },
+      ...flat(children, level + 1)
+    ])
+  const { alive, blocked, containers, ended, groups } = summary.effect
   return {
     schema: 1,
     fiberscope: version,
@@ -96,6 +155,22 @@ export const makeHeapReport = ({ comparison, names, sources, strings, summary, v
       ...(members === undefined ? {} : { members })
     })),
     classes: summary.classes,
+    fibers: { alive, ended, groups: flat(groups) },
+    blocked: flat(blocked.blocked),
+    heldFibers: flat(blocked.held),
+    ...(blocked.undecided === undefined || alive === 0 ? {} : { undecided: blocked.undecided }),
+    containers: containers
+      .map(({ bound, count, isExact, kind, size, steps, waiting }) => ({
+        ...described({ steps }).path,
+        kind,
+        size,
+        count,
+        isExact,
+        ...(bound === undefined || bound === Infinity ? {} : { bound }),
+        ...(waiting === undefined ? {} : { waiting })
+      }))
+      .filter(({ kind, scope }) => scope !== undefined || !unnamed.has(kind))
+      .slice(0, mostContainers),
     ...(strings ? { strings: summary.strings } : {})
   }
 }

@@ -4,9 +4,9 @@ import { number, size } from "../../text/Units.ts"
 import { markdown, markdownCode, oneLine } from "../../text/Untrusted.ts"
 import { renderer } from "../Renderer.ts"
 import type { HeapReport } from "./HeapReport.ts"
-import { courseOf, headline, membersOf } from "./sentences.ts"
+import { courseOf, entriesOf, fibersText, headline, membersOf } from "./sentences.ts"
 
-const most = { growth: 20, held: 10, classes: 15, path: 200 } as const
+const most = { growth: 20, held: 10, fibers: 20, containers: 10, classes: 15, path: 200 } as const
 
 /** Renders a report for a summary of a job or a comment. */
 export const renderHeapMarkdown = renderer((report: HeapReport): string => {
@@ -20,6 +20,22 @@ export const renderHeapMarkdown = renderer((report: HeapReport): string => {
   lines.push("", "### Memory is held by", "", "| held | path | members |", "| --: | --- | --- |")
   for (const holder of report.held.slice(0, most.held)) {
     lines.push(`| ${size(holder.held)} | ${pathText(holder)} | ${markdown(membersOf(holder))} |`)
+  }
+  if (report.fibers.alive > 0) {
+    lines.push("", `### ${number(report.fibers.alive)} living fibers`, "")
+    for (const group of report.fibers.groups.slice(0, most.fibers)) {
+      lines.push(`${"  ".repeat(Math.min(group.level, 4))}- ${markdown(fibersText(group))}`)
+    }
+  }
+  if (report.blocked.length > 0) {
+    lines.push("", "### Blocked forever", "")
+    for (const group of report.blocked.slice(0, most.fibers)) lines.push(`- ${markdown(fibersText(group))}`)
+  }
+  if (report.containers.length > 0) {
+    lines.push("", "### Containers", "", "| entries | kind | path |", "| --: | --- | --- |")
+    for (const container of report.containers.slice(0, most.containers)) {
+      lines.push(`| ${entriesOf(container)} | ${markdown(container.kind)} | ${pathText(container)} |`)
+    }
   }
   lines.push("", "### Classes", "", "| class | objects | size | retained |", "| --- | --: | --: | --: |")
   for (const { bytes, count, name, retained } of report.classes.slice(0, most.classes)) {

@@ -1,15 +1,17 @@
 /** All that is shown of snapshots of one process: what grew, what retains memory, and the classes. */
-import type { HeapStep } from "../agent/Protocol.ts"
-import { classesOf } from "./Classes.ts"
-import type { HeapClass } from "./Classes.ts"
-import { stepsOf } from "./compareSnapshots.ts"
-import { dominatorsOf } from "./Dominators.ts"
-import { dominatorTree } from "./DominatorTree.ts"
-import type { HeapGraph } from "./HeapGraph.ts"
-import { edgeType, nameOf, nodeType } from "./HeapGraph.ts"
-import { holdersOf } from "./Holders.ts"
-import type { Holder } from "./Holders.ts"
-import type { Signed } from "./Signatures.ts"
+import type { HeapStep } from "../../agent/Protocol.ts"
+import { classesOf } from "../Classes.ts"
+import type { HeapClass } from "../Classes.ts"
+import { stepsOf } from "../compareSnapshots.ts"
+import { dominatorsOf } from "../Dominators.ts"
+import { dominatorTree } from "../DominatorTree.ts"
+import type { HeapGraph } from "../HeapGraph.ts"
+import { edgeType, nameOf, nodeType } from "../HeapGraph.ts"
+import { holdersOf } from "../Holders.ts"
+import type { Holder } from "../Holders.ts"
+import type { Signed } from "../Signatures.ts"
+import { effectSummaryOf } from "./EffectSummary.ts"
+import type { EffectSummary } from "./EffectSummary.ts"
 
 /** A holder with the path to it. */
 interface HeldMemory extends Omit<Holder, "node"> {
@@ -24,13 +26,15 @@ export interface HeapSummary {
   readonly classes: ReadonlyArray<HeapClass>
   /** The longest strings, by their own size. */
   readonly strings: ReadonlyArray<{ readonly bytes: number; readonly text: string }>
+  readonly effect: EffectSummary
 }
 
 /** The longest lists. */
 const most = { held: 20, classes: 50, strings: 10, characters: 60 } as const
 
 /** Summarizes a snapshot. */
-export const summaryOf = (graph: HeapGraph, { signature, tree }: Signed): HeapSummary => {
+export const summaryOf = (graph: HeapGraph, signed: Signed): HeapSummary => {
+  const { signature, tree } = signed
   const dominators = dominatorsOf(graph)
   const below = dominatorTree(dominators.dominator)
   return {
@@ -41,7 +45,8 @@ export const summaryOf = (graph: HeapGraph, { signature, tree }: Signed): HeapSu
       steps: stepsOf(tree.path(signature[node]!))
     })),
     classes: classesOf(graph, dominators, below).slice(0, most.classes),
-    strings: longestStrings(graph)
+    strings: longestStrings(graph),
+    effect: effectSummaryOf(graph, signed)
   }
 }
 
