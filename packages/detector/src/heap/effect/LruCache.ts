@@ -16,19 +16,20 @@ import { numberIn, numberOf, roomOf } from "./Values.ts"
 /** The public fields by which a cache is known. */
 export const lruFields = ["noDisposeOnSet", "updateAgeOnGet"] as const
 
-/** The numbers of a cache, in the order of its private fields, and by their names in version 7. */
+/** The numbers of a cache, in the order of its private fields, and by their names in version 7, where the last one may be absent. */
 const names = ["max", "maxSize", "size", "calculatedSize"] as const
 
 /** Reads a cache. */
 export const lruCache = (graph: HeapGraph, node: number): Container => {
   const { arrays, map, numbers: [most, largest, entries, sum] } = fieldsOf(graph, node)
   // A cache with a number of entries makes its arrays as large as that. If they are not, these are other numbers.
-  const isKnown = sum !== undefined && arrays.every((array) => roomOf(graph, array) >= most!)
+  const isKnown = entries !== undefined && arrays.every((array) => roomOf(graph, array) >= most!)
   if (!isKnown) return { node, kind: "LRUCache", ...collectionSize(graph, map) }
-  if (most! > 0) return { node, kind: "LRUCache", ...exactly(entries!), bound: most }
-  return largest! > 0
-    ? { node, kind: "LRUCache", ...exactly(sum), bound: largest }
-    : { node, kind: "LRUCache", ...exactly(entries!), bound: Infinity }
+  if (most! > 0) return { node, kind: "LRUCache", ...exactly(entries), bound: most }
+  if (largest! === 0) return { node, kind: "LRUCache", ...exactly(entries), bound: Infinity }
+  return sum === undefined
+    ? { node, kind: "LRUCache", ...exactly(entries) }
+    : { node, kind: "LRUCache", ...exactly(sum), bound: largest }
 }
 
 /** The keys and the values of a cache. */
@@ -46,7 +47,7 @@ interface Fields {
 const fieldsOf = (graph: HeapGraph, node: number): Fields => {
   const property = edgeType(graph, "property")
   const numbers = names.flatMap((name) => numberIn(graph, node, name) ?? [])
-  const hasNames = numbers.length === names.length
+  const hasNames = numbers.length >= names.length - 1
   const arrays: Array<number> = []
   let map: number | undefined
   for (let edge = graph.firstEdge[node]!; edge < graph.firstEdge[node + 1]!; edge++) {
