@@ -9,6 +9,7 @@
  */
 import type { HeapGraph } from "./HeapGraph.ts"
 import { nameOf, nodeType } from "./HeapGraph.ts"
+import { largestMembers } from "./LargestMembers.ts"
 import { sign, SignatureTree } from "./Signatures.ts"
 import type { Signed, Step } from "./Signatures.ts"
 import { sortByKey } from "./sortByKey.ts"
@@ -26,6 +27,8 @@ export interface Census {
   readonly sample: ReadonlyMap<number, string>
   /** Whether objects have the ids that they have in the newest snapshot. */
   readonly hasSameIds: boolean
+  /** The most bytes that one object of each signature holds. */
+  readonly largest: Float64Array
 }
 
 /** Objects of a sample. */
@@ -80,7 +83,9 @@ const sampleOf = (graph: HeapGraph): ReadonlyMap<number, string> => {
 }
 
 /** Counts the objects of a snapshot by signature. It takes the memory of what was signed, which is empty afterwards. */
-export const censusOf = (graph: HeapGraph, { hasSameIds, isPart, paths, signature, tree }: SignedAs): Census => {
+export const censusOf = (graph: HeapGraph, signed: SignedAs): Census => {
+  const { hasSameIds, isPart, paths, signature, tree } = signed
+  const largest = largestMembers(graph, signed)
   const count = new Float64Array(tree.size)
   const bytes = new Float64Array(tree.size)
   let members = 0
@@ -104,7 +109,7 @@ export const censusOf = (graph: HeapGraph, { hasSameIds, isPart, paths, signatur
   for (const { buffer } of [paths.parent, paths.edge, paths.order, paths.isPassing, isPart, signature]) {
     buffer.transfer(0)
   }
-  return { tree, count, bytes, ids, signatures, sample: sampleOf(graph), hasSameIds }
+  return { tree, count, bytes, ids, signatures, sample: sampleOf(graph), hasSameIds, largest }
 }
 
 /** The signature of an object by its id. */
@@ -159,6 +164,8 @@ const limits = {
   stays: 1 / 2,
   /** The share of the gained bytes that new members make at least; else something below them grew. */
   explains: 1 / 2,
+  /** The share of the bytes with which one object is a container of its own, and the members are below it. */
+  one: 1 / 2,
   /** The share of new members from which something below them is as many. */
   same: 4 / 5,
   /** Bytes that no process has for one container: with a larger bound it has none. */
@@ -189,6 +196,7 @@ export const growingPaths = (
     ? censuses.slice(1).map((census, i) => staying(censuses[i]!, census, tree.size))
     : []
   const below = childrenOf(tree)
+  const largest = extended(censuses[last]!.largest, tree.size)
   const gained = (values: ReadonlyArray<Float64Array>, at: number): number => values[last]![at]! - values[0]![at]!
   const first = lookUp(censuses[0]!)
   const pathOf = ({ how, signature }: Found): GrowingPath => {
@@ -207,16 +215,7 @@ export const growingPaths = (
   const becameMore = (at: number): boolean => {
     const share = gained(counts, at) / counts[last]![at]!
     return gained(counts, at) >= least.members && share * bytes[last]![at]! >= limits.explains * gained(bytes, at)
-      && !holdsOther(at)
-  }
-  /** Whether almost all that was gained is below something that is not as many more: one of the objects is a container of its own. */
-  const holdsOther = (at: number): boolean => {
-    for (let child = below.first[at]!; child !== 0; child = below.next[child]!) {
-      if (gained(bytes, child) < limits.same * gained(bytes, at)) continue
-      const each = [0, last].map((i) => (1 + counts[i]![child]!) / (1 + counts[i]![at]!))
-      if (Math.max(...each) >= 2 * Math.min(...each)) return true
-    }
-    return false
+      && largest[at]! < limits.one * bytes[last]![at]!
   }
   const stays = (at: number): boolean =>
     counts[0]![at]! > 0 && stayed.every((one, i) => one[at]! >= limits.stays * counts[i]![at]!)

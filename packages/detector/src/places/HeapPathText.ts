@@ -29,7 +29,7 @@ export const describePath = ({ steps }: Pick<HeapPath, "steps">): DescribedPath 
   const place = own === undefined ? undefined : steps[own]!.place
   const named = shown.slice(0, -1).findLast(({ edge }) => isName(edge)) ?? shown.findLast(({ edge }) => isName(edge))
   return {
-    names: names.length <= most ? names : [...names.slice(0, 3), "…", ...names.slice(names.length - most + 4)],
+    names: shortened(names, place === undefined ? 0 : 3),
     keeper: (place === undefined ? named?.edge : names[0]) ?? names[0] ?? "",
     member: steps.length === 0 ? "" : nodeName(steps.at(-1)!),
     scope: place === undefined ? undefined : siteOf(place)
@@ -50,15 +50,32 @@ export const pathLine = (
   return `${path.join(" → ")}${scope === undefined ? "" : `, near ${describe(scope)}`}`
 }
 
+/** Names from the beginning, which is a variable of the program if there are any, and from the end. */
+const shortened = (names: ReadonlyArray<string>, first: number): ReadonlyArray<string> =>
+  names.length <= most ? names : [...names.slice(0, first), "…", ...names.slice(names.length - most + first + 1)]
+
 const isOfProgram = ({ place }: HeapStep): boolean => place?.file !== undefined && isProgramFile(place.file)
 
 const isName = (edge: string): boolean => edge !== "[]" && edge !== "context" && edge !== ""
 
-const namesOf = (step: HeapStep): ReadonlyArray<string> => {
+/** References and classes inside Effect and Node that every fiber and timer has: they do not help to find a container. */
+const silentEdges: ReadonlySet<string> = new Set(
+  ["_asyncContext", "_idleNext", "_observers", "_onTimeout", "_stack", "backing", "cache", "fiber", "iterator", "next"]
+    .concat(["onCancel", "overlay", "resume", "state", "stackFrame", "value"])
+)
+const silentClasses: ReadonlySet<string> = new Set(
+  ["ContImpl", "Generator", "IteratorImpl", "OnExitImpl", "Object", "PrimitiveImpl", ""]
+)
+
+const isOfLibrary = ({ kind, place }: HeapStep): boolean =>
+  kind === "function" && place?.file !== undefined && !isProgramFile(place.file)
+
+const namesOf = (step: HeapStep, index: number, steps: ReadonlyArray<HeapStep>): ReadonlyArray<string> => {
   const { edge, kind, node } = step
-  const isSilent = kind === "scope" || node === "" || node === "Object"
+  const isLast = index === steps.length - 1
+  const isSilent = kind === "scope" || node === "" || (!isLast && (silentClasses.has(node) || isOfLibrary(step)))
   return [
-    ...isName(edge) ? [edge] : [],
+    ...isName(edge) && (isLast || !silentEdges.has(edge)) ? [edge] : [],
     ...isSilent ? [] : [kind === "function" && !isNoName.has(node) ? `${node}()` : nodeName(step)]
   ]
 }

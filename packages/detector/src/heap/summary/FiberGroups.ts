@@ -3,7 +3,7 @@ import type { FiberDump, HeapFiber } from "../effect/Fibers.ts"
 import type { Wait } from "../effect/Waits.ts"
 import type { ScriptPlace } from "../Scripts.ts"
 
-/** A fiber, or several of one kind. `finalizers` is their sum. */
+/** A fiber, or several of one kind. `finalizers` are those of the fullest scope of one of them. */
 export interface FiberGroup extends Pick<HeapFiber, "name" | "place" | "status"> {
   readonly waitsFor: WaitsFor | undefined
   readonly count: number
@@ -44,7 +44,7 @@ const groupsOf = (fibers: ReadonlyArray<Ungrouped>, level: number): ReadonlyArra
       status,
       waitsFor: waitsFor === undefined ? undefined : { kind: waitsFor.kind, place: waitsFor.place },
       count: members.length,
-      finalizers: members.reduce((sum, { finalizers }) => sum + finalizers, 0),
+      finalizers: members.reduce((most, { finalizers }) => Math.max(most, finalizers), 0),
       children: level < most.levels ? groupsOf(members.flatMap(({ children = [] }) => children), level + 1) : []
     }
   })

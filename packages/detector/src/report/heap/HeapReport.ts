@@ -47,7 +47,7 @@ const HeapClass = Schema.Struct({
 
 /**
  * Fibers of one kind: `level` is 0 for those without a living parent, and the children of a group follow it. `waits` is the kind of thing that
- * they wait for.
+ * they wait for, and `finalizers` are those of the fullest scope of one of them.
  */
 const Fibers = Schema.Struct({
   level: Schema.Int,

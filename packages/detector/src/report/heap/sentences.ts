@@ -45,7 +45,9 @@ export const fibersText = ({ count, finalizers, site, status, waits }: HeapRepor
   const wait = waits === undefined
     ? status
     : `waits for ${words[waits.kind] ?? waits.kind}${waits.site === undefined ? "" : ` at ${describeSite(waits.site)}`}`
-  const finalizing = finalizers === 0 ? "" : `, ${number(finalizers)} finalizer${finalizers === 1 ? "" : "s"}`
+  const finalizing = finalizers === 0
+    ? ""
+    : `, ${number(finalizers)} finalizer${finalizers === 1 ? "" : "s"} in its scope`
   return `${number(count)} × ${describeSite(site)}: ${wait}${finalizing}`
 }
 
