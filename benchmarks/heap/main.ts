@@ -65,11 +65,14 @@ const main = async (): Promise<void> => {
     ]
     const results: Array<Result> = []
     for (const heap of heaps) results.push(await compare(folder, heap, names, limits))
-    console.log(`${machine()}\n\n${table([header, ...results.flatMap(rowsOf)])}\n`)
+    console.log(`${machine()}\n`)
+    if (results.length > 0) console.log(`${table([header, ...results.flatMap(rowsOf)])}\n`)
     console.log(linearity(results.filter(({ heap }) => heap.links === 0)))
     const pauses: Array<ReadonlyArray<string>> = []
     for (const size of listOf(values.pauses)) pauses.push(await pauseRow(folder, Number(size)))
-    if (pauses.length > 0) console.log(table([["Heap", "Text", "Pause", "Pause for each MB", "Memory"], ...pauses]))
+    if (pauses.length > 0) {
+      console.log(table([["Heap", "Text", "Pause", "Processor", "Processor for each MB", "Memory"], ...pauses]))
+    }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -178,7 +181,7 @@ const pauseRow = async (folder: string, size: number): Promise<ReadonlyArray<str
   const found: Array<Pause> = []
   for (let i = 0; i < 3; i++) {
     const outcome = await inProcess<Pause>(["pause", fileIn(folder), String(size)], 5)
-    if (typeof outcome === "string") return [`${size} MB`, outcome, "", "", ""]
+    if (typeof outcome === "string") return [`${size} MB`, outcome, "", "", "", ""]
     found.push(outcome)
     progress(`a heap of ${renderNumber(outcome.heap)} MB: a pause of ${renderNumber(outcome.pause)} ms`)
   }
@@ -187,7 +190,8 @@ const pauseRow = async (folder: string, size: number): Promise<ReadonlyArray<str
     `${middle(({ heap }) => heap)} MB`,
     `${middle(({ text }) => text)} MB`,
     `${middle(({ pause }) => pause)} ms`,
-    `${middle(({ heap, pause }) => pause / heap)} ms`,
+    `${middle(({ cpu }) => cpu)} ms`,
+    `${middle(({ cpu, heap }) => cpu / heap)} ms`,
     `${middle(({ memory }) => memory)} MB`
   ]
 }

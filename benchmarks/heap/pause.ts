@@ -2,13 +2,15 @@
 import { rmSync, statSync } from "node:fs"
 import process from "node:process"
 import { getHeapStatistics, writeHeapSnapshot } from "node:v8"
-import { collectGarbage } from "../harness.ts"
+import { collectGarbage, cpuTime } from "../harness.ts"
 
 /** MB and milliseconds. `memory` is the largest one of the process. */
 export interface Pause {
   readonly heap: number
   readonly text: number
+  /** By the clock, and of the processor: what the clock would show on a quiet machine. */
   readonly pause: number
+  readonly cpu: number
   readonly memory: number
 }
 
@@ -16,8 +18,8 @@ export interface Pause {
 export const pauseOf = async (file: string, size: number): Promise<Pause> => {
   const used = (): number => getHeapStatistics().used_heap_size / 1_000_000
   const sessions = new Map<string, unknown>()
-  const before = used()
-  while (used() - before < size) {
+  const empty = used()
+  while (used() - empty < size) {
     for (let i = 0; i < 1000; i++) {
       const id = `session-${sessions.size}`
       sessions.set(id, {
@@ -30,10 +32,12 @@ export const pauseOf = async (file: string, size: number): Promise<Pause> => {
   await collectGarbage()
   const heap = used()
   const start = performance.now()
+  const before = cpuTime()
   writeHeapSnapshot(file)
   const pause = performance.now() - start
+  const cpu = cpuTime() - before
   const text = statSync(file).size / 1_000_000
   rmSync(file)
   if (sessions.size === 0) throw new Error("the heap was empty")
-  return { heap, text, pause, memory: process.resourceUsage().maxRSS / 1024 }
+  return { heap, text, pause, cpu, memory: process.resourceUsage().maxRSS / 1024 }
 }
