@@ -55,7 +55,7 @@ export const placeFinder = (graph: HeapGraph): (node: number) => ScriptPlace | u
   }
 }
 
-/** Makes the function that answers the last row of a node, or -1. Rows are a few of all nodes, and V8 writes them in the order of these. */
+/** Makes the function that answers the last row of a node, or -1. A quarter of the nodes have a row, in any order. */
 const rowsByNode = (locations: Int32Array): (node: number) => number => {
   const count = locations.length / 4
   const nodes = new Uint32Array(count)

@@ -22,7 +22,7 @@ export interface ShortestPaths {
   readonly isPassing: Uint8Array<ArrayBuffer>
 }
 
-/** Strong roots are what a thread that compiles a function holds meanwhile. V8's own objects are in the strong root list. */
+/** Strong roots are mostly empty; on a busy machine they held the scope of a module for a moment. V8's own objects are in the strong root list. */
 const passingRoots =
   /Stack roots|Strong roots|Handle scope|Global handles|Weak|Startup object cache|Eternal|Bootstrapper|Micro tasks/
 /** The class in which Fiberscope itself keeps the youngest fibers for a second. */
