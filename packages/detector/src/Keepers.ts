@@ -7,7 +7,7 @@
  *
  * **Details**
  *
- * Only after a failure, it repeats the test twice as often and takes three heap snapshots: 25 milliseconds for each megabyte of the heap, and
+ * Only after a failure, it repeats the test twice as often and takes three heap snapshots: 35 milliseconds for each megabyte of the heap, and
  * eight times the heap in memory meanwhile. Their files can be read by their owner only, and are removed. The names of variables are not in
  * the snapshots of vitest, whose modules are wrapped; those of fields and classes are.
  *

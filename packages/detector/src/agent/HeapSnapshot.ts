@@ -1,7 +1,7 @@
 /**
  * A snapshot of the heap in a file, for the command line to read.
  *
- * V8 collects all garbage and then walks the heap while the program stands still: 25 milliseconds for each megabyte. Meanwhile it needs about
+ * V8 collects all garbage and then walks the heap while the program stands still: 35 milliseconds for each megabyte. Meanwhile it needs about
  * eight times the memory of the heap, so a snapshot is refused where that is not free.
  */
 import { statSync } from "node:fs"

@@ -28,6 +28,8 @@ const limits = {
   apartWithoutEnd: 20_000,
   /** Snapshots in a run. The third shows whether growth goes on or comes to rest. */
   most: 3,
+  /** Milliseconds of a pause after which no snapshot is taken unasked any more, except when the program is about to be stopped. */
+  pause: 3000,
   /** Milliseconds in which a program answers a request for a snapshot. */
   answer: 60_000
 } as const
@@ -48,6 +50,7 @@ interface Series {
   /** The snapshot that was asked for and has not come. */
   open: { readonly file: string; readonly snapshots: Observation["heapSnapshots"] } | undefined
   over: boolean
+  isSlow: boolean
 }
 
 export interface HeapSnapshots {
@@ -73,6 +76,8 @@ export const make = (agents: AgentServer, mode: Mode, quiet: boolean): HeapSnaps
     if (taken.length > open.snapshots.taken.length) {
       series.files.push(open.file)
       series.times.push(taken.at(-1)!)
+      const pause = process.observation.heapSnapshots.pausedMs - open.snapshots.pausedMs
+      if (mode === "auto" && pause > limits.pause) series.isSlow = true
     } else series.over = true
   }
 
@@ -96,7 +101,9 @@ export const make = (agents: AgentServer, mode: Mode, quiet: boolean): HeapSnaps
 
   const seriesOf = (process: ObservedProcess): Series => {
     let series = all.get(process)
-    if (series === undefined) all.set(process, series = { files: [], times: [], open: undefined, over: false })
+    if (series === undefined) {
+      all.set(process, series = { files: [], times: [], open: undefined, over: false, isSlow: false })
+    }
     return series
   }
 
@@ -106,7 +113,7 @@ export const make = (agents: AgentServer, mode: Mode, quiet: boolean): HeapSnaps
       for (const process of agents.processes()) {
         const series = seriesOf(process)
         settle(process, series)
-        if (series.over || series.open !== undefined || !process.connected()) continue
+        if (series.over || series.isSlow || series.open !== undefined || !process.connected()) continue
         if (isDue(series.times, now, end) && isSuspicious(diagnose(process.observation))) ask(process, series)
       }
     },
@@ -147,5 +154,5 @@ export const make = (agents: AgentServer, mode: Mode, quiet: boolean): HeapSnaps
   }
 }
 
-/** V8 needs about 25 milliseconds for each megabyte. */
-const seconds = (heap: number): string => number(Math.max(0.1, heap / 2 ** 20 * 0.025))
+/** V8 needs 32 to 45 milliseconds of processor time for each megabyte. */
+const seconds = (heap: number): string => number(Math.max(0.1, heap / 2 ** 20 * 0.035))

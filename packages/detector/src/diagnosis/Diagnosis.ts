@@ -19,7 +19,7 @@ import { HeapGrowthRatio } from "../rules/Thresholds.ts"
 import { limits } from "../statistics/limits.ts"
 import { size } from "../text/Units.ts"
 import { printable } from "../text/Untrusted.ts"
-import { isSettled, keptBy, withoutKeeper } from "./keptBy.ts"
+import { filling, isSettled, keptBy, withoutKeeper } from "./keptBy.ts"
 import { mergeFindings, ofFibersThatMayEnd } from "./mergeFindings.ts"
 
 /**
@@ -104,7 +104,7 @@ export const diagnose = (observation: Observation, options?: {
   }
   const early = observation.durationMs < limits.leakAfter
   const merged = mergeFindings(early ? found.filter((finding) => !isLeak(finding)) : found, observation, rules)
-  const kept = keptBy(merged, observation)
+  const kept = keptBy(merged, observation).map(filling)
   const findings = options?.accept?.(kept) ?? kept
   if (early) {
     for (const finding of found.filter(isLeak)) {

@@ -19,7 +19,7 @@ import { isSuspicious, largestHeap, refusal } from "./SnapshotLimits.ts"
  *
  * **Details**
  *
- * Three snapshots are taken while something is under suspicion. Each stops the program for about 25 ms for each megabyte of its heap, and
+ * Three snapshots are taken while something is under suspicion. Each stops the program for about 35 ms for each megabyte of its heap, and
  * needs eight times the heap in memory meanwhile; without that, or without room on the disk, none is taken. They are compared in a worker
  * thread. The files can be read by their owner only, and are removed.
  *

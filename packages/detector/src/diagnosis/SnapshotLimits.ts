@@ -4,7 +4,7 @@ import { isLeak } from "../Finding.ts"
 import { size } from "../text/Units.ts"
 import type { Diagnosis } from "./Diagnosis.ts"
 
-/** Bytes of the largest heap by default: a snapshot of a larger one takes more than 1.5 seconds, and half a gigabyte of memory. */
+/** Bytes of the largest heap by default: a snapshot of it takes 2 to 3 seconds, and half a gigabyte of memory. */
 export const largestHeap = 64 * 2 ** 20
 
 /** Something was found, or may have been found. */

@@ -9,6 +9,7 @@ import { decidingGrowth, gained, isAtRest, mayHold, secondsOf } from "../rules/e
 import { keptOf } from "../rules/evidence/keptOf.ts"
 import type { Kept } from "../rules/evidence/keptOf.ts"
 import { limits } from "../statistics/limits.ts"
+import { number, size } from "../text/Units.ts"
 
 /** The findings, each with the path that fits it best. A finding of snapshots alone is left out if another finding has it already. */
 export const keptBy = (findings: ReadonlyArray<Finding>, { growth }: Observation): ReadonlyArray<Finding> => {
@@ -32,6 +33,21 @@ export const keptBy = (findings: ReadonlyArray<Finding>, { growth }: Observation
   return [...named, ...shown]
 }
 
+/** A finding of memory in a container with a bound is not a leak: it says how full the container is. */
+export const filling = (finding: Finding): Finding => {
+  const { kept } = finding
+  if (kept?.bound === undefined || !fillsUp.has(finding.kind) || !isLeak(finding)) return finding
+  return {
+    ...finding,
+    severity: "info",
+    summary: `${kept.keeper} is filling: ${number(kept.bound.size)} of ${number(kept.bound.most)} ${kept.member}`,
+    cannotShow: `It grows by ${size(finding.growth.perSecond)}/s until it is full`
+  }
+}
+
+/** Kinds of findings about objects whose number a container may limit. */
+const fillsUp: ReadonlySet<string> = new Set(["memory-growth", "resource-growth"])
+
 /** The suspicion in place of a finding of memory for which the snapshots show no objects that became more. */
 export const withoutKeeper = (finding: Finding, observation: Observation): Suspicion | undefined => {
   const growth = decidingGrowth(observation)
@@ -53,7 +69,7 @@ export const isSettled = (
   const growth = decidingGrowth(observation)
   if (growth === undefined || !rulesOfMemory.has(rule)) return false
   if (findings.some((finding) => finding.rule === keptGrowth && isLeak(finding))) return true
-  return rule !== "OffHeapGrowth" && growth.paths.every((path) => isAtRest(path, growth))
+  return rule !== "OffHeapGrowth" && growth.paths.every((path) => path.bound !== undefined || isAtRest(path, growth))
 }
 
 const keptGrowth = "KeptGrowth"

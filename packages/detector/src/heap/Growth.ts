@@ -198,6 +198,8 @@ export const growingPaths = (
   const below = childrenOf(tree)
   const largest = extended(censuses[last]!.largest, tree.size)
   const gained = (values: ReadonlyArray<Float64Array>, at: number): number => values[last]![at]! - values[0]![at]!
+  // A path may grow below one that loses more: V8 forgets the code of functions that have not run for a while.
+  const increases = withBelow(own[last]!.map((now, at) => Math.max(0, now - own[0]![at]!)), tree)
   const first = lookUp(censuses[0]!)
   const pathOf = ({ how, signature }: Found): GrowingPath => {
     const bound = boundOf(signature, how, (id) => !hasIds || first(id) !== undefined)
@@ -214,7 +216,8 @@ export const growingPaths = (
   /** Whether there are more objects of a signature, and these are what its bytes grew by. */
   const becameMore = (at: number): boolean => {
     const share = gained(counts, at) / counts[last]![at]!
-    return gained(counts, at) >= least.members && share * bytes[last]![at]! >= limits.explains * gained(bytes, at)
+    return gained(counts, at) >= least.members && gained(bytes, at) >= least.bytes &&
+      share * bytes[last]![at]! >= limits.explains * gained(bytes, at)
       && largest[at]! < limits.one * bytes[last]![at]!
   }
   const stays = (at: number): boolean =>
@@ -245,7 +248,7 @@ export const growingPaths = (
   while (open.length > 0) {
     const at = open.pop()!
     for (let child = below.first[at]!; child !== 0; child = below.next[child]!) {
-      if (gained(bytes, child) < least.bytes) continue
+      if (increases[child]! < least.bytes) continue
       if (isMember(tree, child)) {
         if (becameMore(child)) {
           add(whatStays(child), "more")

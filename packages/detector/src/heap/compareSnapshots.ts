@@ -55,10 +55,19 @@ export const compareSnapshots = (
       censuses.unshift(censusOf(graph, signed))
       bytes.unshift(sizeOf(graph))
     }
-    return { bytes, paths: growingPaths(censuses, mostPaths, options.least, boundOf).map(pathOf) }
+    return {
+      bytes,
+      paths: growingPaths(censuses, 2 * mostPaths, options.least, boundOf).filter(isOfProgram).slice(0, mostPaths).map(
+        pathOf
+      )
+    }
   })
 
 const mostPaths = 20
+
+/** The census of Fiberscope itself has a weak reference to each fiber that is suspended for long. */
+const isOfProgram = ({ steps }: GrowingPath): boolean =>
+  !steps.some(({ edge, node }, i) => edge === "#copies" && steps[i - 1]?.node === "Census" && node === "Array")
 
 const sizeOf = (graph: HeapGraph): number => {
   let sum = 0

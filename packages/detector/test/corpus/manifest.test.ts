@@ -3,6 +3,7 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import { existsSync, readFileSync } from "node:fs"
+import { keepers } from "./keepers.ts"
 import { programs } from "./manifest.ts"
 
 const source = (file: string) => new URL(file, import.meta.url)
@@ -15,6 +16,11 @@ describe("the manifest of the corpus", () => {
   it.each(programs)("$name is there, and ends by itself", ({ file }) => {
     expect(existsSync(source(file))).toBe(true)
     expect(readFileSync(source(file), "utf8")).toContain("support/life.ts")
+  })
+
+  it("says of each leak what keeps its objects", () => {
+    const leaks = programs.filter(({ expected }) => expected === "leak").map(({ name }) => name)
+    expect(Object.keys(keepers).sort()).toEqual(leaks.sort())
   })
 
   const twins = programs.filter(({ expected, half }) => expected === "leak" && half !== "adversarial")

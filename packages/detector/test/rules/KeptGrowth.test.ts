@@ -126,6 +126,13 @@ describe("a finding of memory", () => {
     assert.strictEqual(findings[0]!.rule, "SurvivorGrowth")
   })
 
+  it("is not a leak where its container has a bound, and says how full that is", () => {
+    const { findings, verdict } = judge(growth([path({ bound: { size: 300, most: 2000 } })]), [Memory, KeptGrowth])
+    assert.notStrictEqual(verdict, "leak")
+    assert.strictEqual(findings[0]!.severity, "info")
+    assert.match(findings[0]!.summary, /^pending is filling: 300 of 2\D000 Request$/)
+  })
+
   it("is a suspicion where no path became larger by a quarter of it", () => {
     const { because, verdict } = judge(growth([path({ bytes: [1000, 2000, 3000] })]), [Memory, KeptGrowth])
     assert.strictEqual(verdict, "undecided")

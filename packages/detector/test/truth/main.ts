@@ -26,6 +26,7 @@ import { describeSite } from "../../src/places/Site.ts"
 import * as Sources from "../../src/places/Sources.ts"
 import * as Report from "../../src/report/Report.ts"
 import { limits } from "../../src/statistics/limits.ts"
+import { keepers } from "../corpus/keepers.ts"
 import { programs } from "../corpus/manifest.ts"
 import type { Program } from "../corpus/manifest.ts"
 import { pack } from "./recordings.ts"
@@ -52,6 +53,8 @@ interface Result {
   /** The first that makes a leak of it. */
   readonly finding: Finding | undefined
   readonly named: "first" | "in the chain" | "no"
+  /** Whether the right keeper was named, where something on the heap keeps what leaks. */
+  readonly keeper: "right" | "wrong" | "none" | undefined
   /** Seconds after which the verdict was the one it had at the end. */
   readonly knownAfter: number
 }
@@ -80,7 +83,15 @@ const judge = (program: Program, seconds: number): Result => {
   const base = baseOf(program, seconds)
   if (!existsSync(`${base}.json`) || !existsSync(`${base}.ndjson`)) {
     const because = "it left no report"
-    return { program, verdict: "failed", because, finding: undefined, named: "no", knownAfter: Infinity }
+    return {
+      program,
+      verdict: "failed",
+      because,
+      finding: undefined,
+      named: "no",
+      keeper: undefined,
+      knownAfter: Infinity
+    }
   }
   const said = new Map<Observation, Array<readonly [second: number, verdict: Verdict]>>()
   const recorded = readFileSync(`${base}.ndjson`, "utf8")
@@ -108,6 +119,7 @@ const judge = (program: Program, seconds: number): Result => {
     because,
     finding,
     named: whatWasNamed(program, finding),
+    keeper: whatKeeps(program, finding),
     knownAfter: times[since]?.[0] ?? seconds
   }
 }
@@ -121,6 +133,13 @@ const whatWasNamed = ({ guilty }: Program, finding: Finding | undefined): Result
       && guilty.lines.some(([first, last]) => line >= first && line <= last))
   if (is(finding.site)) return "first"
   return [...finding.chain, ...finding.waits].some(is) ? "in the chain" : "no"
+}
+
+const whatKeeps = ({ name }: Program, finding: Finding | undefined): Result["keeper"] => {
+  const names = keepers[name] ?? []
+  if (names.length === 0 || finding === undefined) return undefined
+  if (finding.kept === undefined) return "none"
+  return [finding.kept.keeper, ...finding.kept.path].some((one) => names.includes(one)) ? "right" : "wrong"
 }
 
 /** Works on all items, so many at a time. */
@@ -158,6 +177,8 @@ const matrix = (title: string, results: ReadonlyArray<Result>): void => {
       how("no")
     }`
   )
+  const kept = (keeper: Result["keeper"]) => found.filter((result) => result.keeper === keeper).length
+  console.log(`  keeper named: right ${kept("right")}, wrong ${kept("wrong")}, none ${kept("none")}`)
   const healthy = judged.filter(({ program, verdict }) => program.expected === "ok" && verdict === "ok")
   console.log(`  known after: leak ${times(found)}, ok ${times(healthy)}`)
 }
@@ -170,13 +191,13 @@ const times = (results: ReadonlyArray<Result>): string => {
 }
 
 /** In a run that is too short to call anything ok, a healthy program is undecided. */
-const isWrong = ({ named, program, verdict }: Result, seconds: number): boolean =>
+const isWrong = ({ keeper, named, program, verdict }: Result, seconds: number): boolean =>
   program.expected === "ok" && seconds * 1000 < limits.okAfter ?
     verdict !== "undecided" :
     program.slow ?
     verdict === "ok" || verdict === "failed" :
     verdict !== program.expected
-    || (program.expected === "leak" && named !== "first")
+    || (program.expected === "leak" && (named !== "first" || keeper === "wrong" || keeper === "none"))
 
 const chosen = programs.filter(({ half, name }) =>
   (values.part === undefined || half === values.part) && (values.only === undefined || name.includes(values.only))
@@ -189,9 +210,11 @@ for (const seconds of values.for.split(",").map(Number)) {
   }
   const wrong = results.filter((result) => isWrong(result, seconds))
   if (wrong.length > 0) console.log("\n  to look at")
-  for (const { because, finding, named, program, verdict } of wrong) {
+  for (const { because, finding, keeper, named, program, verdict } of wrong) {
     const site = finding === undefined ? because : `${finding.kind} at ${describeSite(finding.site)}`
-    const where = program.expected === "leak" && verdict === "leak" ? ` (guilty: ${named})` : ""
+    const where = program.expected === "leak" && verdict === "leak"
+      ? ` (guilty: ${named}, keeper: ${keeper ?? "-"})`
+      : ""
     console.log(
       `  ${program.name.padEnd(28)} is ${program.expected.padEnd(5)} said ${verdict.padEnd(9)} ${site}${where}`
     )
