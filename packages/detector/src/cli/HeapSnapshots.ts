@@ -28,6 +28,8 @@ const limits = {
   apartWithoutEnd: 20_000,
   /** Snapshots in a run. The third shows whether growth goes on or comes to rest. */
   most: 3,
+  /** Processes and threads of which snapshots are taken: those that were under suspicion first. */
+  processes: 4,
   /** Milliseconds of a pause after which no snapshot is taken unasked any more, except when the program is about to be stopped. */
   pause: 3000,
   /** Milliseconds in which a program answers a request for a snapshot. */
@@ -99,6 +101,12 @@ export const make = (agents: AgentServer, mode: Mode, quiet: boolean): HeapSnaps
     process.ask({ type: "takeHeapSnapshot", file })
   }
 
+  /** One at a time: each needs a processor and much memory. */
+  const isAnyOpen = (): boolean => [...all.values()].some(({ open }) => open !== undefined)
+
+  const hasRoom = (series: Series): boolean =>
+    series.files.length > 0 || [...all.values()].filter(({ files }) => files.length > 0).length < limits.processes
+
   const seriesOf = (process: ObservedProcess): Series => {
     let series = all.get(process)
     if (series === undefined) {
@@ -113,28 +121,27 @@ export const make = (agents: AgentServer, mode: Mode, quiet: boolean): HeapSnaps
       for (const process of agents.processes()) {
         const series = seriesOf(process)
         settle(process, series)
-        if (series.over || series.isSlow || series.open !== undefined || !process.connected()) continue
-        if (isDue(series.times, now, end) && isSuspicious(diagnose(process.observation))) ask(process, series)
+        if (series.over || series.isSlow || !process.connected() || isAnyOpen()) continue
+        if (isDue(series.times, now, end) && isSuspicious(diagnose(process.observation)) && hasRoom(series)) {
+          ask(process, series)
+        }
       }
     },
-    last: Effect.suspend(() => {
-      const waiting = [...all].filter(([process, series]) => {
+    last: Effect.suspend(() =>
+      Effect.forEach(all, ([process, series]) => {
         settle(process, series)
-        if (series.over || series.files.length === 0 || !process.connected()) return false
+        if (series.over || series.files.length === 0 || !process.connected()) return Effect.void
         if (series.open === undefined) ask(process, series)
-        return series.open !== undefined
-      })
-      const isOpen = () =>
-        waiting.some(([process, series]) => {
+        const isOpen = () => {
           settle(process, series)
           return series.open !== undefined && process.connected()
-        })
-      return Effect.sleep("20 millis").pipe(
-        Effect.repeat({ times: limits.answer / 20, while: isOpen }),
-        Effect.when(Effect.sync(isOpen)),
-        Effect.asVoid
-      )
-    }),
+        }
+        return Effect.sleep("20 millis").pipe(
+          Effect.repeat({ times: limits.answer / 20, while: isOpen }),
+          Effect.when(Effect.sync(isOpen))
+        )
+      }, { discard: true })
+    ),
     compare: Effect.suspend(() =>
       Effect.forEach(all, ([{ observation }, { files, times }]) => {
         const remove = (file: string) => rmSync(file, { force: true })
