@@ -1,4 +1,5 @@
 /** The report as text: the verdict, then findings with evidence and advice, then the limits of the run. */
+import { constants } from "node:os"
 import type { Finding } from "../Finding.ts"
 import { pathLine } from "../places/HeapPathText.ts"
 import { describeSite } from "../places/Site.ts"
@@ -244,8 +245,14 @@ const endOf = ({ program: { code, signal, stoppedByTool } }: Report): string | u
     : signal !== undefined
     ? `the program was ended by ${signal}`
     : code !== undefined && code !== 0
-    ? `the program ended by itself with code ${code}`
+    ? `the program ended ${bySignal(code) ?? "by itself"} with code ${code}`
     : undefined
+
+/** A program that handles a signal ends with 128 and the number of the signal, as a shell would report it. */
+const bySignal = (code: number): string | undefined => {
+  const [name] = Object.entries(constants.signals).find(([, number]) => code === 128 + number) ?? []
+  return name === undefined ? undefined : `after ${name}`
+}
 
 const startedOf = (count: number): string => `${number(count)} ${count === 1 ? "fiber" : "fibers"} started`
 

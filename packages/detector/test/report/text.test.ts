@@ -220,6 +220,7 @@ describe("report/text", () => {
     const first = (program: Partial<Report["program"]>) =>
       renderText({ ...ok, program: { ...ok.program, ...program } }).split("\n\n")[0]
     assert.match(first({ stoppedByTool: false, code: 3 })!, /the program ended by itself with code 3$/)
+    assert.match(first({ stoppedByTool: false, code: 130 })!, /the program ended after SIGINT with code 130$/)
     assert.match(first({ stoppedByTool: false, signal: "SIGABRT" })!, /the program was ended by SIGABRT$/)
     assert.match(first({ signal: "SIGKILL" })!, /did not end in time after SIGTERM and was killed$/)
     for (const program of [{}, { stoppedByTool: false, code: 0 }, { signal: "SIGTERM" }]) {
