@@ -8,8 +8,9 @@
  * are still there distinguishes a leak from a buffer that is emptied.
  */
 import type { HeapGraph } from "./HeapGraph.ts"
-import { nameOf, nodeType } from "./HeapGraph.ts"
 import { largestMembers } from "./LargestMembers.ts"
+import { hasIdsOf, sampleOf } from "./SameIds.ts"
+import type { Sample } from "./SameIds.ts"
 import { sign, SignatureTree } from "./Signatures.ts"
 import type { Signed, Step } from "./Signatures.ts"
 import { sortByKey } from "./sortByKey.ts"
@@ -24,62 +25,25 @@ export interface Census {
   readonly ids: Uint32Array
   readonly signatures: Uint32Array
   /** Some objects by their ids, by which another snapshot shows whether it has the same ids. */
-  readonly sample: ReadonlyMap<number, string>
+  readonly sample: Sample
   /** Whether objects have the ids that they have in the newest snapshot. */
   readonly hasSameIds: boolean
   /** The most bytes that one object of each signature holds. */
   readonly largest: Float64Array
 }
 
-/** Objects of a sample. */
-const sampled = 2000
-
-/** The share of a sample that another snapshot of the process has unchanged, of what it has under these ids. Else it is chance. */
-const unchanged = 9 / 10
-
 /**
  * Gives the objects of a snapshot their signatures. Snapshots that are compared share a tree. The newest snapshot of a process is signed
  * first, and the others with its census as `newest`: an object then has one signature in all of them.
  */
 export const signAs = (graph: HeapGraph, tree: SignatureTree = new SignatureTree(), newest?: Census): SignedAs => {
-  const hasSameIds = newest === undefined || hasIdsOf(newest, graph)
+  const hasSameIds = newest === undefined || hasIdsOf(newest.sample, graph)
   return { ...sign(graph, tree, newest !== undefined && hasSameIds ? lookUp(newest) : undefined), hasSameIds }
 }
 
 /** A snapshot whose objects have their signatures. */
 export interface SignedAs extends Signed {
   readonly hasSameIds: boolean
-}
-
-/**
- * Whether a snapshot has the same ids. Another process has other ids, and V8 gives all objects new ones whenever a session of the
- * inspector ends.
- */
-const hasIdsOf = ({ sample }: Census, graph: HeapGraph): boolean => {
-  let found = 0
-  let same = 0
-  for (let node = 0; node < graph.nodes; node++) {
-    const described = sample.get(graph.id[node]!)
-    if (described === undefined) continue
-    found++
-    if (described === descriptionOf(graph, node)) same++
-  }
-  return same > 0 && same >= unchanged * found
-}
-
-const descriptionOf = (graph: HeapGraph, node: number): string => `${graph.type[node]} ${nameOf(graph, node)}`
-
-/** Every so many-th object or function, described. */
-const sampleOf = (graph: HeapGraph): ReadonlyMap<number, string> => {
-  const kinds = new Set(["object", "closure"].map((name) => nodeType(graph, name)))
-  const step = Math.max(1, Math.floor(graph.nodes / sampled))
-  const sample = new Map<number, string>()
-  for (let node = 0; node < graph.nodes; node += step) {
-    let at = node
-    while (at < Math.min(node + step, graph.nodes) && !kinds.has(graph.type[at]!)) at++
-    if (at < graph.nodes && kinds.has(graph.type[at]!)) sample.set(graph.id[at]!, descriptionOf(graph, at))
-  }
-  return sample
 }
 
 /** Counts the objects of a snapshot by signature. It takes the memory of what was signed, which is empty afterwards. */

@@ -153,7 +153,7 @@ const findingTexts = (finding: Finding, width: number, locate: TextOptions["loca
     ...from.map((one) => `from   ${one}`),
     ...finding.waits.slice(0, 2).map((one) => `waits  ${placeOf(one, locate)}`),
     `grows  ${growth(finding)}${finding.bytes > 0 ? `, holds at least ${size(finding.bytes)}` : ""}`,
-    ...keptTexts(finding, locate),
+    ...keptTexts(finding, width - 5, locate),
     ...strip,
     ...evidence.shown.map(({ label, text }) => `why    ${label}: ${text}`),
     ...evidence.more === 0 ? [] : [`why    and ${evidence.more} more reasons`],
@@ -169,7 +169,7 @@ const findingTexts = (finding: Finding, width: number, locate: TextOptions["loca
 }
 
 /** The keeper, and how the number of its members changed. */
-const keptTexts = ({ kept }: Finding, locate: TextOptions["locate"]): ReadonlyArray<string> => {
+const keptTexts = ({ kept }: Finding, width: number, locate: TextOptions["locate"]): ReadonlyArray<string> => {
   if (kept === undefined) return []
   const course = kept.how === "larger"
     ? `grew by ${size(kept.bytes)}`
@@ -183,10 +183,22 @@ const keptTexts = ({ kept }: Finding, locate: TextOptions["locate"]): ReadonlyAr
   const bound = kept.bound === undefined
     ? ""
     : `; it is filling: ${number(kept.bound.size)} of ${number(kept.bound.most)}`
+  const path = `kept   by ${
+    pathLine({ ...kept, path: kept.path.slice(0, most.names) }, (site) => placeOf(site, locate))
+  }`
   return [
-    `kept   by ${pathLine({ ...kept, path: kept.path.slice(0, most.names) }, (site) => placeOf(site, locate))}`,
+    path,
+    ...underline(path, kept.keeper, width),
     `       ${course} in ${Math.round(kept.seconds)} s${gone}${bound}`
   ]
+}
+
+/** A line below the suspect, if the line above is not broken. */
+const underline = (line: string, suspect: string, width: number): ReadonlyArray<string> => {
+  const at = line.indexOf(suspect, "kept   by ".length)
+  return suspect === "" || at < 0 || columnsOf(line) > width
+    ? []
+    : [`${" ".repeat(columnsOf(line.slice(0, at)))}${"~".repeat(columnsOf(suspect))}`]
 }
 
 /** The lines of a key. People copy a key, so it is not broken at spaces, and not at all if it fits into a line. */
