@@ -220,6 +220,13 @@ export interface HeapGrowth {
   readonly paths: ReadonlyArray<HeapPath>
 }
 
+/** The command line adds it at the end of a run: a process that is connected has sent nothing for so long, so its event loop is blocked. */
+export interface Silent {
+  readonly type: "silent"
+  readonly t: number
+  readonly ms: number
+}
+
 /** The process ends by itself. */
 export interface Bye {
   readonly type: "bye"
@@ -251,6 +258,7 @@ export type Message =
   | Metrics
   | HeapSnapshotTaken
   | HeapGrowth
+  | Silent
   | Bye
 
 /** A request to find where fibers of a site wait. */

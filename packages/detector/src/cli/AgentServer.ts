@@ -21,6 +21,8 @@ export interface ObservedProcess {
   readonly observation: Observation.Observation
   readonly ask: (request: Request) => void
   readonly connected: () => boolean
+  /** Milliseconds since its last message. */
+  readonly silentMs: () => number
 }
 
 /** The longest path of a socket that is safe everywhere. Linux allows 107 bytes, other systems fewer. */
@@ -133,15 +135,18 @@ const observe = (
   let record: ((line: string) => void) | undefined
   let rest = ""
   let connected = true
+  let heardAt = performance.now()
   const process: ObservedProcess = {
     observation,
     ask: (request) => {
       if (connected && !socket.destroyed) socket.write(JSON.stringify(request) + "\n")
     },
-    connected: () => connected
+    connected: () => connected,
+    silentMs: () => performance.now() - heardAt
   }
   socket.setEncoding("utf8")
   socket.on("data", (chunk: string) => {
+    heardAt = performance.now()
     const lines = (rest + chunk).split("\n")
     rest = lines.pop()!
     for (const line of lines) {

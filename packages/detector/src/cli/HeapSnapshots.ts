@@ -33,7 +33,7 @@ const limits = {
   /** Milliseconds of a pause after which no snapshot is taken unasked any more, except when the program is about to be stopped. */
   pause: 3000,
   /** Milliseconds in which a program answers a request for a snapshot. */
-  answer: 60_000
+  answer: 20_000
 } as const
 
 /** The time at which a snapshot is due, in milliseconds since the start of the run. `end` is Infinity where the run has no end. */

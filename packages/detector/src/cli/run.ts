@@ -212,6 +212,7 @@ const stop = (
 ): Effect.Effect<ProgramExit> =>
   Effect.gen(function*() {
     noteLost(agents)
+    noteSilent(agents)
     if (readings) yield* lastReading(agents)
     yield* snapshots.last
     agents.freeze()
@@ -233,6 +234,17 @@ const noteLost = (agents: AgentServer): void => {
     if (connected() || ended || hello === undefined || !ProcessTree.signal({ pid: hello.pid, born: "" }, 0)) continue
     const seconds = Math.round(window.end / 1000)
     observation.take({ type: "problem", t: window.end, probe: "connection", message: `lost after ${seconds} s` })
+  }
+}
+
+/** An agent sends a message each second. So long without one means that the event loop is blocked, also on a busy machine. */
+const silentFor = 5000
+
+/** Records the processes whose event loop does not answer. */
+const noteSilent = (agents: AgentServer): void => {
+  for (const { connected, observation, silentMs } of agents.processes()) {
+    if (!connected() || silentMs() < silentFor) continue
+    agents.add(observation, { type: "silent", t: observation.window.end, ms: silentMs() })
   }
 }
 

@@ -163,6 +163,14 @@ const verdictOf = (
     const versions = observation.copies.map(({ effect, where }) => effect ?? `at ${where}`)
     return undecided(`effect ${versions.join(" and ")} was loaded, and no fiber of it ran`)
   }
+  if (observation.silentMs > 0) {
+    return undecided(
+      `the event loop has not answered for the last ${
+        Math.round(observation.silentMs / 1000)
+      } s: something blocks it, and nothing was `
+        + `observed after ${Math.round(observation.durationMs / 1000)} s`
+    )
+  }
   const [suspicion] = suspicions
   if (suspicion !== undefined) {
     return undecided(`${suspicion.what}, but ${suspicion.why}; it would take ${suspicion.wouldTake}`)

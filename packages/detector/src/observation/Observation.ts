@@ -94,6 +94,8 @@ export interface Observation {
   /** Gauges of the program by name, and the number of series of its metrics. */
   readonly gauges: ReadonlyMap<string, ReadonlyArray<TimeSeries.Point>>
   readonly metricSeries: ReadonlyMap<string, ReadonlyArray<TimeSeries.Point>>
+  /** Milliseconds for which its event loop has not answered at the end; 0 where it answered. */
+  readonly silentMs: number
   /** Whether the process has ended by itself. */
   readonly ended: boolean
   readonly take: (message: Message) => void
@@ -167,6 +169,7 @@ export const make = (options?: {
   let pausedMs = 0
   let heapSnapshots: Observation["heapSnapshots"] = { taken: [], refused: [], pausedMs: 0 }
   let growth: HeapGrowth | undefined
+  let silentMs = 0
 
   const add = (name: SignalName, t: number, value: number): void => {
     let signal = series.get(name)
@@ -375,6 +378,9 @@ export const make = (options?: {
     get metricSeries() {
       return pointsOf(metricSeries)
     },
+    get silentMs() {
+      return silentMs
+    },
     get ended() {
       return ended
     },
@@ -428,6 +434,9 @@ export const make = (options?: {
           return takeHeapSnapshot(message)
         case "growth":
           return takeGrowth(message)
+        case "silent":
+          silentMs = message.ms
+          return
         case "metrics":
           addAll(gauges, message.t, message.gauges)
           addAll(metricSeries, message.t, message.series)

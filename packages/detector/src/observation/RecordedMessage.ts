@@ -206,6 +206,8 @@ const HeapGrowth = Schema.Struct({
   paths: Schema.Array(HeapPath)
 })
 
+const Silent = Schema.Struct({ type: Schema.Literal("silent"), t: Amount, ms: Amount })
+
 const Bye = Schema.Struct({ type: Schema.Literal("bye"), t: Amount, code: Schema.optional(Amount) })
 
 /** Any message of {@link protocolVersion}. */
@@ -224,6 +226,7 @@ export const RecordedMessage = Schema.Union([
   Metrics,
   HeapSnapshotTaken,
   HeapGrowth,
+  Silent,
   Bye
 ]).annotate({ identifier: "a message of an agent" })
 
