@@ -60,7 +60,7 @@ const isName = (edge: string): boolean => edge !== "[]" && edge !== "context" &&
 
 /** References and classes inside Effect and Node that every fiber and timer has: they do not help to find a container. */
 const silentEdges: ReadonlySet<string> = new Set(
-  ["_asyncContext", "_idleNext", "_observers", "_onTimeout", "_stack", "backing", "cache", "fiber", "iterator", "next"]
+  ["_asyncContext", "_idleNext", "_observers", "_onTimeout", "_stack", "cache", "fiber", "iterator", "next"]
     .concat(["onCancel", "overlay", "resume", "state", "stackFrame", "value"])
 )
 const silentClasses: ReadonlySet<string> = new Set(
