@@ -19,6 +19,8 @@ export const resolveSteps = (
 ): ReadonlyArray<HeapStep> => {
   let near: Place | undefined
   return steps.map((step, i): HeapStep => {
+    // A recording of the corpus has the declaration already.
+    if (step.kind === "scope" && step.place !== undefined) return step
     if (step.place !== undefined) near = resolve(step.place)
     const variable = steps[i + 1]?.edge
     if (step.kind !== "scope" || near === undefined || variable === undefined) {

@@ -4,7 +4,7 @@
  *
  * Options: `--for 15,30,120` (seconds), `--part first|second|…`, `--only name`, `--jobs n`, `--keep folder` (reports and recordings),
  * `--again` (nothing is run: what was recorded in that folder is judged once more, by the rules of today), and with it `--readings n`
- * (as if there were only n readings). `--pack` writes what was recorded in the folder, for 30 seconds, into `recordings.ndjson.zst`, which
+ * (as if there were only n readings). `--pack` writes what was recorded in the folder, for 30 seconds, into `snapshots.ndjson.zst`, which
  * `replay.test.ts` judges; `--root` is the workspace in which it was recorded.
  */
 import { Effect } from "effect"

@@ -1,5 +1,6 @@
 /**
  * Recordings of the corpus: what the agent said of each program in 30 seconds, kept so that a change of the rules can be judged in seconds.
+ * There are two sets: one without heap snapshots, on which the numbers of the statistic are defended, and one with them.
  *
  * A recording is kept with its places resolved (names and paths, relative to the workspace), so that neither sources nor source maps are
  * read when it is replayed. `pnpm run truth -- --again --keep <folder> --pack` makes the file from such recordings.
@@ -9,9 +10,13 @@ import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib"
 import type { Message, Place } from "../../src/agent/Protocol.ts"
 import * as Observation from "../../src/observation/Observation.ts"
 import type { ProgramEnd } from "../../src/observation/ProgramEnd.ts"
+import { resolveSteps } from "../../src/places/HeapPathPlaces.ts"
 import * as Sources from "../../src/places/Sources.ts"
 
-const file = new URL("recordings.ndjson.zst", import.meta.url)
+/** A set of recordings. */
+export type RecordingSet = "recordings" | "snapshots"
+
+const fileOf = (set: RecordingSet): URL => new URL(`${set}.ndjson.zst`, import.meta.url)
 
 /** A line is the name of a program, or what one of its processes said, or how the program ended. */
 type Line = { readonly program: string } | { readonly process: number; readonly says: Message } | {
@@ -37,7 +42,10 @@ const linesOf = function*(bytes: Buffer): Iterable<string> {
 }
 
 /** All recordings, one after the other; `skip` leaves programs out. */
-export const recorded = function*(skip: (name: string) => boolean = () => false): Iterable<Recorded> {
+export const recorded = function*(
+  skip: (name: string) => boolean = () => false,
+  set: RecordingSet = "recordings"
+): Iterable<Recorded> {
   let current:
     | { name: string; processes: Map<number, Observation.Observation>; end: ProgramEnd; durationMs: number }
     | undefined
@@ -48,7 +56,7 @@ export const recorded = function*(skip: (name: string) => boolean = () => false)
       yield { name, observations: [...processes.values()], end, durationMs }
     }
   }
-  for (const text of linesOf(zstdDecompressSync(readFileSync(file)))) {
+  for (const text of linesOf(zstdDecompressSync(readFileSync(fileOf(set))))) {
     if (text.startsWith("{\"program\"")) {
       yield* finished()
       const { program: name } = JSON.parse(text) as { program: string }
@@ -74,14 +82,16 @@ export const recorded = function*(skip: (name: string) => boolean = () => false)
   yield* finished()
 }
 
-/** Writes the recordings of these programs; `root` is where the workspace was when they were recorded. */
+/** Writes the recordings of these programs, with snapshots; `root` is where the workspace was when they were recorded. */
 export const pack = (
   recordings: ReadonlyArray<{ readonly name: string; readonly text: string }>,
   root: string
 ): void => {
   const parts: Array<string> = []
   for (const { name, text } of recordings) {
-    const { resolve } = Sources.make("running")
+    const sources = Sources.make("running")
+    sources.met({ cwd: root, argv: [] })
+    const { resolve } = sources
     const place = (one: Place): Place => {
       const { column, file, line, name } = resolve(one)
       return { name, file: file?.replace(root, ""), line, column }
@@ -90,16 +100,21 @@ export const pack = (
     for (const line of text.trim().split("\n").slice(1)) {
       const value = JSON.parse(line) as Line
       if ("says" in value) {
-        parts.push(JSON.stringify({ process: value.process, says: resolved(value.says, place, root) }))
+        parts.push(JSON.stringify({ process: value.process, says: resolved(value.says, place, root, sources) }))
       } else if ("end" in value) parts.push(line)
     }
   }
   const level = { params: { [constants.ZSTD_c_compressionLevel]: 19, [constants.ZSTD_c_windowLog]: 27 } }
-  writeFileSync(file, zstdCompressSync(parts.join("\n"), level))
+  writeFileSync(fileOf("snapshots"), zstdCompressSync(parts.join("\n"), level))
 }
 
 /** A message with all its places resolved, and without what belongs to the machine. */
-const resolved = (message: Message, place: (one: Place) => Place, root: string): Message => {
+const resolved = (
+  message: Message,
+  place: (one: Place) => Place,
+  root: string,
+  { declaration, resolve }: Sources.Sources
+): Message => {
   switch (message.type) {
     case "hello":
       return {
@@ -120,6 +135,20 @@ const resolved = (message: Message, place: (one: Place) => Place, root: string):
       return { ...message, frames: message.frames.map(place) }
     case "waiting":
       return { ...message, places: message.places.map((one) => ({ ...one, place: place(one.place) })) }
+    case "growth": {
+      const relative = (one: Place | undefined) =>
+        one?.file === undefined ? one : { ...one, file: one.file.replace(root, "") }
+      return {
+        ...message,
+        paths: message.paths.map((path) => ({
+          ...path,
+          steps: resolveSteps(path.steps, { resolve, declaration }).map((step) => ({
+            ...step,
+            place: relative(step.place)
+          }))
+        }))
+      }
+    }
     default:
       return message
   }
