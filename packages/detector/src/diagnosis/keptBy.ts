@@ -98,7 +98,7 @@ const isSame = (a: Kept, b: Kept): boolean => {
 
 const bestOf = (finding: Finding, paths: ReadonlyArray<HeapPath>, growth: HeapGrowth): HeapPath | undefined => {
   let best: HeapPath | undefined
-  let most = fewest
+  let most = 0
   for (const path of paths) {
     const fits = fit(finding, path, growth)
     if (fits > most) {
@@ -109,24 +109,25 @@ const bestOf = (finding: Finding, paths: ReadonlyArray<HeapPath>, growth: HeapGr
   return best
 }
 
-/** A path that fits less is another growth: half of its rate, or half of what grew, and nothing else. */
-const fewest = 0.5
-
-/** How well a path fits a finding: by its rate, its files, the members that stay, and its share of all growth. */
+/**
+ * How well a path fits a finding: by its rate, its files, the members that stay, and its share of all growth; 0 for another growth, which is
+ * neither a quarter of the finding nor half of all that grew.
+ */
 const fit = (finding: Finding, path: HeapPath, growth: HeapGrowth): number => {
   const isCounted = finding.growth.unit !== "bytes"
-  const rate = gained(isCounted ? path.counts : path.bytes) / secondsOf(growth)
-  const all = growth.paths.reduce((sum, one) => sum + gained(one.bytes), 0)
+  const rate = ratio(gained(isCounted ? path.counts : path.bytes) / secondsOf(growth), finding.growth.perSecond)
+  const share = gained(path.bytes) / Math.max(1, growth.paths.reduce((sum, one) => sum + gained(one.bytes), 0))
+  if (rate < limits.many && share < limits.most) return 0
   const files = new Set(
     [finding.site, ...finding.chain, ...finding.waits].flatMap(({ file }) => file === undefined ? [] : [file])
   )
-  const shares = path.steps.some(({ place }) => place?.file !== undefined && files.has(pathOf(place.file)))
-  return ratio(rate, finding.growth.perSecond) + (shares ? 0.5 : 0) + stayingShare(path) / 2
-    + gained(path.bytes) / Math.max(1, all)
+  const isNear = path.steps.some(({ place }) => place?.file !== undefined && files.has(pathOf(place.file)))
+  return rate + (isNear ? 1 / 2 : 0) + stayingShare(path) + share
 }
 
-/** The share of the first members that are still there: few leave a leak. */
-const stayingShare = ({ counts, stayed }: HeapPath): number => (stayed[0] ?? 0) / Math.max(1, counts[0] ?? 0)
+/** The share of members that are still there in the next snapshot, in the interval with the fewest: few leave a leak. */
+const stayingShare = ({ counts, stayed }: HeapPath): number =>
+  stayed.length === 0 ? 0 : Math.min(...stayed.map((one, i) => one / Math.max(1, counts[i]!)))
 
 /** 1 for equal rates, less the more they differ. */
 const ratio = (a: number, b: number): number => a <= 0 || b <= 0 ? 0 : Math.min(a / b, b / a)

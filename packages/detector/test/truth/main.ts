@@ -119,7 +119,7 @@ const judge = (program: Program, seconds: number): Result => {
     because,
     finding,
     named: whatWasNamed(program, finding),
-    keeper: whatKeeps(program, finding),
+    keeper: whatKeeps(program, finding, replay.observations),
     knownAfter: times[since]?.[0] ?? seconds
   }
 }
@@ -135,11 +135,21 @@ const whatWasNamed = ({ guilty }: Program, finding: Finding | undefined): Result
   return [...finding.chain, ...finding.waits].some(is) ? "in the chain" : "no"
 }
 
-const whatKeeps = ({ name }: Program, finding: Finding | undefined): Result["keeper"] => {
+/** Whether the path of a finding leads through a keeper, also where a person is not shown all of its names. */
+const whatKeeps = (
+  { name }: Program,
+  finding: Finding | undefined,
+  observations: ReadonlyArray<Observation>
+): Result["keeper"] => {
   const names = keepers[name] ?? []
+  const kept = finding?.kept
   if (names.length === 0 || finding === undefined) return undefined
-  if (finding.kept === undefined) return "none"
-  return [finding.kept.keeper, ...finding.kept.path].some((one) => names.includes(one)) ? "right" : "wrong"
+  if (kept === undefined) return "none"
+  const whole = observations.flatMap(({ growth }) => growth?.paths ?? []).find(({ bytes, counts }) =>
+    String(counts) === String(kept.counts) && bytes.at(-1)! - bytes[0]! === kept.bytes
+  )
+  const path = [...kept.path, ...whole?.steps.flatMap(({ edge, node }) => [edge, node]) ?? []]
+  return path.some((one) => names.includes(one)) ? "right" : "wrong"
 }
 
 /** Works on all items, so many at a time. */
