@@ -5,6 +5,7 @@ import type { Finding, Site } from "../Finding.ts"
 import * as LeakRule from "../LeakRule.ts"
 import { describePath } from "../places/HeapPathText.ts"
 import { describeSite } from "../places/Site.ts"
+import { limits } from "../statistics/limits.ts"
 import { number, size } from "../text/Units.ts"
 import { decidingGrowth, gained, leaks, secondsOf } from "./evidence/HeapPaths.ts"
 import { keptOf } from "./evidence/keptOf.ts"
@@ -15,7 +16,8 @@ export const KeptGrowth = LeakRule.make({
   name,
   find: (observation) => {
     const growth = decidingGrowth(observation)
-    if (growth === undefined) return {}
+    // A container may have been emptied before the first snapshot, and may be emptied again after the last one.
+    if (growth === undefined || gained(growth.times) < limits.most * observation.durationMs) return {}
     return { findings: growth.paths.filter((path) => leaks(path, growth)).map((path) => findingOf(path, growth)) }
   }
 })

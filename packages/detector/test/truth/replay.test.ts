@@ -16,7 +16,7 @@ import type { RecordingSet } from "./recordings.ts"
 /** The least number of leaks that are found and of healthy programs that are called ok. */
 const least: Readonly<Record<RecordingSet, { readonly found: number; readonly ok: number }>> = {
   recordings: { found: 84, ok: 167 },
-  snapshots: { found: 84, ok: 167 }
+  snapshots: { found: 88, ok: 168 }
 }
 
 const verdictsOf: Readonly<Record<RecordingSet, URL>> = {

@@ -14,13 +14,14 @@ export const gained = (values: ReadonlyArray<number>): number => (values.at(-1) 
 export const secondsOf = ({ times }: HeapGrowth): number => Math.max(1, gained(times)) / 1000
 
 /**
- * Whether a path leaks: it has no bound, it grew as fast in the last interval as before, and hardly any object left it. Objects
+ * Whether a path leaks: it has no bound, it grew as fast in the last interval as before, hardly slower than by chance, and hardly any object left it. Objects
  * that become larger instead of more do not leave.
  */
 export const leaks = (path: HeapPath, { times }: HeapGrowth): boolean => {
   if (path.bound !== undefined || gained(path.bytes) < limits.siteBytes) return false
   const speeds = speedsOf(path.how === "more" ? path.counts : path.bytes, times)
   if (speeds.at(-1)! < limits.most * Math.max(...speeds)) return false
+  if (path.how === "more" && slowing(path.counts, times) >= limits.sure) return false
   return path.how === "more"
     ? path.counts.slice(1).every((count, i) => onlyArrive(path.counts[i]!, count, path.stayed[i] ?? 0))
     : speeds.every((speed) => speed > 0)
@@ -35,6 +36,17 @@ export const isAtRest = ({ bytes }: HeapPath, { times }: HeapGrowth): boolean =>
 /** The speed in each interval. */
 const speedsOf = (values: ReadonlyArray<number>, times: ReadonlyArray<number>): ReadonlyArray<number> =>
   values.slice(1).map((value, i) => (value - values[i]!) / Math.max(1, times[i + 1]! - times[i]!))
+
+/**
+ * By how many standard deviations fewer objects came in the last interval than at the speed before: a collection that fills with keys at
+ * random accepts fewer and fewer new ones. Arrivals in two intervals are Poisson counts (Przyborowski & Wilenski 1940).
+ */
+const slowing = (counts: ReadonlyArray<number>, times: ReadonlyArray<number>): number => {
+  const all = gained(counts)
+  const late = gained(counts.slice(-2))
+  const share = gained(times.slice(-2)) / Math.max(1, gained(times))
+  return (all * share - late) / Math.sqrt(Math.max(1, all * share * (1 - share)))
+}
 
 /** Whether there were enough arrivals in an interval, and hardly any departure. */
 const onlyArrive = (before: number, after: number, stayed: number): boolean => {
