@@ -81,9 +81,14 @@ describe("fiberscope heap", { timeout: 60_000 }, () => {
   })
 
   it("shows contents of strings only if they are asked for", async () => {
-    const [silent, asked] = await Promise.all([cli("heap", files[2], files[0]), cli("heap", files[2], "--strings")])
-    assert.notInclude(silent!.stdout.toString(), "password")
-    assert.include(asked!.stdout.toString(), "longest strings")
+    const formats = ["pretty", "json", "markdown", "github"]
+    const silent = await Promise.all(formats.map((format) => cli("heap", files[2], files[0], "--format", format)))
+    for (const { stdout } of silent) {
+      // It is in strings, keys of a Map and of a dictionary.
+      for (const part of ["password", "planted", "customer", "token_"]) assert.notInclude(stdout.toString(), part)
+    }
+    const asked = await cli("heap", files[2], "--strings")
+    assert.include(asked.stdout.toString(), "longest strings")
   })
 
   it("shows the fibers of any program with Effect, and proves which of them nothing can resume", async () => {
