@@ -191,15 +191,14 @@ export const growingPaths = (
    * as many more of them, or almost all of the bytes.
    */
   const whatStays = (member: number): number => {
-    for (let at = member; at !== 0;) {
-      if (stays(at)) return at
-      const above = at
-      at = 0
-      for (let child = below.first[above]!; child !== 0; child = below.next[child]!) {
-        const same = gained(counts, child) >= limits.same * gained(counts, member)
-          || gained(bytes, child) >= limits.same * gained(bytes, member)
-        if (same && isMember(tree, child)) at = child
-      }
+    let level = [member]
+    while (level.length > 0) {
+      const staying = level.find(stays)
+      if (staying !== undefined) return staying
+      level = level.flatMap((above) => childrenIn(below, above)).filter((child) =>
+        isMember(tree, child) && (gained(counts, child) >= limits.same * gained(counts, member)
+          || gained(bytes, child) >= limits.same * gained(bytes, member))
+      )
     }
     return member
   }
@@ -262,6 +261,12 @@ const staying = (before: Census, after: Census, size: number): Float64Array => {
     if (difference >= 0) k++
   }
   return count
+}
+
+const childrenIn = (below: ReturnType<typeof childrenOf>, above: number): ReadonlyArray<number> => {
+  const children: Array<number> = []
+  for (let child = below.first[above]!; child !== 0; child = below.next[child]!) children.push(child)
+  return children
 }
 
 /** The tree from above: the first signature below each, and the next one beside each; 0 for none. */

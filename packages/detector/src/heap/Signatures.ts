@@ -31,6 +31,7 @@ export class SignatureTree {
   readonly #steps: Array<Step> = [{ edge: "", node: "", kind: "root" }]
   readonly #labels: Array<number> = [-1]
   readonly #above: Array<number> = [0]
+  readonly #classes: Array<number> = [-1]
   readonly #below = new PairTable()
   readonly #numbers = new Map<string, number>()
 
@@ -44,6 +45,11 @@ export class SignatureTree {
 
   above(signature: number): number {
     return this.#above[signature]!
+  }
+
+  /** The label of the class that a signature ends with. */
+  classOf(signature: number): number {
+    return this.#classes[signature]!
   }
 
   /** The steps from the root to a signature. */
@@ -69,13 +75,14 @@ export class SignatureTree {
   }
 
   /** Adds a signature below another one. */
-  add(signature: number, label: number, step: Step): number {
+  add(signature: number, label: number, classLabel: number, step: Step): number {
     if (this.size === mostSignatures) return signature
     const added = this.size
     this.#below.set(signature, label, added)
     this.#steps.push(step)
     this.#labels.push(label)
     this.#above.push(signature)
+    this.#classes.push(classLabel)
     return added
   }
 }
@@ -119,7 +126,9 @@ export const sign = (
       continue
     }
     const before = known(graph.id[node]!)
-    if (before !== undefined) {
+    const classLabel = labels.classLabel(node)
+    // V8 gives an object that was allocated in the place of a dead one the id of that.
+    if (before !== undefined && tree.classOf(before) === classLabel) {
       signature[node] = before
       continue
     }
@@ -129,7 +138,7 @@ export const sign = (
     const folds = graph.name[node] !== labels.context
     const label = labels.label(node, edge, from)
     const found = tree.below(above, label, folds)
-    signature[node] = found < 0 ? tree.add(above, label, labels.step(node, edge, from)) : found
+    signature[node] = found < 0 ? tree.add(above, label, classLabel, labels.step(node, edge, from)) : found
   }
   return { tree, paths, signature, isPart }
 }
@@ -235,6 +244,7 @@ const labelsOf = (graph: HeapGraph, tree: SignatureTree) => {
     isPart: (node: number, from: number): boolean =>
       type[node] === array || type[node] === hidden || type[from] === number
       || (type[node] === number && graph.selfSize[node] === 0),
+    classLabel: nodeNumber,
     label: (node: number, edge: number, from: number): number => {
       const e = edgeNumber(edge, from)
       const n = nodeNumber(node)

@@ -189,8 +189,8 @@ describe("a damaged snapshot", () => {
   it("counts for what is above it what is too much for the tree of signatures", () => {
     const tree = new SignatureTree()
     const step: Step = { edge: "", node: "", kind: "object" }
-    for (let label = 0; tree.size < mostSignatures; label++) tree.add(0, label, step)
-    assert.strictEqual(tree.add(1, 0, step), 1)
+    for (let label = 0; tree.size < mostSignatures; label++) tree.add(0, label, 0, step)
+    assert.strictEqual(tree.add(1, 0, 0, step), 1)
     assert.strictEqual(tree.below(0, 1, false), 2)
     assert.strictEqual(tree.size, mostSignatures)
   })
