@@ -46,6 +46,31 @@ export const placesOf = (graph: HeapGraph): Places => {
   }
 }
 
+/** The files that Fiberscope loads into a program: the agent, and the census of core. */
+const toolFiles =
+  /[\\/](?:\.agent[\\/][0-9a-f]{16}|(?:@fiberscope|packages)[\\/](?:detector[\\/](?:dist|src)[\\/]agent|core[\\/](?:dist|src)[\\/]internal[\\/]census))[\\/]/
+
+/** Whether a file is one of these. */
+export const isToolFile = (file: string): boolean => toolFiles.test(file)
+
+/** 1 for each function and module of Fiberscope itself in an observed program. */
+export const toolFunctions = (graph: HeapGraph): Uint8Array => {
+  const { locations } = graph
+  const found = new Uint8Array(graph.nodes)
+  const isTool = new Map<number, boolean>()
+  const closure = nodeType(graph, "closure")
+  for (let row = 0; row < locations.length; row += 4) {
+    const script = locations[row + 1]!
+    if (graph.type[locations[row]!] === closure && !isTool.has(script)) {
+      isTool.set(script, isToolFile(fileOf(graph, locations[row]!)))
+    }
+  }
+  for (let row = 0; row < locations.length; row += 4) {
+    if (isTool.get(locations[row + 1]!) === true) found[locations[row]!] = 1
+  }
+  return found
+}
+
 /** Answers the place of a closure or a generator, where the snapshot has it. */
 export const placeFinder = (graph: HeapGraph): (node: number) => ScriptPlace | undefined => {
   const { numberOf, place } = placesOf(graph)

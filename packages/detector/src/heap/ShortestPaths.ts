@@ -9,6 +9,7 @@
  */
 import type { HeapGraph } from "./HeapGraph.ts"
 import { edgeType, nameOf, nodeType } from "./HeapGraph.ts"
+import { toolFunctions } from "./Scripts.ts"
 
 /** The paths. */
 export interface ShortestPaths {
@@ -25,6 +26,7 @@ export interface ShortestPaths {
 /** Strong roots are mostly empty; on a busy machine they held the scope of a module for a moment. V8's own objects are in the strong root list. */
 const passingRoots =
   /Stack roots|Strong roots|Handle scope|Global handles|Weak|Startup object cache|Eternal|Bootstrapper|Micro tasks/
+
 /** The class in which Fiberscope itself keeps the youngest fibers for a second. */
 const tableOfCensus = "FiberTable"
 
@@ -38,7 +40,12 @@ export const shortestPaths = (graph: HeapGraph): ShortestPaths => {
   const internal = edgeType(graph, "internal")
   const synthetic = nodeType(graph, "synthetic")
   const shortcut = edgeType(graph, "shortcut")
+  const property = edgeType(graph, "property")
   const census = graph.strings.find(tableOfCensus) ?? -1
+  const timersList = graph.strings.find("TimersList") ?? -1
+  const timerAfter = graph.strings.find("_idleNext") ?? -1
+  const timerBefore = graph.strings.find("_idlePrev") ?? -1
+  const isTool = toolFunctions(graph)
   const parent = new Uint32Array(nodes)
   const through = new Uint32Array(nodes)
   const isPassing = new Uint8Array(nodes)
@@ -77,6 +84,24 @@ export const shortestPaths = (graph: HeapGraph): ShortestPaths => {
     order[count++] = node
   }
 
+  /** The reference of a timer to the next one of its list, or -1. */
+  const edgeAfter = (timer: number): number => {
+    for (let edge = firstEdge[timer]!; edge < firstEdge[timer + 1]!; edge++) {
+      if (graph.edgeName[edge] === timerAfter && kind[edge] === property) return edge
+    }
+    return -1
+  }
+
+  /** All timers of a list belong to the list: a variable that has one of them does not keep the others. */
+  const reachTimers = (list: number, pass: number): void => {
+    const first = edgeAfter(list)
+    const seen = new Set([list])
+    for (let edge = first; edge >= 0 && !seen.has(target[edge]!); edge = edgeAfter(target[edge]!)) {
+      seen.add(target[edge]!)
+      if (isReached[target[edge]!] === 0) reach(target[edge]!, list, first, pass)
+    }
+  }
+
   reach(0, 0, 0, 0)
   for (let pass = 0, next = 0; pass < 2; pass++) {
     if (pass === 1) {
@@ -87,8 +112,9 @@ export const shortestPaths = (graph: HeapGraph): ShortestPaths => {
     }
     for (; next < count; next++) {
       const node = order[next]!
-      const passes = graph.name[node] === census
+      const passes = graph.name[node] === census || isTool[node] === 1
         || (graph.type[node] === synthetic && isPassingRoot(node))
+      if (graph.name[node] === timersList) reachTimers(node, pass)
       const end = firstEdge[node + 1]!
       for (let edge = firstEdge[node]!; edge < end; edge++) {
         const type = kind[edge]!
@@ -99,7 +125,9 @@ export const shortestPaths = (graph: HeapGraph): ShortestPaths => {
           halves.add(role)
           continue
         }
-        if (pass === 0 && (passes || role === true || (type === shortcut && node !== 0))) {
+        const isBesideTimer = type === property
+          && (graph.edgeName[edge] === timerAfter || graph.edgeName[edge] === timerBefore)
+        if (pass === 0 && (passes || isBesideTimer || role === true || (type === shortcut && node !== 0))) {
           later.push(node, edge)
           continue
         }

@@ -5,6 +5,7 @@ import { censusOf, growingPaths, signAs } from "./Growth.ts"
 import type { BoundOf, Census, GrowingPath, Least } from "./Growth.ts"
 import type { HeapGraph } from "./HeapGraph.ts"
 import { readSnapshot } from "./readSnapshot.ts"
+import { isToolFile } from "./Scripts.ts"
 import { SignatureTree } from "./Signatures.ts"
 import type { Signed, Step } from "./Signatures.ts"
 import type { SnapshotError } from "./SnapshotError.ts"
@@ -65,9 +66,12 @@ export const compareSnapshots = (
 
 const mostPaths = 20
 
-/** The census of Fiberscope itself has a weak reference to each fiber that is suspended for long. */
+/** Paths through Fiberscope itself are left out: its census has a weak reference to each fiber that is suspended for long. */
 const isOfProgram = ({ steps }: GrowingPath): boolean =>
-  !steps.some(({ edge, node }, i) => edge === "#copies" && steps[i - 1]?.node === "Census" && node === "Array")
+  !steps.some(({ edge, node, place }, i) =>
+    (edge === "#copies" && steps[i - 1]?.node === "Census" && node === "Array")
+    || (place !== undefined && isToolFile(place.file))
+  )
 
 const sizeOf = (graph: HeapGraph): number => {
   let sum = 0
