@@ -27,7 +27,8 @@ export const describePath = ({ steps }: Pick<HeapPath, "steps">): DescribedPath 
   const shown = steps.slice(start === undefined ? 0 : start + 1).filter(({ kind }) => kind !== "internal")
   const names = shown.flatMap(namesOf)
   const place = own === undefined ? undefined : steps[own]!.place
-  const named = shown.slice(0, -1).findLast(({ edge }) => isName(edge)) ?? shown.findLast(({ edge }) => isName(edge))
+  const named = shown.slice(0, -1).findLast(({ edge }) => isName(edge) && !silentEdges.has(edge))
+    ?? shown.findLast(({ edge }) => isName(edge))
   return {
     names: shortened(names, place === undefined ? 0 : 3),
     keeper: (place === undefined ? named?.edge : names[0]) ?? names[0] ?? "",
