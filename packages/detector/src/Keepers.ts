@@ -19,7 +19,9 @@
  * import { keepers } from "@fiberscope/detector/Keepers"
  * import { Effect } from "effect"
  *
- * class Session {}
+ * class Session {
+ *   readonly since = Date.now()
+ * }
  * const sessions = new Set<Session>()
  * const login = Effect.sync(() => sessions.add(new Session()))
  *

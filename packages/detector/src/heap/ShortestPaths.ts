@@ -27,8 +27,8 @@ export interface ShortestPaths {
 const passingRoots =
   /Stack roots|Strong roots|Handle scope|Global handles|Weak|Startup object cache|Eternal|Bootstrapper|Micro tasks/
 
-/** The class in which Fiberscope itself keeps the youngest fibers for a second. */
-const tableOfCensus = "FiberTable"
+/** The classes of Fiberscope's own census, which leads to the classes of Effect, and to the youngest fibers for a second. */
+const classesOfCensus = ["Census", "FiberTable"]
 
 const passingEdges = /deoptimization literal|feedback|optimized code|code$|baseline|bytecode|^native_to_javascript$/
 const pair = /^\d+ (\/ part of key .* pair in WeakMap .*)$/s
@@ -41,7 +41,7 @@ export const shortestPaths = (graph: HeapGraph): ShortestPaths => {
   const synthetic = nodeType(graph, "synthetic")
   const shortcut = edgeType(graph, "shortcut")
   const property = edgeType(graph, "property")
-  const census = graph.strings.find(tableOfCensus) ?? -1
+  const census = new Set(classesOfCensus.map((name) => graph.strings.find(name) ?? -1))
   const timersList = graph.strings.find("TimersList") ?? -1
   const timerAfter = graph.strings.find("_idleNext") ?? -1
   const timerBefore = graph.strings.find("_idlePrev") ?? -1
@@ -112,7 +112,7 @@ export const shortestPaths = (graph: HeapGraph): ShortestPaths => {
     }
     for (; next < count; next++) {
       const node = order[next]!
-      const passes = graph.name[node] === census || isTool[node] === 1
+      const passes = census.has(graph.name[node]!) || isTool[node] === 1
         || (graph.type[node] === synthetic && isPassingRoot(node))
       if (graph.name[node] === timersList) reachTimers(node, pass)
       const end = firstEdge[node + 1]!

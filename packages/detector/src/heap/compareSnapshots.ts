@@ -68,8 +68,8 @@ const mostPaths = 20
 
 /** Paths through Fiberscope itself are left out: its census has a weak reference to each fiber that is suspended for long. */
 const isOfProgram = ({ steps }: GrowingPath): boolean =>
-  !steps.some(({ edge, node, place }, i) =>
-    (edge === "#copies" && steps[i - 1]?.node === "Census" && node === "Array")
+  !steps.some(({ edge, place }, i) =>
+    (edge === "refs" && steps.slice(0, i).some((before) => before.edge === "#copies"))
     || (place !== undefined && isToolFile(place.file))
   )
 

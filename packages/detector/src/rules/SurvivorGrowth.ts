@@ -204,7 +204,7 @@ const findingOf = (observation: Observation, cause: Judged, also: ReadonlyArray<
       }))
     ],
     cannotShow:
-      "which object keeps them. A cache that is not full yet looks the same: a longer run distinguishes them.",
+      "whether the container has a limit of its own: a cache that is not full yet looks the same, and a longer run distinguishes them.",
     fix: advice(turnover, at, finalizers.length > 0)
   })
 }
