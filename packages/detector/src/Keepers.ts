@@ -45,10 +45,8 @@ import { compareSnapshots } from "./heap/compareSnapshots.ts"
 import { resolveSteps } from "./places/HeapPathPlaces.ts"
 import { describePath, pathLine } from "./places/HeapPathText.ts"
 import * as Sources from "./places/Sources.ts"
+import { limits } from "./statistics/limits.ts"
 import { number } from "./text/Units.ts"
-
-/** Snapshots. The third one shows that the growth goes on. */
-const snapshots = 3
 
 /** Lines of a failure. */
 const most = 3
@@ -62,7 +60,7 @@ export const keepers: Keepers = async (run, times) => {
   const folder = mkdtempSync(join(tmpdir(), "fiberscope-keepers-"))
   try {
     const files: Array<string> = []
-    for (let i = 0; i < snapshots; i++) {
+    for (let i = 0; i < limits.snapshots; i++) {
       for (let k = 0; i > 0 && k < times; k++) await run()
       const file = join(folder, `${i}.heapsnapshot`)
       const { refused } = takeHeapSnapshot(file)

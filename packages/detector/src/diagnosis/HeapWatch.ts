@@ -9,6 +9,7 @@ import { join } from "node:path"
 import process from "node:process"
 import type { Message, Request } from "../agent/Protocol.ts"
 import type { Observation } from "../observation/Observation.ts"
+import { limits } from "../statistics/limits.ts"
 import { oneSentence } from "../text/Untrusted.ts"
 import { compareInWorker } from "./compareInWorker.ts"
 import type { Diagnosis } from "./Diagnosis.ts"
@@ -42,8 +43,6 @@ interface Detector {
   readonly take: (message: Message) => void
 }
 
-const snapshots = 3
-
 /** Watches until it is interrupted. `judgeEvery` is the time between two looks at the diagnosis. */
 export const watchHeap = (
   detector: Detector,
@@ -65,10 +64,10 @@ const explain = (detector: Detector, options: HeapSnapshotOptions): Effect.Effec
     const folder = yield* temporaryFolder
     const files: Array<string> = []
     const times: Array<number> = []
-    for (let i = 0; i < snapshots; i++) {
+    for (let i = 0; i < limits.snapshots; i++) {
       if (i > 0) yield* Effect.sleep(options.apart ?? "1 minute")
       const file = join(folder, `${i}.heapsnapshot`)
-      const refused = takeSnapshot(detector, options, { file, folder, last: i === snapshots - 1 })
+      const refused = takeSnapshot(detector, options, { file, folder, last: i === limits.snapshots - 1 })
       if (refused !== undefined) return yield* Effect.logInfo(oneSentence(`LeakDetector: no heap snapshot: ${refused}`))
       files.push(file)
       times.push(detector.observation.window.end)

@@ -21,12 +21,7 @@ export interface Places {
 /** Numbers the places of a snapshot. */
 export const placesOf = (graph: HeapGraph): Places => {
   const { locations } = graph
-  const closure = nodeType(graph, "closure")
-  const files = new Map<number, string>()
-  for (let row = 0; row < locations.length; row += 4) {
-    const script = locations[row + 1]!
-    if (graph.type[locations[row]!] === closure && !files.has(script)) files.set(script, fileOf(graph, locations[row]!))
-  }
+  const files = filesOf(graph)
   const find = rowsByNode(locations)
   const lines = new PairTable()
   /** By line and column. The number of a place is that of the first row with it. */
@@ -57,16 +52,10 @@ export const isToolFile = (file: string): boolean => toolFiles.test(file)
 export const toolFunctions = (graph: HeapGraph): Uint8Array => {
   const { locations } = graph
   const found = new Uint8Array(graph.nodes)
-  const isTool = new Map<number, boolean>()
-  const closure = nodeType(graph, "closure")
+  const tools = new Set([...filesOf(graph)].filter(([, file]) => isToolFile(file)).map(([script]) => script))
+  if (tools.size === 0) return found
   for (let row = 0; row < locations.length; row += 4) {
-    const script = locations[row + 1]!
-    if (graph.type[locations[row]!] === closure && !isTool.has(script)) {
-      isTool.set(script, isToolFile(fileOf(graph, locations[row]!)))
-    }
-  }
-  for (let row = 0; row < locations.length; row += 4) {
-    if (isTool.get(locations[row + 1]!) === true) found[locations[row]!] = 1
+    if (tools.has(locations[row + 1]!)) found[locations[row]!] = 1
   }
   return found
 }
@@ -100,6 +89,18 @@ const rowsByNode = (locations: Int32Array): (node: number) => number => {
     }
     return low > 0 && nodes[low - 1] === node ? 4 * rows[low - 1]! : -1
   }
+}
+
+/** The file of each script, by the number that V8 gives it, from a closure of the script. */
+const filesOf = (graph: HeapGraph): ReadonlyMap<number, string> => {
+  const { locations } = graph
+  const closure = nodeType(graph, "closure")
+  const files = new Map<number, string>()
+  for (let row = 0; row < locations.length; row += 4) {
+    const script = locations[row + 1]!
+    if (graph.type[locations[row]!] === closure && !files.has(script)) files.set(script, fileOf(graph, locations[row]!))
+  }
+  return files
 }
 
 /** The file of a closure. */
